@@ -1,0 +1,238 @@
+//! Tree heads as C2SP checkpoints (tlog-checkpoint), and their signatures and cosignatures
+//! (tlog-cosignature).
+//!
+//! ```text
+//! <origin>\n<size>\n<base64 root>\n[<extension line>\n...]
+//! ```
+
+use crate::ed25519;
+use crate::hash::Hash;
+use crate::mldsa;
+use crate::note::{KeyMaterial, Note, NoteError, SignatureLine, VerifierKey, is_key_name};
+use base64ct::{Base64, Encoding};
+
+/// What a tree head says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Checkpoint {
+    /// The log.
+    pub origin: String,
+    /// How many entries.
+    pub size: u64,
+    /// The root of the tree of these entries.
+    pub root: Hash,
+}
+
+/// A checkpoint within its note, of which no signature is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// The note that says it.
+    pub note: Note,
+}
+
+/// Why a note is not a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CheckpointError {
+    /// Not a note.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// A note, not a checkpoint.
+    #[error("not a checkpoint (C2SP tlog-checkpoint): {0}")]
+    Malformed(String),
+}
+
+impl Checkpoint {
+    /// The note's text.
+    pub fn text(&self) -> String {
+        format!("{}\n{}\n{}\n", self.origin, self.size, Base64::encode_string(&self.root.0))
+    }
+
+    /// Reads a note's text. Extension lines must not be empty; we ignore them.
+    pub fn from_text(text: &str) -> Result<Checkpoint, CheckpointError> {
+        let malformed = |why: &str| CheckpointError::Malformed(why.into());
+        let body = text.strip_suffix('\n').ok_or_else(|| malformed("no final newline"))?;
+        let mut lines = body.split('\n');
+        let origin = lines.next().filter(|origin| is_key_name(origin));
+        let origin = origin.ok_or_else(|| malformed("the origin is no key name"))?;
+        let size = lines.next().and_then(parse_decimal);
+        let size = size.ok_or_else(|| malformed("the size is not a decimal number"))?;
+        let root = lines.next().and_then(|line| Base64::decode_vec(line).ok());
+        let root = root.and_then(|root| Hash::from_slice(&root));
+        let root = root.ok_or_else(|| malformed("the root is not base64 of 32 bytes"))?;
+        if lines.any(str::is_empty) {
+            return Err(malformed("an extension line is empty"));
+        }
+        Ok(Checkpoint { origin: origin.into(), size, root })
+    }
+}
+
+/// A decimal number without sign or leading zeros.
+pub fn parse_decimal(text: &str) -> Option<u64> {
+    let number: u64 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
+}
+
+impl SignedCheckpoint {
+    /// Reads a note that holds a checkpoint.
+    pub fn decode(bytes: &[u8]) -> Result<SignedCheckpoint, CheckpointError> {
+        let note = Note::decode(bytes)?;
+        Ok(SignedCheckpoint { checkpoint: Checkpoint::from_text(&note.text)?, note })
+    }
+
+    /// The note's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.note.encode()
+    }
+
+    /// Looks for lines by `keys` and verifies each: all that match must hold.
+    ///
+    /// Returns, for each key that signed, its place in `keys` and the time, if the signature has one.
+    pub fn verified_by(&self, keys: &[&VerifierKey]) -> Result<Vec<Vouched>, NoteError> {
+        let ids: Vec<u32> = keys.iter().map(|key| key.id()).collect();
+        let mut vouched: Vec<Vouched> = Vec::new();
+        for line in &self.note.signatures {
+            for (place, key) in keys.iter().enumerate() {
+                if ids[place] != line.id || key.name != line.name {
+                    continue;
+                }
+                let time = self.verify_line(key, line).ok_or_else(|| NoteError::BadSignature {
+                    name: line.name.clone(),
+                    id: line.id,
+                })?;
+                vouched.push(Vouched { key: place, time });
+            }
+        }
+        Ok(vouched)
+    }
+
+    // The time of a line that verifies; 0 for a signature without one.
+    fn verify_line(&self, key: &VerifierKey, line: &SignatureLine) -> Option<u64> {
+        let timed = || {
+            let (time, signature) = line.signature.split_first_chunk::<8>()?;
+            Some((u64::from_be_bytes(*time), signature)).filter(|(time, _)| *time != 0)
+        };
+        match &key.material {
+            KeyMaterial::Ed25519(key) => {
+                key.verify(self.note.text.as_bytes(), &line.signature).then_some(0)
+            }
+            KeyMaterial::Ed25519Cosigner(key) => {
+                let (time, signature) = timed()?;
+                key.verify(&ed25519_message(time, &self.note.text), signature).then_some(time)
+            }
+            KeyMaterial::MlDsa44Cosigner(public) => {
+                let (time, signature) = timed()?;
+                let message = mldsa_message(&key.name, time, &self.checkpoint)?;
+                public.verify(&message, signature).then_some(time)
+            }
+        }
+    }
+
+    /// The names on its lines, for an error text.
+    pub fn signer_names(&self) -> String {
+        let names: Vec<&str> = self.note.signatures.iter().map(|line| line.name.as_str()).collect();
+        names.join(", ")
+    }
+}
+
+/// A key whose signature on a checkpoint was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vouched {
+    /// Its place in the list of keys that was asked.
+    pub key: usize,
+    /// POSIX seconds; 0 for a signature type without a time.
+    pub time: u64,
+}
+
+// cosignature/v1: "cosignature/v1\n" "time <seconds>\n" then the note's text.
+fn ed25519_message(time: u64, text: &str) -> Vec<u8> {
+    format!("cosignature/v1\ntime {time}\n{text}").into_bytes()
+}
+
+// TLS presentation language: label[12], name<1..255>, u64 time, origin<1..255>, u64 start, u64 end,
+// hash[32]. `None` when a name is longer than a byte can say.
+fn mldsa_message(cosigner: &str, time: u64, checkpoint: &Checkpoint) -> Option<Vec<u8>> {
+    let mut message = b"subtree/v1\n\0".to_vec();
+    message.push(u8::try_from(cosigner.len()).ok()?);
+    message.extend_from_slice(cosigner.as_bytes());
+    message.extend_from_slice(&time.to_be_bytes());
+    message.push(u8::try_from(checkpoint.origin.len()).ok()?);
+    message.extend_from_slice(checkpoint.origin.as_bytes());
+    message.extend_from_slice(&0u64.to_be_bytes());
+    message.extend_from_slice(&checkpoint.size.to_be_bytes());
+    message.extend_from_slice(&checkpoint.root.0);
+    Some(message)
+}
+
+/// The keys of a log or a witness: Ed25519 and ML-DSA-44 under one name.
+#[derive(Debug)]
+pub struct HeadKeys {
+    /// The log's origin or the witness's name.
+    pub name: String,
+    /// The Ed25519 key.
+    pub ed25519: ed25519::SecretKey,
+    /// The ML-DSA-44 key.
+    pub mldsa: mldsa::SecretKey,
+}
+
+/// The time 0 would say that no time is known: a cosignature never carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the time must not be zero, and names at most 255 bytes: set the machine's clock")]
+pub struct CannotSign;
+
+impl HeadKeys {
+    /// The verifier keys of a log: Ed25519 (0x01), then ML-DSA-44 (0x06).
+    pub fn log_verifiers(&self) -> [VerifierKey; 2] {
+        self.verifiers(KeyMaterial::Ed25519(self.ed25519.public()))
+    }
+
+    /// The verifier keys of a witness: Ed25519 cosignature (0x04), then ML-DSA-44 (0x06).
+    pub fn witness_verifiers(&self) -> [VerifierKey; 2] {
+        self.verifiers(KeyMaterial::Ed25519Cosigner(self.ed25519.public()))
+    }
+
+    fn verifiers(&self, ed25519: KeyMaterial) -> [VerifierKey; 2] {
+        let key = |material| VerifierKey { name: self.name.clone(), material };
+        [key(ed25519), key(KeyMaterial::MlDsa44Cosigner(self.mldsa.public()))]
+    }
+
+    /// A head signed as its log. The name must be the checkpoint's origin.
+    pub fn sign_head(
+        &self,
+        checkpoint: &Checkpoint,
+        time: u64,
+    ) -> Result<SignedCheckpoint, CannotSign> {
+        let text = checkpoint.text();
+        let signature = self.ed25519.sign(text.as_bytes()).to_vec();
+        let [ed25519, mldsa] = self.log_verifiers();
+        let line = SignatureLine { name: self.name.clone(), id: ed25519.id(), signature };
+        let signatures = vec![line, self.mldsa_line(mldsa.id(), checkpoint, time)?];
+        Ok(SignedCheckpoint { checkpoint: checkpoint.clone(), note: Note { text, signatures } })
+    }
+
+    /// A witness's two cosignature lines on a head.
+    pub fn cosign(
+        &self,
+        head: &SignedCheckpoint,
+        time: u64,
+    ) -> Result<Vec<SignatureLine>, CannotSign> {
+        let [ed25519, mldsa] = self.witness_verifiers();
+        let mut signature = time.to_be_bytes().to_vec();
+        signature.extend_from_slice(&self.ed25519.sign(&ed25519_message(time, &head.note.text)));
+        let line = SignatureLine { name: self.name.clone(), id: ed25519.id(), signature };
+        Ok(vec![line, self.mldsa_line(mldsa.id(), &head.checkpoint, time)?])
+    }
+
+    fn mldsa_line(
+        &self,
+        id: u32,
+        checkpoint: &Checkpoint,
+        time: u64,
+    ) -> Result<SignatureLine, CannotSign> {
+        let message = mldsa_message(&self.name, time, checkpoint).filter(|_| time != 0);
+        let signed = message.and_then(|message| self.mldsa.sign(&message)).ok_or(CannotSign)?;
+        let mut signature = time.to_be_bytes().to_vec();
+        signature.extend_from_slice(&signed);
+        Ok(SignatureLine { name: self.name.clone(), id, signature })
+    }
+}

@@ -1,0 +1,78 @@
+//! Evidence: two signed things that cannot both be honest, in one file that convicts
+//! (`formats.cddl`: `evidence`).
+
+use crate::cbor::{self, DecodeError, Value};
+use crate::hash::Hash;
+use crate::kind::Kind;
+use crate::merkle::MAX_PATH;
+use crate::note::MAX_NOTE;
+use crate::receipt::hashes;
+use crate::tile::MAX_ENTRY;
+
+/// What stands against what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// Two heads of one log that do not fit.
+    SplitView {
+        /// The older or first note.
+        first: Vec<u8>,
+        /// The newer or second note.
+        second: Vec<u8>,
+        /// The consistency path that the log gave.
+        path: Vec<Hash>,
+    },
+    /// Two statements of one signer with one sequence number.
+    Fork {
+        /// The signer's public key.
+        key: [u8; 32],
+        /// One statement.
+        first: Vec<u8>,
+        /// The other.
+        second: Vec<u8>,
+    },
+}
+
+impl Evidence {
+    /// The file.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut items = Kind::Evidence.head();
+        match self {
+            Evidence::SplitView { first, second, path } => {
+                items.push("split-view".into());
+                items.push(Value::Array(vec![
+                    cbor::bytes(first),
+                    cbor::bytes(second),
+                    hashes(path),
+                ]));
+            }
+            Evidence::Fork { key, first, second } => {
+                items.push("fork".into());
+                let parts = vec![cbor::bytes(key), cbor::bytes(first), cbor::bytes(second)];
+                items.push(Value::Array(parts));
+            }
+        }
+        cbor::to_bytes(&Value::Array(items))
+    }
+
+    /// Reads a file; nothing is verified: see [`crate::verify::heads`].
+    pub fn decode(bytes: &[u8]) -> Result<Evidence, DecodeError> {
+        let tag = Kind::Evidence.tag();
+        let value = cbor::decode(tag, bytes, 2 * MAX_NOTE + 8192)?;
+        let mut items = Kind::Evidence.open(value, 2)?;
+        let kind = items.text("what it shows", 32)?;
+        let mut parts = cbor::Items::new(tag, "its parts", items.any("its parts")?, 3..=3)?;
+        match kind.as_str() {
+            "split-view" => Ok(Evidence::SplitView {
+                first: parts.bytes("the first head", MAX_NOTE)?,
+                second: parts.bytes("the second head", MAX_NOTE)?,
+                path: parts.hashes("the path", MAX_PATH + 1)?,
+            }),
+            "fork" => Ok(Evidence::Fork {
+                key: parts.hash("the key")?.0,
+                first: parts.bytes("the first statement", MAX_ENTRY)?,
+                second: parts.bytes("the second statement", MAX_ENTRY)?,
+            }),
+            other => Err(DecodeError::field(tag, "what it shows", "split-view or fork", other)),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What Coldlog's bytes mean: formats, proofs, policies and the trust decisions.
+//!
+//! This crate is pure: no I/O, no clock, no randomness. Each format has one module with its encoder
+//! and its strict decoder; `formats.cddl` beside the sources describes every CBOR file. The trust
+//! decisions are in [`verify`], one file a question.
+
+pub mod batch;
+pub mod cbor;
+pub mod checkpoint;
+pub mod cose;
+pub mod document;
+pub mod ed25519;
+pub mod evidence;
+pub mod hash;
+pub mod kind;
+pub mod merkle;
+pub mod mldsa;
+pub mod note;
+pub mod policy;
+pub mod proof;
+pub mod receipt;
+pub mod receipts;
+pub mod record;
+pub mod statement;
+pub mod tile;
+pub mod tlog_proof;
+pub mod verify;
+pub mod witnessing;

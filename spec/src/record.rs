@@ -1,0 +1,235 @@
+//! The operation record and its disclosure: what only the auditors read (`formats.cddl`: `record`,
+//! `disclosure`).
+
+use crate::cbor::{self, DecodeError, Fields, Items, Value};
+use crate::hash::Hash;
+
+const WHAT: &str = "operation record";
+/// The largest disclosure: its age ciphertext must fit the 65,535 bytes of a bundle's entry.
+pub const MAX_DISCLOSURE: usize = 60 * 1024;
+/// The longest text of a record, in bytes.
+pub const MAX_TEXT: usize = 4096;
+/// The media type of a disclosure: a statement's label 259.
+pub const DISCLOSURE_TYPE: &str = "application/vnd.coldlog.disclosure+cbor";
+const VERSION: u64 = 1;
+
+/// What a signer did, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// POSIX seconds by the signer's own clock: a claim.
+    pub time: u64,
+    /// Who did it.
+    pub operator: String,
+    /// Why.
+    pub purpose: String,
+    /// On which machine.
+    pub device: String,
+    /// What was done.
+    pub operation: Operation,
+}
+
+/// The kinds of operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// The journal's first record: who may operate it.
+    Genesis {
+        /// Names of the operators.
+        operators: Vec<String>,
+    },
+    /// A document was signed.
+    Sign {
+        /// The document.
+        document: Document,
+        /// Its signature.
+        signature: Signature,
+    },
+}
+
+/// A document as it was read, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: Hash,
+}
+
+/// A signature over a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The format.
+    pub scheme: Scheme,
+    /// The Ed25519 public key.
+    pub key: [u8; 32],
+    /// The signature file's bytes.
+    pub bytes: Vec<u8>,
+    /// Whether the signer verified it before it wrote this record. Only `true` was released.
+    pub verified: bool,
+}
+
+/// Formats of document signatures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// OpenSSH's SSHSIG, namespace `file`, SHA-512.
+    Sshsig,
+    /// minisign, prehashed.
+    Minisign,
+}
+
+impl Scheme {
+    /// As it stands in the record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scheme::Sshsig => "sshsig",
+            Scheme::Minisign => "minisign",
+        }
+    }
+
+    /// How the signature file's name ends.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Scheme::Sshsig => "sig",
+            Scheme::Minisign => "minisig",
+        }
+    }
+
+    /// From its name.
+    pub fn from_name(name: &str) -> Option<Scheme> {
+        [Scheme::Sshsig, Scheme::Minisign].into_iter().find(|scheme| scheme.name() == name)
+    }
+}
+
+impl Record {
+    fn to_value(&self) -> Value {
+        let mut entries = vec![
+            ("v", VERSION.into()),
+            ("time", self.time.into()),
+            ("operator", self.operator.as_str().into()),
+            ("purpose", self.purpose.as_str().into()),
+            ("device", self.device.as_str().into()),
+            ("approvals", Value::Array(Vec::new())),
+        ];
+        match &self.operation {
+            Operation::Genesis { operators } => {
+                let names = operators.iter().map(|name| name.as_str().into()).collect();
+                entries.push(("operation", "genesis".into()));
+                entries.push(("operators", Value::Array(names)));
+            }
+            Operation::Sign { document, signature } => {
+                entries.push(("operation", "sign".into()));
+                let document = cbor::text_map(vec![
+                    ("name", document.name.as_str().into()),
+                    ("version", document.version.as_str().into()),
+                    ("media_type", document.media_type.as_str().into()),
+                    ("size", document.size.into()),
+                    ("sha256", cbor::bytes(document.sha256.0)),
+                ]);
+                entries.push(("document", document));
+                let signature = cbor::text_map(vec![
+                    ("scheme", signature.scheme.name().into()),
+                    ("key", cbor::bytes(signature.key)),
+                    ("bytes", cbor::bytes(&signature.bytes)),
+                    ("verified", signature.verified.into()),
+                ]);
+                entries.push(("signature", signature));
+            }
+        }
+        cbor::text_map(entries)
+    }
+
+    fn from_value(value: Value) -> Result<Record, DecodeError> {
+        let mut fields = Fields::new(WHAT, "the record", value)?;
+        let version = fields.uint("v")?;
+        if version != VERSION {
+            return Err(DecodeError::Unsupported { what: WHAT, found: version, supported: VERSION });
+        }
+        let (time, operator) = (fields.uint("time")?, fields.text("operator", MAX_TEXT)?);
+        let (purpose, device) = (fields.text("purpose", MAX_TEXT)?, fields.text("device", MAX_TEXT)?);
+        let approvals = fields.take("approvals")?;
+        Items::new(WHAT, "approvals", approvals, 0..=0)?;
+        let operation = match fields.text("operation", 32)?.as_str() {
+            "genesis" => {
+                let value = fields.take("operators")?;
+                let mut items = Items::new(WHAT, "operators", value, 1..=256)?;
+                let operators = (0..items.left()).map(|_| items.text("operators", MAX_TEXT));
+                Operation::Genesis { operators: operators.collect::<Result<_, _>>()? }
+            }
+            "sign" => Operation::Sign {
+                document: Document::from_value(fields.take("document")?)?,
+                signature: Signature::from_value(fields.take("signature")?)?,
+            },
+            other => {
+                return Err(DecodeError::field(WHAT, "operation", "genesis or sign", other));
+            }
+        };
+        fields.finish()?;
+        Ok(Record { time, operator, purpose, device, operation })
+    }
+}
+
+impl Document {
+    fn from_value(value: Value) -> Result<Document, DecodeError> {
+        let mut fields = Fields::new(WHAT, "document", value)?;
+        let document = Document {
+            name: fields.text("name", MAX_TEXT)?,
+            version: fields.text("version", MAX_TEXT)?,
+            media_type: fields.text("media_type", MAX_TEXT)?,
+            size: fields.uint("size")?,
+            sha256: fields.hash("sha256")?,
+        };
+        fields.finish()?;
+        Ok(document)
+    }
+}
+
+impl Signature {
+    fn from_value(value: Value) -> Result<Signature, DecodeError> {
+        let mut fields = Fields::new(WHAT, "signature", value)?;
+        let scheme = fields.text("scheme", 32)?;
+        let scheme = Scheme::from_name(&scheme)
+            .ok_or_else(|| DecodeError::field(WHAT, "scheme", "sshsig or minisign", scheme))?;
+        let key = fields.hash("key")?.0;
+        let bytes = fields.bytes("bytes", 8192)?;
+        let verified = fields.take("verified")?;
+        let verified = verified.as_bool().ok_or_else(|| {
+            DecodeError::field(WHAT, "verified", "true or false", cbor::show(&verified))
+        })?;
+        fields.finish()?;
+        Ok(Signature { scheme, key, bytes, verified })
+    }
+}
+
+/// A record with the salt that hides it: `[salt, record]`. SHA-256 of its bytes is the commitment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disclosure {
+    /// 32 random bytes, new for each record.
+    pub salt: [u8; 32],
+    /// The record.
+    pub record: Record,
+}
+
+impl Disclosure {
+    /// The bytes that the commitment covers and the auditors decrypt.
+    pub fn encode(&self) -> Vec<u8> {
+        cbor::to_bytes(&Value::Array(vec![cbor::bytes(self.salt), self.record.to_value()]))
+    }
+
+    /// Reads a disclosure.
+    pub fn decode(bytes: &[u8]) -> Result<Disclosure, DecodeError> {
+        let value = cbor::decode("disclosure", bytes, MAX_DISCLOSURE)?;
+        let mut items = Items::new("disclosure", "the disclosure", value, 2..=2)?;
+        let salt = items.hash("salt")?.0;
+        Ok(Disclosure { salt, record: Record::from_value(items.any("record")?)? })
+    }
+
+    /// The commitment: SHA-256 of the encoding.
+    pub fn commitment(&self) -> Hash {
+        Hash::of(&self.encode())
+    }
+}

@@ -1,0 +1,354 @@
+//! Signed statements (SCITT, RFC 9943, section 6): one log entry each (`formats.cddl`: `statement`).
+
+use crate::cbor::{self, DecodeError, Fields, Items, KeyOrder, Value, show};
+use crate::cose::{ALG_ED25519, ALG_EDDSA, ALG_SHA256, Claims, Headers, Sign1, label};
+use crate::ed25519::{PublicKey, SecretKey};
+use crate::hash::Hash;
+use crate::merkle::leaf_hash;
+use crate::record::DISCLOSURE_TYPE;
+use crate::tile::MAX_ENTRY;
+
+const WHAT: &str = "signed statement";
+/// The content type of a key event's payload.
+pub const KEY_EVENT_TYPE: &str = "application/vnd.coldlog.key-event+cbor";
+
+/// Where a statement stands in its journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// From 0, without gaps.
+    pub sequence: u64,
+    /// The leaf hash of the statement before; `None` for the first.
+    pub previous: Option<Hash>,
+    /// The newest cosigned head that the signer knew.
+    pub head: Option<KnownHead>,
+}
+
+/// A head that a signer knew when it signed. The digest of the cosigned note pins the witnesses'
+/// times: the root alone could have been known before they cosigned it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownHead {
+    /// The log.
+    pub origin: String,
+    /// Its size.
+    pub size: u64,
+    /// Its root.
+    pub root: Hash,
+    /// SHA-256 of the note with its cosignatures.
+    pub note: Hash,
+}
+
+/// What a statement says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// The commitment to a disclosure (hash envelope).
+    Commitment(Hash),
+    /// A key event, in the clear.
+    KeyEvent(KeyEvent),
+}
+
+/// An event in the life of a signer's key. So far: genesis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyEvent {
+    /// The signer's Ed25519 public key.
+    pub key: [u8; 32],
+    /// The age recipients that every record is sealed to.
+    pub recipients: Vec<String>,
+    /// The commitment to the disclosure that names the operators: names are not public.
+    pub commitment: Hash,
+}
+
+impl KeyEvent {
+    fn encode(&self) -> Vec<u8> {
+        let recipients = self.recipients.iter().map(|r| r.as_str().into()).collect();
+        cbor::to_bytes(&cbor::text_map(vec![
+            ("v", 1.into()),
+            ("event", "genesis".into()),
+            ("key", cbor::bytes(self.key)),
+            ("recipients", Value::Array(recipients)),
+            ("commitment", cbor::bytes(self.commitment.0)),
+        ]))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<KeyEvent, DecodeError> {
+        const WHAT: &str = "key event";
+        let value = cbor::decode(WHAT, bytes, MAX_ENTRY)?;
+        let mut fields = Fields::new(WHAT, "the event", value)?;
+        let version = fields.uint("v")?;
+        if version != 1 {
+            return Err(DecodeError::Unsupported { what: WHAT, found: version, supported: 1 });
+        }
+        let event = fields.text("event", 32)?;
+        if event != "genesis" {
+            return Err(DecodeError::field(WHAT, "event", "genesis", event));
+        }
+        let key = fields.hash("key")?.0;
+        let mut items = Items::new(WHAT, "recipients", fields.take("recipients")?, 1..=64)?;
+        let recipients = (0..items.left()).map(|_| items.text("recipients", 4096));
+        let recipients = recipients.collect::<Result<_, _>>()?;
+        let commitment = fields.hash("commitment")?;
+        fields.finish()?;
+        Ok(KeyEvent { key, recipients, commitment })
+    }
+}
+
+/// A SCITT Signed Statement by anybody: what RFC 9943 and the hash envelope demand, and no more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignedStatement {
+    /// The envelope.
+    pub sign1: Sign1,
+    /// Issuer and subject.
+    pub claims: Claims,
+    /// Key identifier.
+    pub kid: Vec<u8>,
+}
+
+impl SignedStatement {
+    /// Reads a statement, of any size up to an entry's. Its unprotected header must be empty, as in
+    /// the entry; see [`crate::proof`] for a transparent statement.
+    pub fn decode(bytes: &[u8], order: KeyOrder) -> Result<SignedStatement, DecodeError> {
+        let sign1 = Sign1::decode(WHAT, bytes, MAX_ENTRY, order)?;
+        if let Some((label, _)) = sign1.unprotected.0.first() {
+            let found = format!("label {label}");
+            let expected = "empty in a log entry (RFC 9943, section 6)";
+            return Err(DecodeError::field(WHAT, "the unprotected header", expected, found));
+        }
+        SignedStatement::from_sign1(sign1)
+    }
+
+    /// From an envelope whose unprotected header is not looked at.
+    pub fn from_sign1(sign1: Sign1) -> Result<SignedStatement, DecodeError> {
+        let headers = &sign1.protected;
+        let absent = |name: &str| {
+            DecodeError::field(WHAT, name, "in the protected header (RFC 9943, section 6)", "nothing")
+        };
+        match sign1.algorithm() {
+            Some(ALG_EDDSA | ALG_ED25519) => {}
+            Some(other) => {
+                let expected = "EdDSA (-8) or Ed25519 (-19)";
+                return Err(DecodeError::field(WHAT, "alg (label 1)", expected, other.to_string()));
+            }
+            None => return Err(absent("alg (label 1)")),
+        }
+        let kid = headers.get(label::KID).cloned().ok_or_else(|| absent("kid (label 4)"))?;
+        let kid = cbor::into_bytes(WHAT, "kid (label 4)", kid, 255)?;
+        let claims = Claims::from_headers(WHAT, headers)?;
+        for only_protected in [label::PAYLOAD_HASH_ALG, label::PREIMAGE_TYPE, label::CONTENT_TYPE] {
+            if sign1.unprotected.get(only_protected).is_some() {
+                let field = format!("label {only_protected}");
+                let found = "in the unprotected header";
+                return Err(DecodeError::field(WHAT, field, "protected or absent", found));
+            }
+        }
+        if let Some(algorithm) = headers.get(label::PAYLOAD_HASH_ALG) {
+            if *algorithm != Value::from(ALG_SHA256) {
+                let found = show(algorithm);
+                return Err(DecodeError::field(WHAT, "label 258", "SHA-256 (-16)", found));
+            }
+            if headers.get(label::CONTENT_TYPE).is_some() {
+                let expected = "absent beside a hash envelope";
+                return Err(DecodeError::field(WHAT, "label 3", expected, "present"));
+            }
+            if sign1.payload.as_ref().is_none_or(|payload| payload.len() != 32) {
+                let found = format!("{:?} bytes", sign1.payload.as_ref().map(Vec::len));
+                return Err(DecodeError::field(WHAT, "the payload", "a SHA-256 digest", found));
+            }
+        }
+        Ok(SignedStatement { claims, kid, sign1 })
+    }
+
+    /// Whether `key` signed it.
+    pub fn verify(&self, key: &PublicKey) -> bool {
+        self.sign1.payload.as_ref().is_some_and(|payload| self.sign1.verify(key, payload))
+    }
+}
+
+/// One of our statements, decoded; its signature is not verified: see [`Statement::verify`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    bytes: Vec<u8>,
+    leaf: Hash,
+    inner: SignedStatement,
+    /// Its place in the journal.
+    pub position: Position,
+    /// What it says.
+    pub payload: Payload,
+}
+
+/// The signature is not by the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StatementError {
+    /// Another key's thumbprint.
+    #[error("the statement names the key {found} (kid), expected {expected}")]
+    OtherKey {
+        /// The thumbprint of the key in force.
+        expected: String,
+        /// The statement's kid.
+        found: String,
+    },
+    /// Not this key's signature.
+    #[error("the statement's signature does not verify under the key {key}: it was altered, or forged")]
+    BadSignature {
+        /// The key's thumbprint.
+        key: String,
+    },
+}
+
+impl Statement {
+    /// Reads an entry. Only the labels of `formats.cddl` are allowed.
+    pub fn decode(bytes: &[u8]) -> Result<Statement, DecodeError> {
+        let inner = SignedStatement::decode(bytes, KeyOrder::Sorted)?;
+        Statement::from_signed(inner, bytes.to_vec())
+    }
+
+    /// From an envelope with an emptied unprotected header.
+    pub fn from_sign1(sign1: Sign1) -> Result<Statement, DecodeError> {
+        let bytes = sign1.encode();
+        Statement::from_signed(SignedStatement::from_sign1(sign1)?, bytes)
+    }
+
+    fn from_signed(inner: SignedStatement, bytes: Vec<u8>) -> Result<Statement, DecodeError> {
+        let headers = &inner.sign1.protected;
+        let common = [label::ALG, label::KID, label::CLAIMS, label::POSITION];
+        let is_event = headers.get(label::CONTENT_TYPE).is_some();
+        let own: &[i64] = match is_event {
+            true => &[label::CONTENT_TYPE],
+            false => &[label::PAYLOAD_HASH_ALG, label::PREIMAGE_TYPE],
+        };
+        if let Some(other) = headers.unknown(&[&common[..], own].concat()) {
+            let expected = "only the labels of a Coldlog statement";
+            let found = format!("label {other}");
+            return Err(DecodeError::field(WHAT, "the protected header", expected, found));
+        }
+        if inner.sign1.algorithm() != Some(ALG_EDDSA) {
+            return Err(DecodeError::field(WHAT, "alg", "EdDSA (-8)", "another algorithm"));
+        }
+        let text_is = |label: i64, text: &str| {
+            let found = headers.get(label).map_or("nothing".into(), show);
+            match headers.get(label) == Some(&Value::from(text)) {
+                true => Ok(()),
+                false => Err(DecodeError::field(WHAT, format!("label {label}"), text, found)),
+            }
+        };
+        let payload = inner.sign1.payload.as_deref().unwrap_or_default();
+        let payload = if is_event {
+            text_is(label::CONTENT_TYPE, KEY_EVENT_TYPE)?;
+            Payload::KeyEvent(KeyEvent::decode(payload)?)
+        } else {
+            text_is(label::PREIMAGE_TYPE, DISCLOSURE_TYPE)?;
+            let hash = Hash::from_slice(payload)
+                .filter(|_| headers.get(label::PAYLOAD_HASH_ALG).is_some())
+                .ok_or_else(|| {
+                    DecodeError::field(WHAT, "label 258", "SHA-256 (-16)", "no hash envelope")
+                })?;
+            Payload::Commitment(hash)
+        };
+        let position = headers.get(label::POSITION).cloned().ok_or_else(|| {
+            DecodeError::field(WHAT, "the journal position (label -70001)", "present", "nothing")
+        })?;
+        let position = Position::from_value(position)?;
+        Ok(Statement { leaf: leaf_hash(&bytes), bytes, position, payload, inner })
+    }
+
+    /// Signs a statement.
+    pub fn sign(key: &SecretKey, claims: &Claims, position: &Position, payload: Payload) -> Statement {
+        let mut headers = vec![
+            (label::ALG, ALG_EDDSA.into()),
+            (label::KID, cbor::bytes(key.public().thumbprint().0)),
+            (label::CLAIMS, claims.to_value()),
+            (label::POSITION, position.to_value()),
+        ];
+        let bytes = match &payload {
+            Payload::Commitment(hash) => {
+                headers.push((label::PAYLOAD_HASH_ALG, ALG_SHA256.into()));
+                headers.push((label::PREIMAGE_TYPE, DISCLOSURE_TYPE.into()));
+                hash.0.to_vec()
+            }
+            Payload::KeyEvent(event) => {
+                headers.push((label::CONTENT_TYPE, KEY_EVENT_TYPE.into()));
+                event.encode()
+            }
+        };
+        let sign1 = Sign1::sign(key, Headers(headers), &bytes, false);
+        let kid = key.public().thumbprint().0.to_vec();
+        let bytes = sign1.encode();
+        let inner = SignedStatement { sign1, claims: claims.clone(), kid };
+        Statement { leaf: leaf_hash(&bytes), bytes, inner, position: position.clone(), payload }
+    }
+
+    /// The entry's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+    /// The entry's leaf hash: its identity in chains, indexes and evidence.
+    pub fn leaf(&self) -> Hash {
+        self.leaf
+    }
+    /// Issuer and subject.
+    pub fn claims(&self) -> &Claims {
+        &self.inner.claims
+    }
+    /// The envelope.
+    pub fn sign1(&self) -> &Sign1 {
+        &self.inner.sign1
+    }
+    /// The commitment to the disclosure, which every statement has.
+    pub fn commitment(&self) -> Hash {
+        match &self.payload {
+            Payload::Commitment(hash) => *hash,
+            Payload::KeyEvent(event) => event.commitment,
+        }
+    }
+
+    /// Verifies the signature by a key.
+    pub fn verify(&self, key: &PublicKey) -> Result<(), StatementError> {
+        let thumbprint = key.thumbprint();
+        if self.inner.kid != thumbprint.0 {
+            let found = crate::hash::to_hex(&self.inner.kid);
+            return Err(StatementError::OtherKey { expected: thumbprint.to_hex(), found });
+        }
+        if !self.inner.verify(key) {
+            return Err(StatementError::BadSignature { key: thumbprint.to_hex() });
+        }
+        Ok(())
+    }
+}
+
+impl Position {
+    fn to_value(&self) -> Value {
+        let head = match &self.head {
+            None => Value::Null,
+            Some(head) => Value::Array(vec![
+                head.origin.as_str().into(),
+                head.size.into(),
+                cbor::bytes(head.root.0),
+                cbor::bytes(head.note.0),
+            ]),
+        };
+        let previous = self.previous.map_or(Value::Null, |hash| cbor::bytes(hash.0));
+        Value::Array(vec![self.sequence.into(), previous, head])
+    }
+
+    fn from_value(value: Value) -> Result<Position, DecodeError> {
+        let mut items = Items::new(WHAT, "the journal position", value, 3..=3)?;
+        let sequence = items.uint("the sequence number")?;
+        let previous = items.hash_or_null("the previous statement's hash")?;
+        if previous.is_none() != (sequence == 0) {
+            let field = "the previous statement's hash";
+            let expected = "null for sequence number 0 and only there";
+            return Err(DecodeError::field(WHAT, field, expected, format!("{previous:?}")));
+        }
+        let head = match items.any("the known head")? {
+            Value::Null => None,
+            value => {
+                let mut items = Items::new(WHAT, "the known head", value, 4..=4)?;
+                Some(KnownHead {
+                    origin: items.text("the head's origin", Claims::LIMIT)?,
+                    size: items.uint("the head's size")?,
+                    root: items.hash("the head's root")?,
+                    note: items.hash("the digest of the head's note")?,
+                })
+            }
+        };
+        Ok(Position { sequence, previous, head })
+    }
+}

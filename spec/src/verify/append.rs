@@ -1,0 +1,251 @@
+//! "May this statement be appended?" — asked by the log for each record of a batch.
+
+use crate::batch::SignedTail;
+use crate::cbor::DecodeError;
+use crate::cose::Claims;
+use crate::ed25519::{KeyError, PublicKey};
+use crate::evidence::Evidence;
+use crate::hash::Hash;
+use crate::statement::{KnownHead, Payload, Statement, StatementError};
+
+/// A signer that may write: its genesis, verified by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admission {
+    /// The genesis statement.
+    pub genesis: Statement,
+    /// The key that it names.
+    pub key: PublicKey,
+}
+
+/// How far a journal is in the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// The next sequence number.
+    pub next: u64,
+    /// The leaf hash of the newest statement.
+    pub head: Option<Hash>,
+}
+
+/// Why a record is refused. The caller adds which one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Not a statement of ours.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Not by the key in force.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// The genesis names no key.
+    #[error("the genesis names no sound key: {0}")]
+    Key(#[from] KeyError),
+    /// Not a genesis.
+    #[error("expected a genesis (sequence number 0, a key event), found {found}")]
+    NotGenesis {
+        /// What it is.
+        found: String,
+    },
+    /// Another genesis than the allowed one.
+    #[error("the journal begins with the genesis {found}, allowed is {expected}; allow the signer anew only after you have asked its operator")]
+    OtherGenesis {
+        /// The leaf hash that was allowed.
+        expected: Hash,
+        /// The leaf hash found.
+        found: Hash,
+    },
+    /// Another journal's statement.
+    #[error("the statement is of {found}, the batch is of {expected}")]
+    OtherJournal {
+        /// The batch's issuer and subject.
+        expected: String,
+        /// The statement's.
+        found: String,
+    },
+    /// A gap.
+    #[error("the sequence number is {found}, expected {expected}: records are missing; export again and append the batch that holds number {expected}")]
+    Gap {
+        /// The next number.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+    /// A logged number with other content.
+    #[error("the sequence number {sequence} is logged already with other content: the journal was forked (a restored backup or a cloned stick signed too); both branches are kept as evidence")]
+    Forked {
+        /// The number used twice.
+        sequence: u64,
+        /// Both statements.
+        evidence: Box<Evidence>,
+    },
+    /// The chain is broken.
+    #[error("the statement follows {found}, expected {expected}: the chain is broken, or the journal forked")]
+    Chain {
+        /// The newest logged statement.
+        expected: String,
+        /// The hash in the statement.
+        found: String,
+    },
+    /// No sealed record, or no age file.
+    #[error("the sealed record is {found}, expected an age file of up to 65535 bytes")]
+    Sealed {
+        /// What it is.
+        found: String,
+    },
+    /// A head that is not this log's.
+    #[error("the statement names a head of {origin:?}, size {size}, root {root}, which is not in this log's history")]
+    ForeignHead {
+        /// The origin named.
+        origin: String,
+        /// Its size.
+        size: u64,
+        /// Its root.
+        root: Hash,
+    },
+    /// A key event after the genesis.
+    #[error("a genesis stands at sequence number {sequence}, expected only at 0")]
+    LateGenesis {
+        /// Where.
+        sequence: u64,
+    },
+    /// The trailer's count is not the batch's.
+    #[error("the trailer counts {claimed} records, the batch has {found}: it was cut or altered")]
+    Count {
+        /// In the trailer.
+        claimed: u64,
+        /// In the file.
+        found: u64,
+    },
+    /// The trailer's digest is not the batch's.
+    #[error("the batch's digest is {found}, its trailer says {claimed}: it was altered on the way, copy it again")]
+    Digest {
+        /// In the trailer.
+        claimed: Hash,
+        /// Of the file.
+        found: Hash,
+    },
+    /// The tail's signature.
+    #[error("the journal's tail is not signed by the signer's key")]
+    TailSignature,
+    /// The tail is beyond, or before, the batch.
+    #[error("the signed tail says {claimed}, the batch ends at {found}: the end of the journal was cut off; export the whole journal")]
+    Tail {
+        /// The signed tail, short.
+        claimed: String,
+        /// The end of the batch, short.
+        found: String,
+    },
+}
+
+/// Reads and verifies a genesis by the key that it names.
+pub fn verify_genesis(bytes: &[u8]) -> Result<Admission, Refusal> {
+    let genesis = Statement::decode(bytes)?;
+    let key = match &genesis.payload {
+        Payload::KeyEvent(event) if genesis.position.sequence == 0 => event.key,
+        _ => {
+            let found = format!("sequence number {}", genesis.position.sequence);
+            return Err(Refusal::NotGenesis { found });
+        }
+    };
+    let key = PublicKey::from_bytes(&key)?;
+    genesis.verify(&key)?;
+    Ok(Admission { genesis, key })
+}
+
+/// The part that needs no order: canonical bytes, signature, journal, sealed record. Runs on any core.
+pub fn verify_record(
+    statement: &[u8],
+    sealed: &[u8],
+    admission: &Admission,
+) -> Result<Statement, Refusal> {
+    let statement = Statement::decode(statement)?;
+    let expected = admission.genesis.claims();
+    if statement.claims() != expected {
+        let show = |claims: &Claims| format!("{} / {}", claims.issuer, claims.subject);
+        let (expected, found) = (show(expected), show(statement.claims()));
+        return Err(Refusal::OtherJournal { expected, found });
+    }
+    statement.verify(&admission.key)?;
+    if sealed.len() > crate::tile::MAX_ENTRY || !sealed.starts_with(b"age-encryption.org/v1\n") {
+        let found = match sealed.len() {
+            0 => "missing".into(),
+            length => format!("{length} bytes of something else"),
+        };
+        return Err(Refusal::Sealed { found });
+    }
+    Ok(statement)
+}
+
+/// The part that needs order: the next number, the chain, the genesis, the known head. Returns the
+/// progress after it.
+pub fn follows(
+    statement: &Statement,
+    admission: &Admission,
+    progress: &Progress,
+    mut own_history: impl FnMut(&KnownHead) -> bool,
+) -> Result<Progress, Refusal> {
+    let position = &statement.position;
+    if position.sequence != progress.next {
+        return Err(Refusal::Gap { expected: progress.next, found: position.sequence });
+    }
+    if position.sequence == 0 && statement.leaf() != admission.genesis.leaf() {
+        let (expected, found) = (admission.genesis.leaf(), statement.leaf());
+        return Err(Refusal::OtherGenesis { expected, found });
+    }
+    if position.sequence > 0 && matches!(statement.payload, Payload::KeyEvent(_)) {
+        return Err(Refusal::LateGenesis { sequence: position.sequence });
+    }
+    if position.previous != progress.head {
+        let show = |hash: Option<Hash>| hash.map_or("nothing".into(), |hash| hash.to_hex());
+        let (expected, found) = (show(progress.head), show(position.previous));
+        return Err(Refusal::Chain { expected, found });
+    }
+    if let Some(head) = &position.head
+        && !own_history(head)
+    {
+        let KnownHead { origin, size, root, .. } = head.clone();
+        return Err(Refusal::ForeignHead { origin, size, root });
+    }
+    Ok(Progress { next: position.sequence + 1, head: Some(statement.leaf()) })
+}
+
+/// A record that is logged already must be the same; otherwise the journal was forked.
+pub fn repeats(
+    statement: &Statement,
+    logged: &[u8],
+    admission: &Admission,
+) -> Result<(), Refusal> {
+    if statement.bytes() == logged {
+        return Ok(());
+    }
+    let evidence = Evidence::Fork {
+        key: *admission.key.as_bytes(),
+        first: logged.to_vec(),
+        second: statement.bytes().to_vec(),
+    };
+    let sequence = statement.position.sequence;
+    Err(Refusal::Forked { sequence, evidence: Box::new(evidence) })
+}
+
+/// What a batch's trailer says, against what was read.
+pub fn verify_trailer(
+    claimed: (u64, Hash, &SignedTail),
+    found: (u64, Hash),
+    admission: &Admission,
+    progress: &Progress,
+) -> Result<(), Refusal> {
+    let (count, digest, tail) = claimed;
+    if count != found.0 {
+        return Err(Refusal::Count { claimed: count, found: found.0 });
+    }
+    if digest != found.1 {
+        return Err(Refusal::Digest { claimed: digest, found: found.1 });
+    }
+    if tail.claims != *admission.genesis.claims() || !tail.verify(&admission.key) {
+        return Err(Refusal::TailSignature);
+    }
+    if tail.tail.count != progress.next || Some(tail.tail.head) != progress.head {
+        let head = progress.head.unwrap_or(Hash([0; 32]));
+        let found = crate::batch::Tail { count: progress.next, head }.short();
+        return Err(Refusal::Tail { claimed: tail.tail.short(), found });
+    }
+    Ok(())
+}

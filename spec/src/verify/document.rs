@@ -1,0 +1,231 @@
+//! "Is this document's signature logged?" — the relying party's one question.
+
+use crate::cbor::DecodeError;
+use crate::checkpoint::{CheckpointError, SignedCheckpoint};
+use crate::document::{DocumentDigest, SignatureError, SignatureFile};
+use crate::ed25519::{KeyError, PublicKey};
+use crate::hash::Hash;
+use crate::policy::{HeadError, Policy, WitnessTime};
+use crate::proof::Proof;
+use crate::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
+use crate::statement::StatementError;
+use crate::verify::receipts;
+
+/// What was proven about a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// The record.
+    pub record: Record,
+    /// The document, as recorded.
+    pub document: Document,
+    /// The signer's key.
+    pub key: PublicKey,
+    /// The signer's name.
+    pub issuer: String,
+    /// The journal's name.
+    pub journal: String,
+    /// The sequence number.
+    pub sequence: u64,
+    /// Where it is logged.
+    pub logged: Vec<Logged>,
+    /// Not signed before: the cosigned head that the statement names. POSIX seconds.
+    pub not_before: Option<u64>,
+    /// Not signed after: the first quorum over a head that covers it. POSIX seconds.
+    pub not_after: Option<u64>,
+    /// Whether the proof was made under this very policy.
+    pub same_policy: bool,
+}
+
+/// One log's receipt, verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// The log.
+    pub origin: String,
+    /// The entry's index.
+    pub index: u64,
+    /// The size of the cosigned head.
+    pub size: u64,
+    /// The root of the cosigned head.
+    pub root: Hash,
+    /// Who vouches.
+    pub witnesses: Vec<WitnessTime>,
+}
+
+/// The first reason why a document is not proven.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotProven {
+    /// The disclosure is not one.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The record's key is none.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The disclosure is not what the statement commits to.
+    #[error("the disclosure hashes to {found}, the logged statement commits to {expected}: the record was altered")]
+    Commitment {
+        /// In the statement.
+        expected: Hash,
+        /// Of the disclosure.
+        found: Hash,
+    },
+    /// Not a signature record.
+    #[error("the record is not of a document signature but of {0}")]
+    OtherOperation(&'static str),
+    /// The signer found its own signature bad.
+    #[error("the record says that the signer's own check of this signature failed: it was never released by the signer")]
+    SelfCheckFailed,
+    /// Another document.
+    #[error("tampering: the document has the SHA-256 {found} ({found_size} bytes), the record says {expected} ({expected_size} bytes) for {name:?}")]
+    OtherDocument {
+        /// The recorded name.
+        name: String,
+        /// The recorded digest.
+        expected: Hash,
+        /// The recorded size.
+        expected_size: u64,
+        /// The digest of the document at hand.
+        found: Hash,
+        /// The size of the document at hand.
+        found_size: u64,
+    },
+    /// The document's signature.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
+    /// The statement's signature.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// Another signer than the one asked for.
+    #[error("signed by {found}, expected the signer {expected}")]
+    OtherSigner {
+        /// The key asked for.
+        expected: String,
+        /// The key found.
+        found: String,
+    },
+    /// A receipt without a head.
+    #[error("the receipt carries no checkpoint: the tree that it is from is not known")]
+    NoCheckpoint,
+    /// A head is none.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A head is not to be trusted.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A receipt does not prove.
+    #[error(transparent)]
+    Receipt(#[from] receipts::Refusal),
+    /// Two receipts of one log.
+    #[error("two receipts are by one log, {0:?}: one is enough")]
+    SameLogTwice(String),
+    /// The earlier head is not the one that the statement names.
+    #[error("the earlier head in the proof is not the one that the statement names")]
+    EarlierHead,
+}
+
+/// Decodes a proof's disclosure as far as the caller needs to hash the document: its format.
+pub fn expected_scheme(proof: &Proof) -> Result<Scheme, NotProven> {
+    open(proof).map(|(_, _, signature)| signature.scheme)
+}
+
+fn open(proof: &Proof) -> Result<(Record, Document, Signature), NotProven> {
+    let found = Hash::of(&proof.disclosure);
+    let expected = proof.statement.commitment();
+    if found != expected {
+        return Err(NotProven::Commitment { expected, found });
+    }
+    let record = Disclosure::decode(&proof.disclosure)?.record;
+    match record.operation.clone() {
+        Operation::Sign { document, signature } => Ok((record, document, signature)),
+        Operation::Genesis { .. } => Err(NotProven::OtherOperation("a genesis")),
+    }
+}
+
+/// Checks a document against its proof under a policy. `signature` is the signature file at hand,
+/// if it shall be checked too; `signer` the key that must have signed, if one is demanded.
+pub fn check(
+    digest: &DocumentDigest,
+    proof: &Proof,
+    policy: &Policy,
+    signature: Option<&SignatureFile>,
+    signer: Option<&PublicKey>,
+) -> Result<Proven, NotProven> {
+    let (record, document, recorded) = open(proof)?;
+    if (digest.sha256, digest.size) != (document.sha256, document.size) {
+        return Err(NotProven::OtherDocument {
+            name: document.name,
+            expected: document.sha256,
+            expected_size: document.size,
+            found: digest.sha256,
+            found_size: digest.size,
+        });
+    }
+    if !recorded.verified {
+        return Err(NotProven::SelfCheckFailed);
+    }
+    let key = PublicKey::from_bytes(&recorded.key)?;
+    if let Some(expected) = signer
+        && *expected != key
+    {
+        let (expected, found) = (format!("{expected:?}"), format!("{key:?}"));
+        return Err(NotProven::OtherSigner { expected, found });
+    }
+    SignatureFile::decode(&recorded.bytes)?.verify(&key, digest)?;
+    if let Some(signature) = signature {
+        signature.verify(&key, digest)?;
+    }
+    proof.statement.verify(&key)?;
+
+    let mut logged: Vec<Logged> = Vec::new();
+    let mut not_after = None;
+    for receipt in &proof.receipts {
+        let note = receipt.checkpoint.as_ref().ok_or(NotProven::NoCheckpoint)?;
+        let head = SignedCheckpoint::decode(note)?;
+        let cosigned = policy.verify_head(&head)?;
+        let checkpoint = cosigned.checkpoint();
+        if logged.iter().any(|other| other.origin == checkpoint.origin) {
+            return Err(NotProven::SameLogTwice(checkpoint.origin.clone()));
+        }
+        let index = receipts::verify_receipt(receipt, &proof.statement, checkpoint, policy)?;
+        not_after = not_after.into_iter().chain(cosigned.not_after()).min();
+        logged.push(Logged {
+            origin: checkpoint.origin.clone(),
+            index,
+            size: checkpoint.size,
+            root: checkpoint.root,
+            witnesses: cosigned.witnesses().to_vec(),
+        });
+    }
+    let not_before = match (&proof.statement.position.head, &proof.earlier_head) {
+        (None, None) => None,
+        (Some(named), Some(note)) => {
+            let head = SignedCheckpoint::decode(note)?;
+            let Some(named) = Some(named).filter(|named| {
+                (&named.origin, named.size, named.root, named.note)
+                    == (
+                        &head.checkpoint.origin,
+                        head.checkpoint.size,
+                        head.checkpoint.root,
+                        Hash::of(note),
+                    )
+            }) else {
+                return Err(NotProven::EarlierHead);
+            };
+            // Heads of other logs are no bound under this policy, and no reason to refuse.
+            let known = policy.logs.iter().any(|key| key.name == named.origin);
+            if known { policy.verify_head(&head)?.not_before() } else { None }
+        }
+        _ => return Err(NotProven::EarlierHead),
+    };
+    Ok(Proven {
+        document,
+        key,
+        issuer: proof.statement.claims().issuer.clone(),
+        journal: proof.statement.claims().subject.clone(),
+        sequence: proof.statement.position.sequence,
+        logged,
+        not_before,
+        not_after,
+        same_policy: proof.policy == policy.digest,
+        record,
+    })
+}

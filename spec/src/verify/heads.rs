@@ -1,0 +1,176 @@
+//! "Do these heads fit?" and "does this evidence convict?"
+
+use crate::cbor::DecodeError;
+use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+use crate::ed25519::{KeyError, PublicKey};
+use crate::evidence::Evidence;
+use crate::hash::Hash;
+use crate::merkle::{ProofError, verify_consistency};
+use crate::policy::{HeadError, Policy};
+use crate::statement::{Statement, StatementError};
+
+/// Why two heads do not fit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// Two logs.
+    #[error("the heads are of two logs, {first:?} and {second:?}; compare heads of one")]
+    OtherLog {
+        /// One origin.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// One size, two roots: this alone convicts.
+    #[error("two heads of size {size} have the roots {first} and {second}: the log shows two histories")]
+    SameSizeOtherRoot {
+        /// The size.
+        size: u64,
+        /// One root.
+        first: Hash,
+        /// The other.
+        second: Hash,
+    },
+    /// The newer head's own proof leads to another older root: this convicts.
+    #[error("the head of size {new} does not extend the head of size {old}: {why}")]
+    Rewritten {
+        /// Older size.
+        old: u64,
+        /// Newer size.
+        new: u64,
+        /// What the proof shows.
+        why: ProofError,
+    },
+    /// The proof proves nothing: the log owes a better one.
+    #[error("no proof that the head of size {new} extends the head of size {old}: {why}; ask the log for the proof")]
+    NotProven {
+        /// Older size.
+        old: u64,
+        /// Newer size.
+        new: u64,
+        /// What is wrong with the proof.
+        why: ProofError,
+    },
+}
+
+impl Misfit {
+    /// Whether the two heads together are proof of misbehaviour, without trust in who shows them.
+    pub fn convicts(&self) -> bool {
+        matches!(self, Misfit::SameSizeOtherRoot { .. } | Misfit::Rewritten { .. })
+    }
+}
+
+/// Checks that `newer` extends `older`.
+pub fn extends(older: &Checkpoint, newer: &Checkpoint, path: &[Hash]) -> Result<(), Misfit> {
+    if older.origin != newer.origin {
+        let (first, second) = (older.origin.clone(), newer.origin.clone());
+        return Err(Misfit::OtherLog { first, second });
+    }
+    if older.size == newer.size {
+        if older.root != newer.root {
+            let (size, first, second) = (older.size, older.root, newer.root);
+            return Err(Misfit::SameSizeOtherRoot { size, first, second });
+        }
+        return Ok(());
+    }
+    let (old, new) = (older.size, newer.size);
+    verify_consistency(old, new, path, older.root, newer.root).map_err(|why| match why {
+        ProofError::Rewritten { .. } => Misfit::Rewritten { old, new, why },
+        why => Misfit::NotProven { old, new, why },
+    })
+}
+
+/// What evidence proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conviction {
+    /// A log signed two heads that do not fit.
+    SplitView {
+        /// The log.
+        origin: String,
+        /// How they do not fit.
+        misfit: Misfit,
+    },
+    /// A signer signed two statements with one sequence number.
+    Fork {
+        /// The signer's name.
+        issuer: String,
+        /// The journal.
+        subject: String,
+        /// The sequence number used twice.
+        sequence: u64,
+        /// The key, by thumbprint.
+        key: Hash,
+    },
+}
+
+/// Why evidence does not convict.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotConvicted {
+    /// Not an evidence file.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A head is none.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A head is not signed by the log that the policy names.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A statement is not by the key.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// The key is none.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The heads fit after all.
+    #[error("the two heads fit: there is nothing to convict")]
+    Fits,
+    /// They may fit: the proof is just bad.
+    #[error("the evidence is inconclusive: {0}")]
+    Inconclusive(Misfit),
+    /// The statements are not in conflict.
+    #[error("the two statements are of {0}: there is no fork")]
+    NoFork(&'static str),
+}
+
+/// Judges evidence; the policy names the logs' keys. A fork carries its key with it.
+pub fn judge(evidence: &Evidence, policy: &Policy) -> Result<Conviction, NotConvicted> {
+    match evidence {
+        Evidence::SplitView { first, second, path } => {
+            let first = SignedCheckpoint::decode(first)?;
+            let second = SignedCheckpoint::decode(second)?;
+            policy.verify_log(&first)?;
+            policy.verify_log(&second)?;
+            let (older, newer) = match first.checkpoint.size <= second.checkpoint.size {
+                true => (&first.checkpoint, &second.checkpoint),
+                false => (&second.checkpoint, &first.checkpoint),
+            };
+            match extends(older, newer, path) {
+                Ok(()) => Err(NotConvicted::Fits),
+                Err(misfit) if misfit.convicts() => {
+                    Ok(Conviction::SplitView { origin: older.origin.clone(), misfit })
+                }
+                Err(misfit) => Err(NotConvicted::Inconclusive(misfit)),
+            }
+        }
+        Evidence::Fork { key, first, second } => {
+            let key = PublicKey::from_bytes(key)?;
+            let (first, second) = (Statement::decode(first)?, Statement::decode(second)?);
+            first.verify(&key)?;
+            second.verify(&key)?;
+            if first.leaf() == second.leaf() {
+                return Err(NotConvicted::NoFork("the same bytes"));
+            }
+            if first.claims() != second.claims() {
+                return Err(NotConvicted::NoFork("two journals"));
+            }
+            if first.position.sequence != second.position.sequence {
+                return Err(NotConvicted::NoFork("two sequence numbers"));
+            }
+            Ok(Conviction::Fork {
+                issuer: first.claims().issuer.clone(),
+                subject: first.claims().subject.clone(),
+                sequence: first.position.sequence,
+                key: key.thumbprint(),
+            })
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The trust decisions, one file a question. Each is a pure function from bytes, or decoded values,
+//! and a policy to facts, or to the first reason why not.
+
+pub mod append;
+pub mod cosign;
+pub mod document;
+pub mod heads;
+pub mod receipts;
