@@ -1,0 +1,171 @@
+//! Files that appear whole or not at all, and reads that are bounded.
+
+use anyhow::{Context, Result, bail};
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// What to do where a file stands already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Refuse.
+    Keep,
+    /// Put the new one in its place.
+    Replace,
+}
+
+impl Existing {
+    /// From a `--force` flag.
+    pub fn from_force(force: bool) -> Existing {
+        if force { Existing::Replace } else { Existing::Keep }
+    }
+}
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// 0600
+    Private,
+    /// 0644
+    Public,
+}
+
+/// A file under way: written beside its place, then moved there.
+pub struct NewFile {
+    temporary: tempfile::NamedTempFile,
+    path: PathBuf,
+    existing: Existing,
+}
+
+impl NewFile {
+    /// Starts a file. A symlink, or with [`Existing::Keep`] any file, in its place is refused now.
+    pub fn create(path: &Path, existing: Existing, mode: Mode) -> Result<NewFile> {
+        if let Ok(meta) = fs::symlink_metadata(path) {
+            if !meta.is_file() {
+                bail!("{} is in the way and is no regular file; remove it or choose another name", path.display());
+            }
+            if existing == Existing::Keep {
+                bail!("{} exists already; choose another name, or say --force to replace it", path.display());
+            }
+        }
+        let folder = folder_of(path);
+        let bits = match mode {
+            Mode::Private => 0o600,
+            Mode::Public => 0o644,
+        };
+        let temporary = tempfile::Builder::new()
+            .prefix(".coldlog-")
+            .permissions(fs::Permissions::from_mode(bits))
+            .tempfile_in(&folder)
+            .with_context(|| format!("cannot write into the folder {}", folder.display()))?;
+        Ok(NewFile { temporary, path: path.into(), existing })
+    }
+
+    /// Syncs, moves into place, and syncs the folder.
+    pub fn finish(self) -> Result<()> {
+        let path = self.path;
+        self.temporary.as_file().sync_all().with_context(|| format!("syncing {}", path.display()))?;
+        let moved = match self.existing {
+            Existing::Keep => self.temporary.persist_noclobber(&path),
+            Existing::Replace => self.temporary.persist(&path),
+        };
+        moved.map_err(|e| e.error).with_context(|| format!("putting {} in place", path.display()))?;
+        sync_folder(&folder_of(&path))
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.temporary.as_file_mut().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.temporary.as_file_mut().flush()
+    }
+}
+
+/// Writes a small file whole, syncs it, and reads it back: a removable medium may lose its last write.
+pub fn write(path: &Path, bytes: &[u8], existing: Existing, mode: Mode) -> Result<()> {
+    let mut file = NewFile::create(path, existing, mode)?;
+    file.write_all(bytes).with_context(|| format!("writing {}", path.display()))?;
+    file.finish()?;
+    if read(path, bytes.len() as u64)? != bytes {
+        bail!("{} does not read back as it was written: the medium is failing, use another", path.display());
+    }
+    Ok(())
+}
+
+/// Makes a folder's entries durable.
+pub fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .with_context(|| format!("syncing the folder {}", folder.display()))
+}
+
+/// Makes a folder and its parents, durably.
+pub fn create_folder(folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(folder);
+    create_folder(&parent)?;
+    match fs::create_dir(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(e).with_context(|| format!("making the folder {}", folder.display()))
+        }
+        _ => sync_folder(&parent),
+    }
+}
+
+/// The folder that a file is in.
+pub fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.into(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Reads a regular file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = open(path)?;
+    let mut bytes = Vec::new();
+    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    read.with_context(|| format!("reading {}", path.display()))?;
+    if bytes.len() as u64 > limit {
+        bail!("{} is larger than {limit} bytes: it is not the file that was asked for", path.display());
+    }
+    Ok(bytes)
+}
+
+/// Opens a regular file; a FIFO or device never blocks us.
+pub fn open(path: &Path) -> Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let file = file.with_context(|| format!("cannot read {}", path.display()))?;
+    if !file.metadata().with_context(|| format!("reading {}", path.display()))?.is_file() {
+        bail!("{} is no regular file", path.display());
+    }
+    Ok(file)
+}
+
+/// Reads a file that holds a secret: only its owner may be able to.
+pub fn read_private(path: &Path, limit: u64) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    let mode = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.mode();
+    if mode & 0o077 != 0 {
+        bail!("{} can be read by others (mode {:03o}); run `chmod 600` on it", path.display(), mode & 0o777);
+    }
+    read(path, limit).map(zeroize::Zeroizing::new)
+}
+
+/// Holds a folder for this process alone, until dropped.
+pub struct FolderLock(#[allow(dead_code)] File);
+
+/// Locks a folder by its `lock` file; another process that holds it is an error, not a wait.
+pub fn lock(folder: &Path) -> Result<FolderLock> {
+    let path = folder.join("lock");
+    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .with_context(|| format!("{} is in use by another process; wait for it to end", folder.display()))?;
+    Ok(FolderLock(file))
+}

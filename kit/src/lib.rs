@@ -1,0 +1,13 @@
+//! What Coldlog's binaries share that touches the world.
+
+pub mod exit;
+pub mod files;
+pub mod inputs;
+pub mod keyfile;
+#[cfg(feature = "published")]
+pub mod published;
+pub mod seal;
+pub mod secret;
+pub mod sequence;
+pub mod terminal;
+pub mod time;

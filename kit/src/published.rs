@@ -1,0 +1,142 @@
+//! Reading a published log: a C2SP tlog-tiles tree in a folder.
+
+use anyhow::{Context, Result, bail};
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::merkle::{self, Node};
+use coldlog_spec::note::MAX_NOTE;
+use coldlog_spec::tile::{self, Tile};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Where a published log's files are read from: the one thing that varies.
+pub trait Source {
+    /// The file at `path`, of at most `limit` bytes; `None` when it is not there.
+    fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>>;
+}
+
+/// A folder.
+#[derive(Debug, Clone)]
+pub struct Folder(pub PathBuf);
+
+impl Source for Folder {
+    fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        let path = self.0.join(path);
+        match std::fs::symlink_metadata(&path) {
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound) => Ok(None),
+            Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
+            Ok(_) => crate::files::read(&path, limit as u64).map(Some),
+        }
+    }
+}
+
+/// A tree of one size in a source, with the tiles read so far.
+pub struct Tree<'a> {
+    source: &'a dyn Source,
+    size: u64,
+    tiles: HashMap<Tile, Vec<Hash>>,
+}
+
+/// Tiles kept in memory before all are forgotten: 32 MiB.
+const CACHE: usize = 4096;
+
+impl<'a> Tree<'a> {
+    /// The tree of the first `size` entries.
+    pub fn new(source: &'a dyn Source, size: u64) -> Tree<'a> {
+        Tree { source, size, tiles: HashMap::new() }
+    }
+
+    /// A tile's hashes. Where a partial tile is gone, a wider one serves.
+    pub fn tile(&mut self, tile: Tile) -> Result<&[Hash]> {
+        if !self.tiles.contains_key(&tile) {
+            let mut found = None;
+            for width in tile.width..=tile::WIDTH {
+                let wider = Tile { width, ..tile };
+                if let Some(bytes) = self.source.get(&wider.path(), 32 * 256)? {
+                    let mut hashes = tile::decode_tile(&bytes, width)
+                        .with_context(|| format!("{} is damaged", wider.path()))?;
+                    hashes.truncate(tile.width as usize);
+                    found = Some(hashes);
+                    break;
+                }
+            }
+            let Some(hashes) = found else {
+                bail!("{} is missing; run `log fsck`, or read a whole copy of the log", tile.path());
+            };
+            if self.tiles.len() >= CACHE {
+                self.tiles.clear();
+            }
+            self.tiles.insert(tile, hashes);
+        }
+        self.tiles.get(&tile).map(Vec::as_slice).context("the tile was just read")
+    }
+
+    fn node(&mut self, node: Node) -> Result<Hash> {
+        let Some((tile, range)) = Tile::holding(node, self.size) else {
+            bail!("the log has no node {node:?} at size {}", self.size);
+        };
+        let hashes = self.tile(tile)?;
+        hashes.get(range).and_then(tile::fold).with_context(|| format!("{} is too short", tile.path()))
+    }
+
+    /// The root.
+    pub fn root(&mut self) -> Result<Hash> {
+        merkle::root(self.size, &mut |node| self.node(node))
+    }
+
+    /// The root of the first `size` entries.
+    pub fn root_at(&mut self, size: u64) -> Result<Hash> {
+        if size > self.size {
+            bail!("the log has {} entries, {size} were asked for", self.size);
+        }
+        merkle::root(size, &mut |node| self.node(node))
+    }
+
+    /// The inclusion path of an entry.
+    pub fn inclusion(&mut self, index: u64) -> Result<Vec<Hash>> {
+        if index >= self.size {
+            bail!("the log has {} entries, there is no entry {index}", self.size);
+        }
+        merkle::inclusion_path(index, self.size, &mut |node| self.node(node))
+    }
+
+    /// The consistency path from an older size.
+    pub fn consistency(&mut self, old: u64) -> Result<Vec<Hash>> {
+        if old > self.size {
+            bail!("the log has {} entries, size {old} is beyond it", self.size);
+        }
+        merkle::consistency_path(old, self.size, &mut |node| self.node(node))
+    }
+
+    /// A bundle of entries or sealed records as its bytes, by a path function of `tile`.
+    pub fn bundle(&self, index: u64, path: fn(u64, u64) -> String) -> Result<Vec<u8>> {
+        let width = tile::width_at(0, index, self.size);
+        for wider in width..=tile::WIDTH {
+            if let Some(mut bytes) = self.source.get(&path(index, wider), tile::MAX_BUNDLE)? {
+                let entries = tile::decode_bundle(&bytes, wider)
+                    .with_context(|| format!("{} is damaged", path(index, wider)))?;
+                let kept: usize = entries.iter().take(width as usize).map(|e| e.len() + 2).sum();
+                bytes.truncate(kept);
+                return Ok(bytes);
+            }
+        }
+        bail!("{} is missing; run `log fsck`, or read a whole copy of the log", path(index, width))
+    }
+
+    /// One entry or sealed record.
+    pub fn entry(&self, index: u64, path: fn(u64, u64) -> String) -> Result<Vec<u8>> {
+        let bundle = self.bundle(index / tile::WIDTH, path)?;
+        let width = tile::width_at(0, index / tile::WIDTH, self.size);
+        let entries = tile::decode_bundle(&bundle, width)?;
+        let entry = entries.get((index % tile::WIDTH) as usize).context("no such entry")?;
+        Ok(entry.to_vec())
+    }
+}
+
+/// The log's newest head, as published.
+pub fn head(source: &dyn Source) -> Result<SignedCheckpoint> {
+    let Some(bytes) = source.get("checkpoint", MAX_NOTE)? else {
+        bail!("no `checkpoint` there: this is not a published log");
+    };
+    SignedCheckpoint::decode(&bytes).context("the log's checkpoint is damaged")
+}

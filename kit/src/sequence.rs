@@ -1,0 +1,112 @@
+//! CBOR sequences (RFC 8742) in constant memory, both ways.
+
+use crate::files::{Existing, Mode, NewFile};
+use anyhow::{Context, Result, bail};
+use coldlog_spec::cbor;
+use coldlog_spec::hash::Hash;
+use sha2::{Digest, Sha256};
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Reads a sequence item by item.
+pub struct Reader<R> {
+    source: R,
+    what: &'static str,
+    limit: usize,
+    buffer: Vec<u8>,
+    start: usize,
+    digest: Sha256,
+    before_last: Hash,
+}
+
+impl Reader<std::fs::File> {
+    /// Opens a file.
+    pub fn open(path: &Path, what: &'static str, limit: usize) -> Result<Self> {
+        Ok(Reader::new(crate::files::open(path)?, what, limit))
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Over any source; no item may exceed `limit` bytes.
+    pub fn new(source: R, what: &'static str, limit: usize) -> Self {
+        let before_last = Hash::of(b"");
+        Reader { source, what, limit, buffer: Vec::new(), start: 0, digest: Sha256::new(), before_last }
+    }
+
+    /// The next item's bytes; `None` at a clean end.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        loop {
+            let have = &self.buffer[self.start..];
+            if let Some(length) = cbor::item_length(self.what, have, self.limit)? {
+                let item = have[..length].to_vec();
+                self.start += length;
+                self.before_last = Hash(self.digest.clone().finalize().into());
+                self.digest.update(&item);
+                return Ok(Some(item));
+            }
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            let before = self.buffer.len();
+            let more = (&mut self.source).take(1 << 16).read_to_end(&mut self.buffer);
+            if more.with_context(|| format!("reading the {}", self.what))? == 0 {
+                if before == 0 {
+                    return Ok(None);
+                }
+                bail!("the {} ends in the middle of an item: it was cut short, copy it again", self.what);
+            }
+        }
+    }
+
+    /// SHA-256 of all bytes before the item that was read last.
+    pub fn digest_before(&self) -> Hash {
+        self.before_last
+    }
+}
+
+/// Writes a sequence as a file that appears whole.
+pub struct Writer {
+    file: BufWriter<NewFile>,
+    path: PathBuf,
+    digest: Sha256,
+}
+
+impl Writer {
+    /// Starts the file.
+    pub fn create(path: &Path, existing: Existing) -> Result<Writer> {
+        let file = BufWriter::new(NewFile::create(path, existing, Mode::Public)?);
+        Ok(Writer { file, path: path.into(), digest: Sha256::new() })
+    }
+
+    /// Writes an item.
+    pub fn item(&mut self, item: &[u8]) -> Result<()> {
+        self.digest.update(item);
+        self.file.write_all(item).with_context(|| format!("writing {}", self.path.display()))
+    }
+
+    /// SHA-256 of all that was written.
+    pub fn digest(&self) -> Hash {
+        Hash(self.digest.clone().finalize().into())
+    }
+
+    /// Puts the file in place, reads it back and compares.
+    pub fn finish(self) -> Result<()> {
+        let written = self.digest();
+        let file = self.file.into_inner().map_err(|e| e.into_error());
+        file.with_context(|| format!("writing {}", self.path.display()))?.finish()?;
+        let mut back = crate::files::open(&self.path)?;
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = back.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            digest.update(&buffer[..read]);
+        }
+        if Hash(digest.finalize().into()) != written {
+            bail!("{} does not read back as it was written: the medium is failing, use another", self.path.display());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! The machine's clock, and how times are shown.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// POSIX seconds; 0 when the clock stands before 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// A time as RFC 3339 in UTC.
+pub fn show(seconds: u64) -> String {
+    // Beyond the year 9999 there is no RFC 3339.
+    let seconds = seconds.min(253_402_300_799);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+}
