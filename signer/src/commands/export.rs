@@ -1,0 +1,37 @@
+//! `signer export`: what has no receipt yet, with the signed tail.
+
+use crate::journal::Journal;
+use anyhow::Context;
+use coldlog_kit::exit::{Outcome, no};
+use coldlog_kit::files::{self, Existing};
+use coldlog_kit::sequence::Writer;
+use coldlog_kit::terminal::say;
+use coldlog_spec::batch::{Header, encode_record, encode_trailer};
+use std::path::Path;
+
+/// Runs the command.
+pub fn run(home: &Path, output: &Path, force: bool) -> Outcome {
+    let _lock = files::lock(home)?;
+    let journal = Journal::open(home)?;
+    let Some((first, _)) = journal.waiting()? else {
+        return no("every record has its receipt: there is nothing to export");
+    };
+    let tail = journal.tail()?;
+    let remembered = journal.newest_head()?.map_or(0, |(head, _)| head.checkpoint.size);
+    let mut writer = Writer::create(output, Existing::from_force(force))?;
+    writer.item(&Header { claims: journal.claims().clone(), first, remembered }.encode())?;
+    for sequence in first..tail.tail.count {
+        let row = journal.row(sequence)?.with_context(|| format!("record {sequence} is missing"))?;
+        writer.item(&encode_record(row.statement.bytes(), &row.sealed))?;
+    }
+    let count = tail.tail.count - first;
+    writer.item(&encode_trailer(count, writer.digest(), &tail))?;
+    writer.finish()?;
+    say(format!(
+        "{count} records, {first} to {}, in {}; tail {}",
+        tail.tail.count - 1,
+        output.display(),
+        tail.tail.short()
+    ));
+    Ok(())
+}

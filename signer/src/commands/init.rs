@@ -1,0 +1,112 @@
+//! `signer init`: key, journal, genesis.
+
+use crate::journal::{Draft, Journal};
+use anyhow::{Context, bail};
+use coldlog_kit::exit::Outcome;
+use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::keyfile::Keys;
+use coldlog_kit::terminal::say;
+use coldlog_kit::{seal, secret};
+use coldlog_spec::cose::Claims;
+use coldlog_spec::note::is_key_name;
+use coldlog_spec::record::{Operation, Record};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// What the command line says.
+pub struct Options {
+    /// The signer's name.
+    pub name: String,
+    /// The journal's name.
+    pub journal: String,
+    /// Who may operate.
+    pub operators: Vec<String>,
+    /// age recipients.
+    pub auditors: Vec<String>,
+    /// The machine.
+    pub device: String,
+    /// An OpenSSH key to bring in.
+    pub import_ssh_key: Option<PathBuf>,
+    /// scrypt cost.
+    pub scrypt_log_n: u8,
+    /// The passphrase's source.
+    pub secret: secret::Source,
+}
+
+/// Runs the command.
+pub fn run(home: &Path, options: &Options) -> Outcome {
+    for name in [&options.name, &options.journal] {
+        if !is_key_name(name) {
+            bail_usage(name)?;
+        }
+    }
+    let mut recipients = Vec::new();
+    for auditor in &options.auditors {
+        recipients.push(seal::parse_recipient(auditor)?);
+    }
+    files::create_folder(home)?;
+    let _lock = files::lock(home)?;
+    let key_file = home.join("key.age");
+    let journal_file = home.join("journal.sqlite");
+    if journal_file.exists() {
+        Err(anyhow::anyhow!("{} holds a signer already; choose another --home", home.display()))?;
+    }
+    // A key without a journal is what an interrupted init leaves: it goes on with that key.
+    let keys = if key_file.exists() {
+        Keys::load(&key_file, "signer", &options.secret)?
+    } else {
+        let keys = match &options.import_ssh_key {
+            None => Keys::generate("signer", &options.name)?,
+            Some(path) => Keys::from_seed("signer", &options.name, read_ssh_seed(path)?)?,
+        };
+        let passphrase = options.secret.ask("the new signing key", true)?;
+        keys.save(&key_file, Some((&passphrase, options.scrypt_log_n)))?;
+        keys
+    };
+    if keys.name != options.name {
+        Err(anyhow::anyhow!("{} is the key of {:?}, not of {:?}", key_file.display(), keys.name, options.name))?;
+    }
+    recipients.push(keys.recipient());
+    let claims = Claims { issuer: options.name.clone(), subject: options.journal.clone() };
+    let record = Record {
+        time: coldlog_kit::time::now(),
+        operator: options.operators.first().cloned().unwrap_or_default(),
+        purpose: "genesis".into(),
+        device: options.device.clone(),
+        operation: Operation::Genesis { operators: options.operators.clone() },
+    };
+    let draft = Draft { record, salt: secret::random()?, output: None };
+    let key = keys.ed25519();
+    let genesis = Journal::create(home, &key, &claims, draft, &recipients)?;
+    let genesis_file = home.join("genesis.cbor");
+    files::write(&genesis_file, genesis.bytes(), Existing::Replace, Mode::Public)?;
+    let public = key.public();
+    let ssh = format!("{} {}\n", coldlog_spec::document::ssh_public_key(&public), options.name);
+    files::write(&home.join("signer.pub"), ssh.as_bytes(), Existing::Replace, Mode::Public)?;
+    let allowed = format!("{} namespaces=\"file\" {}\n", options.name, coldlog_spec::document::ssh_public_key(&public));
+    files::write(&home.join("allowed_signers"), allowed.as_bytes(), Existing::Replace, Mode::Public)?;
+    let minisign = coldlog_spec::document::minisign_public_key(&public);
+    files::write(&home.join("minisign.pub"), minisign.as_bytes(), Existing::Replace, Mode::Public)?;
+    say(format!("signer   {} ({public:?})", options.name));
+    say(format!("genesis  {}", genesis_file.display()));
+    say(format!("fingerprint  {}", genesis.leaf()));
+    say("Give the genesis file to the log's operator, and read the fingerprint to them.");
+    Ok(())
+}
+
+fn bail_usage(name: &str) -> anyhow::Result<()> {
+    bail!("{name:?} cannot be a name: no spaces, no plus, at most 255 bytes, for example signer.example/release")
+}
+
+fn read_ssh_seed(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+    let bytes = files::read_private(path, 1 << 16)?;
+    let key = ssh_key::PrivateKey::from_openssh(&bytes[..])
+        .with_context(|| format!("{} is no OpenSSH private key", path.display()))?;
+    if key.is_encrypted() {
+        bail!("{} is encrypted; remove its passphrase on this offline machine first (ssh-keygen -p)", path.display());
+    }
+    match key.key_data().ed25519() {
+        Some(pair) => Ok(Zeroizing::new(pair.private.to_bytes())),
+        None => bail!("{} is not an Ed25519 key; only Ed25519 can sign statements", path.display()),
+    }
+}

@@ -1,0 +1,7 @@
+//! One module a verb.
+
+pub mod export;
+pub mod import;
+pub mod init;
+pub mod look;
+pub mod sign;

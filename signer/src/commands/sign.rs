@@ -1,0 +1,324 @@
+//! `signer sign`: hash once, sign, check, record, make durable, and only then release.
+
+use crate::journal::{Draft, Journal, Row};
+use anyhow::{Context, Result, bail};
+use coldlog_kit::exit::{Outcome, no};
+use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::inputs;
+use coldlog_kit::keyfile::Keys;
+use coldlog_kit::secret;
+use coldlog_kit::terminal::say;
+use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile};
+use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::record::{Document, Operation, Record, Scheme, Signature};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Records made durable by one commit.
+const GROUP: usize = 256;
+
+/// What the command line says.
+pub struct Options {
+    /// Files.
+    pub files: Vec<PathBuf>,
+    /// Who.
+    pub operator: String,
+    /// Name of the one document.
+    pub name: Option<String>,
+    /// Version of all.
+    pub version: String,
+    /// Why.
+    pub purpose: String,
+    /// `sshsig` or `minisign`.
+    pub format: String,
+    /// Take folders.
+    pub recursive: bool,
+    /// A list of names.
+    pub files_from: Option<PathBuf>,
+    /// A CSV manifest.
+    pub manifest: Option<PathBuf>,
+    /// Where signatures go.
+    pub output_dir: Option<PathBuf>,
+    /// Sign again.
+    pub force: bool,
+    /// The passphrase's source.
+    pub secret: secret::Source,
+}
+
+struct Task {
+    /// `None` for stdin.
+    path: Option<PathBuf>,
+    /// `None` for stdout.
+    output: Option<PathBuf>,
+    name: String,
+    version: String,
+    purpose: String,
+}
+
+/// Runs the command.
+pub fn run(home: &Path, options: &Options) -> Outcome {
+    let Some(scheme) = Scheme::from_name(&options.format) else {
+        return coldlog_kit::exit::trouble(format!(
+            "--format is sshsig or minisign, found {:?}",
+            options.format
+        ));
+    };
+    let tasks = tasks(options, scheme)?;
+    inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
+    let _lock = files::lock(home)?;
+    let mut journal = Journal::open(home)?;
+    let operators = operators(&journal)?;
+    if !operators.contains(&options.operator) {
+        return no(format!(
+            "{:?} is not an operator of this signer; the genesis names {}",
+            options.operator,
+            operators.join(", ")
+        ));
+    }
+    let keys = Keys::load(&home.join("key.age"), "signer", &options.secret)?;
+    let key = keys.ed25519();
+    if key.public() != *journal.key() {
+        return no("the key file is not the key of this journal");
+    }
+    let device = device(&journal)?;
+    let (mut signed, mut again) = (0, 0);
+    for group in tasks.chunks(GROUP) {
+        let mut drafts = Vec::new();
+        let mut releases: Vec<(Option<u64>, &Task, Vec<u8>)> = Vec::new();
+        for task in group {
+            let digest = hash(task, scheme)?;
+            if let Some(row) = earlier(&journal, task, &digest, options)? {
+                again += 1;
+                if !row.released {
+                    let sequence = row.statement.position.sequence;
+                    releases.push((Some(sequence), task, signature_bytes(&row)));
+                }
+                continue;
+            }
+            let record = sign_one(&key, task, &digest, options, &device)?;
+            let Operation::Sign { signature, .. } = &record.operation else { continue };
+            releases.push((None, task, signature.bytes.clone()));
+            drafts.push(Draft { record, salt: secret::random()?, output: task.output.clone() });
+        }
+        let statements = journal.append(&key, drafts)?;
+        // From here on the records are on the disk: the signatures may leave.
+        let mut new = statements.iter().map(|statement| statement.position.sequence);
+        let mut released = Vec::new();
+        let mut failed = 0;
+        for (sequence, task, bytes) in releases {
+            let Some(sequence) = sequence.or_else(|| new.next()) else { continue };
+            let row = journal.row(sequence)?.context("the record was just written")?;
+            if !verified(&row) {
+                failed += 1;
+                continue;
+            }
+            release(task, &bytes, options.force || row.output != task.output)?;
+            released.push(sequence);
+        }
+        signed += statements.len();
+        journal.mark_released(&released)?;
+        if failed > 0 {
+            return no(format!(
+                "{failed} signatures did not verify after signing: recorded, not released; do not use this machine"
+            ));
+        }
+    }
+    let tail = journal.tail()?.tail;
+    let line = format!("signed {signed}, signed before {again}; write down the journal's tail: {}", tail.short());
+    if tasks.iter().any(|task| task.output.is_none()) { eprintln!("{line}") } else { say(line) }
+    Ok(())
+}
+
+fn tasks(options: &Options, scheme: Scheme) -> Result<Vec<Task>> {
+    let stdin = options.files.iter().any(|file| file.as_os_str() == "-");
+    if stdin {
+        if options.files.len() != 1 || options.manifest.is_some() {
+            bail!("- stands alone: one document from stdin at a time");
+        }
+        let name = options.name.clone().context("a document from stdin needs --name")?;
+        let (version, purpose) = (options.version.clone(), options.purpose.clone());
+        return Ok(vec![Task { path: None, output: None, name, version, purpose }]);
+    }
+    let task = |path: PathBuf, name: Option<String>, version: String, purpose: String| {
+        let file_name = path.file_name().and_then(|name| name.to_str());
+        let file_name = file_name.with_context(|| format!("{} has no UTF-8 name", path.display()))?;
+        let target = match &options.output_dir {
+            Some(folder) => folder.join(file_name),
+            None => path.clone(),
+        };
+        let output = std::path::absolute(inputs::with_suffix(&target, scheme.extension()))?;
+        let name = name.unwrap_or_else(|| file_name.into());
+        Ok(Task { path: Some(path), output: Some(output), name, version, purpose })
+    };
+    if let Some(manifest) = &options.manifest {
+        if !options.files.is_empty() || options.name.is_some() {
+            bail!("--manifest names the files: give no others, and no --name");
+        }
+        return read_manifest(manifest, options, task);
+    }
+    // Our own outputs are not documents.
+    let skip = |path: &Path| path.extension().is_some_and(|e| e == "sig" || e == "minisig" || e == "proof");
+    let files = inputs::expand(&options.files, options.recursive, options.files_from.as_deref(), skip)?;
+    if options.name.is_some() && files.len() != 1 {
+        bail!("--name is for one document, {} were given; use --manifest", files.len());
+    }
+    let one = |path| task(path, options.name.clone(), options.version.clone(), options.purpose.clone());
+    files.into_iter().map(one).collect()
+}
+
+fn read_manifest(
+    path: &Path,
+    options: &Options,
+    task: impl Fn(PathBuf, Option<String>, String, String) -> Result<Task>,
+) -> Result<Vec<Task>> {
+    let mut reader = csv::Reader::from_reader(files::open(path)?);
+    let headers = reader.headers().context("reading the manifest's first line")?.clone();
+    let known = ["file", "name", "version", "purpose"];
+    if let Some(other) = headers.iter().find(|header| !known.contains(header)) {
+        bail!("the manifest has a column {other:?}; known are file, name, version, purpose");
+    }
+    let column = |name: &str| headers.iter().position(|header| header == name);
+    let file = column("file").context("the manifest needs a column `file`")?;
+    let mut tasks = Vec::new();
+    for row in reader.records() {
+        let row = row.context("reading the manifest")?;
+        let get = |name: &str| {
+            column(name).and_then(|at| row.get(at)).filter(|text| !text.is_empty()).map(String::from)
+        };
+        let path = files::folder_of(path).join(row.get(file).unwrap_or_default());
+        let version = get("version").unwrap_or_else(|| options.version.clone());
+        let purpose = get("purpose").unwrap_or_else(|| options.purpose.clone());
+        tasks.push(task(path, get("name"), version, purpose)?);
+    }
+    if tasks.is_empty() {
+        bail!("the manifest names no file");
+    }
+    Ok(tasks)
+}
+
+fn hash(task: &Task, scheme: Scheme) -> Result<DocumentDigest> {
+    let mut hasher = DocumentHasher::new(scheme);
+    let mut source: Box<dyn Read> = match &task.path {
+        Some(path) => Box::new(files::open(path)?),
+        None => Box::new(std::io::stdin().lock()),
+    };
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        let read = source.read(&mut buffer).with_context(|| format!("reading {}", task.name))?;
+        if read == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..read]);
+    }
+}
+
+// A record of this very document that stands already: signed in an earlier, perhaps interrupted run.
+fn earlier(
+    journal: &Journal,
+    task: &Task,
+    digest: &DocumentDigest,
+    options: &Options,
+) -> Result<Option<Row>> {
+    if options.force {
+        return Ok(None);
+    }
+    for row in journal.of_document(&digest.sha256)? {
+        let record = &row.disclosure.record;
+        let Operation::Sign { document, signature } = &record.operation else { continue };
+        let same = document.name == task.name
+            && document.version == task.version
+            && record.purpose == task.purpose
+            && record.operator == options.operator
+            && signature.scheme == digest.scheme
+            && signature.verified
+            && row.output == task.output
+            && task.output.is_some();
+        if !same {
+            continue;
+        }
+        let there = task.output.as_ref().is_some_and(|path| {
+            files::read(path, 8192).is_ok_and(|bytes| bytes == signature.bytes)
+        });
+        return Ok(Some(Row { released: there, ..row }));
+    }
+    Ok(None)
+}
+
+fn sign_one(
+    key: &SecretKey,
+    task: &Task,
+    digest: &DocumentDigest,
+    options: &Options,
+    device: &str,
+) -> Result<Record> {
+    let limit = coldlog_spec::record::MAX_TEXT;
+    for text in [&task.name, &task.version, &task.purpose] {
+        if text.len() > limit {
+            bail!("a name, version or purpose has {} bytes, at most {limit} are recorded", text.len());
+        }
+    }
+    let time = coldlog_kit::time::now();
+    let comment = format!("timestamp:{time}\tfile:{}\thashed", one_line(&task.name));
+    let file = SignatureFile::sign(key, digest, &comment);
+    let bytes = file.encode();
+    // Checked from the bytes that will leave, as a stranger would.
+    let public = key.public();
+    let verified =
+        SignatureFile::decode(&bytes).is_ok_and(|file| file.verify(&public, digest).is_ok());
+    let document = Document {
+        name: task.name.clone(),
+        version: task.version.clone(),
+        media_type: "application/octet-stream".into(),
+        size: digest.size,
+        sha256: digest.sha256,
+    };
+    let signature = Signature { scheme: digest.scheme, key: *public.as_bytes(), bytes, verified };
+    Ok(Record {
+        time,
+        operator: options.operator.clone(),
+        purpose: task.purpose.clone(),
+        device: device.into(),
+        operation: Operation::Sign { document, signature },
+    })
+}
+
+// A trusted comment is one line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}
+
+fn release(task: &Task, bytes: &[u8], replace: bool) -> Result<()> {
+    match &task.output {
+        Some(path) => {
+            files::create_folder(&files::folder_of(path))?;
+            files::write(path, bytes, Existing::from_force(replace), Mode::Public)
+        }
+        None => {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(bytes).and_then(|()| stdout.flush()).context("writing to stdout")
+        }
+    }
+}
+
+fn signature_bytes(row: &Row) -> Vec<u8> {
+    match &row.disclosure.record.operation {
+        Operation::Sign { signature, .. } => signature.bytes.clone(),
+        Operation::Genesis { .. } => Vec::new(),
+    }
+}
+
+fn verified(row: &Row) -> bool {
+    matches!(&row.disclosure.record.operation, Operation::Sign { signature, .. } if signature.verified)
+}
+
+fn operators(journal: &Journal) -> Result<Vec<String>> {
+    let row = journal.row(0)?.context("the journal has no genesis")?;
+    match row.disclosure.record.operation {
+        Operation::Genesis { operators } => Ok(operators),
+        Operation::Sign { .. } => bail!("the journal does not begin with a genesis"),
+    }
+}
+
+fn device(journal: &Journal) -> Result<String> {
+    Ok(journal.row(0)?.context("the journal has no genesis")?.disclosure.record.device)
+}

@@ -1,0 +1,326 @@
+//! The journal: every record before its signature is released, in SQLite, synced at each commit.
+//!
+//! A row is never changed but for two marks (released, receipt). The journal's tail is signed and
+//! stored in the same transaction as the records that it covers.
+
+use anyhow::{Context, Result, bail};
+use coldlog_kit::seal::{self, Recipient};
+use coldlog_spec::batch::{SignedTail, Tail};
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::cose::Claims;
+use coldlog_spec::ed25519::{PublicKey, SecretKey};
+use coldlog_spec::hash::Hash;
+use coldlog_spec::record::{Disclosure, Record};
+use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
+use coldlog_spec::verify::append::{Admission, verify_genesis};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::path::{Path, PathBuf};
+
+/// The journal of one signer, open.
+pub struct Journal {
+    db: Connection,
+    admission: Admission,
+    recipients: Vec<Recipient>,
+}
+
+/// A record as it stands in the journal.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The statement.
+    pub statement: Statement,
+    /// The age ciphertext.
+    pub sealed: Vec<u8>,
+    /// The disclosure.
+    pub disclosure: Disclosure,
+    /// Where the signature was written, if it was.
+    pub output: Option<PathBuf>,
+    /// Whether the signature is known to have been written.
+    pub released: bool,
+    /// The bare receipt and the digest of its head's note.
+    pub receipt: Option<(Vec<u8>, Hash)>,
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+    CREATE TABLE records (
+        sequence INTEGER PRIMARY KEY,
+        statement BLOB NOT NULL, sealed BLOB NOT NULL, disclosure BLOB NOT NULL,
+        document BLOB, output TEXT, released INTEGER NOT NULL DEFAULT 0,
+        receipt BLOB, head BLOB) STRICT;
+    CREATE INDEX by_document ON records (document);
+    CREATE INDEX waiting ON records (sequence) WHERE receipt IS NULL;
+    CREATE TABLE heads (note_digest BLOB PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL,
+        note BLOB NOT NULL) STRICT;
+    PRAGMA user_version = 1;";
+
+/// What a new record of a journal is made from.
+pub struct Draft {
+    /// The record.
+    pub record: Record,
+    /// Its salt.
+    pub salt: [u8; 32],
+    /// Where its signature will be written.
+    pub output: Option<PathBuf>,
+}
+
+fn path_in(home: &Path) -> PathBuf {
+    home.join("journal.sqlite")
+}
+
+fn connect(path: &Path) -> Result<Connection> {
+    let db = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    // EXTRA also syncs the folder after a commit: a record is on the disk when commit returns.
+    db.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;")?;
+    Ok(db)
+}
+
+impl Journal {
+    /// Makes the journal with its genesis; returns the genesis statement.
+    pub fn create(
+        home: &Path,
+        key: &SecretKey,
+        claims: &Claims,
+        draft: Draft,
+        recipients: &[Recipient],
+    ) -> Result<Statement> {
+        let path = path_in(home);
+        let disclosure = Disclosure { salt: draft.salt, record: draft.record };
+        let event = KeyEvent {
+            key: *key.public().as_bytes(),
+            recipients: recipients.iter().map(ToString::to_string).collect(),
+            commitment: disclosure.commitment(),
+        };
+        let position = Position { sequence: 0, previous: None, head: None };
+        let genesis = Statement::sign(key, claims, &position, Payload::KeyEvent(event));
+        let sealed = seal::seal(&disclosure.encode(), recipients)?;
+        let mut db = connect(&path)?;
+        let step = db.transaction()?;
+        step.execute_batch(SCHEMA)?;
+        insert(&step, &genesis, &sealed, &disclosure, None)?;
+        put_tail(&step, key, &genesis, claims)?;
+        step.commit()?;
+        Ok(genesis)
+    }
+
+    /// Opens a journal and checks that its genesis and its tail hold.
+    pub fn open(home: &Path) -> Result<Journal> {
+        let path = path_in(home);
+        if !path.is_file() {
+            bail!("{} holds no journal; make one with `signer init`", home.display());
+        }
+        let db = connect(&path)?;
+        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        if version != 1 {
+            bail!("unsupported: the journal has version {version}, this program reads version 1");
+        }
+        let genesis: Vec<u8> =
+            db.query_row("SELECT statement FROM records WHERE sequence = 0", [], |row| row.get(0))?;
+        let admission = verify_genesis(&genesis).context("the journal's genesis does not hold")?;
+        let recipients = match &admission.genesis.payload {
+            Payload::KeyEvent(event) => {
+                event.recipients.iter().map(|text| seal::parse_recipient(text)).collect::<Result<_>>()?
+            }
+            Payload::Commitment(_) => Vec::new(),
+        };
+        let journal = Journal { db, admission, recipients };
+        let (count, last): (u64, u64) = journal.db.query_row(
+            "SELECT count(*), max(sequence) FROM records",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let tail = journal.tail()?;
+        let newest = journal.row(last)?.context("the journal's newest record is missing")?;
+        if count != last + 1 || tail.tail.count != count || tail.tail.head != newest.statement.leaf() {
+            bail!(
+                "the journal holds {count} records, its signed tail says {}: it was cut or altered; keep it, and restore the newest copy",
+                tail.tail.short()
+            );
+        }
+        if !tail.verify(&journal.admission.key) {
+            bail!("the journal's tail is not signed by its key: it was altered; keep it, and restore the newest copy");
+        }
+        Ok(journal)
+    }
+
+    /// Issuer and subject.
+    pub fn claims(&self) -> &Claims {
+        self.admission.genesis.claims()
+    }
+    /// The genesis and its key.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+    /// The signer's public key.
+    pub fn key(&self) -> &PublicKey {
+        &self.admission.key
+    }
+
+    /// The signed tail.
+    pub fn tail(&self) -> Result<SignedTail> {
+        let bytes: Vec<u8> =
+            self.db.query_row("SELECT value FROM meta WHERE key = 'tail'", [], |row| row.get(0))?;
+        Ok(SignedTail::decode(&bytes)?)
+    }
+
+    /// Appends records, in one transaction that is durable when this returns.
+    pub fn append(&mut self, key: &SecretKey, drafts: Vec<Draft>) -> Result<Vec<Statement>> {
+        let head = self.newest_head()?.map(|(head, note)| KnownHead {
+            origin: head.checkpoint.origin.clone(),
+            size: head.checkpoint.size,
+            root: head.checkpoint.root,
+            note,
+        });
+        let tail = self.tail()?.tail;
+        let (mut sequence, mut previous) = (tail.count, tail.head);
+        let claims = self.claims().clone();
+        let mut statements = Vec::with_capacity(drafts.len());
+        let step = self.db.transaction()?;
+        for draft in drafts {
+            let disclosure = Disclosure { salt: draft.salt, record: draft.record };
+            let position = Position { sequence, previous: Some(previous), head: head.clone() };
+            let payload = Payload::Commitment(disclosure.commitment());
+            let statement = Statement::sign(key, &claims, &position, payload);
+            let sealed = seal::seal(&disclosure.encode(), &self.recipients)?;
+            insert(&step, &statement, &sealed, &disclosure, draft.output.as_deref())?;
+            sequence += 1;
+            previous = statement.leaf();
+            statements.push(statement);
+        }
+        if let Some(newest) = statements.last() {
+            put_tail(&step, key, newest, &claims)?;
+        }
+        step.commit().context("making the records durable")?;
+        Ok(statements)
+    }
+
+    /// Marks signatures as written.
+    pub fn mark_released(&mut self, sequences: &[u64]) -> Result<()> {
+        let step = self.db.transaction()?;
+        for sequence in sequences {
+            step.execute("UPDATE records SET released = 1 WHERE sequence = ?1", [sequence])?;
+        }
+        Ok(step.commit()?)
+    }
+
+    /// The records of a document, newest first.
+    pub fn of_document(&self, sha256: &Hash) -> Result<Vec<Row>> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT sequence FROM records WHERE document = ?1 ORDER BY sequence DESC")?;
+        let found: Vec<u64> =
+            query.query_map([&sha256.0[..]], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        found.into_iter().filter_map(|sequence| self.row(sequence).transpose()).collect()
+    }
+
+    /// One record.
+    pub fn row(&self, sequence: u64) -> Result<Option<Row>> {
+        type Raw = (Vec<u8>, Vec<u8>, Vec<u8>, Option<String>, bool, Option<Vec<u8>>, Option<Vec<u8>>);
+        let mut query = self.db.prepare_cached(
+            "SELECT statement, sealed, disclosure, output, released, receipt, head FROM records WHERE sequence = ?1",
+        )?;
+        let raw: Option<Raw> = query
+            .query_row([sequence], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+            })
+            .optional()?;
+        let Some((statement, sealed, disclosure, output, released, receipt, head)) = raw else {
+            return Ok(None);
+        };
+        let damaged = || format!("record {sequence} of the journal is damaged");
+        let head = head.and_then(|head| Hash::from_slice(&head));
+        Ok(Some(Row {
+            statement: Statement::decode(&statement).with_context(damaged)?,
+            disclosure: Disclosure::decode(&disclosure).with_context(damaged)?,
+            sealed,
+            output: output.map(PathBuf::from),
+            released,
+            receipt: receipt.zip(head),
+        }))
+    }
+
+    /// The first record without a receipt, and how many there are.
+    pub fn waiting(&self) -> Result<Option<(u64, u64)>> {
+        let found = self.db.query_row(
+            "SELECT min(sequence), count(*) FROM records WHERE receipt IS NULL",
+            [],
+            |row| Ok((row.get::<_, Option<u64>>(0)?, row.get::<_, u64>(1)?)),
+        )?;
+        Ok(found.0.map(|first| (first, found.1)))
+    }
+
+    /// The newest head that this journal remembers, with the digest of its note.
+    pub fn newest_head(&self) -> Result<Option<(SignedCheckpoint, Hash)>> {
+        let note: Option<Vec<u8>> = self
+            .db
+            .query_row("SELECT note FROM heads ORDER BY size DESC, rowid DESC LIMIT 1", [], |row| row.get(0))
+            .optional()?;
+        note.map(|note| Ok((SignedCheckpoint::decode(&note)?, Hash::of(&note)))).transpose()
+    }
+
+    /// A head's note by its digest.
+    pub fn head_note(&self, digest: &Hash) -> Result<Vec<u8>> {
+        let mut query = self.db.prepare_cached("SELECT note FROM heads WHERE note_digest = ?1")?;
+        query
+            .query_row([&digest.0[..]], |row| row.get(0))
+            .with_context(|| format!("the journal has no head with the digest {digest}"))
+    }
+
+    /// Stores a verified head and the receipts under it, in one transaction.
+    pub fn store_receipts(
+        &mut self,
+        head: &SignedCheckpoint,
+        receipts: impl Iterator<Item = Result<(u64, Vec<u8>)>>,
+    ) -> Result<u64> {
+        let note = head.encode();
+        let digest = Hash::of(&note);
+        let step = self.db.transaction()?;
+        step.execute(
+            "INSERT OR IGNORE INTO heads VALUES (?1, ?2, ?3, ?4)",
+            params![&digest.0[..], head.checkpoint.origin, head.checkpoint.size, note],
+        )?;
+        let mut count = 0;
+        for receipt in receipts {
+            let (sequence, receipt) = receipt?;
+            step.execute(
+                "UPDATE records SET receipt = ?2, head = ?3 WHERE sequence = ?1",
+                params![sequence, receipt, &digest.0[..]],
+            )?;
+            count += 1;
+        }
+        step.commit()?;
+        Ok(count)
+    }
+}
+
+fn insert(
+    step: &rusqlite::Transaction,
+    statement: &Statement,
+    sealed: &[u8],
+    disclosure: &Disclosure,
+    output: Option<&Path>,
+) -> Result<()> {
+    let document = match &disclosure.record.operation {
+        coldlog_spec::record::Operation::Sign { document, .. } => Some(document.sha256.0.to_vec()),
+        coldlog_spec::record::Operation::Genesis { .. } => None,
+    };
+    let output = output
+        .map(|path| path.to_str().context("the output's path is not UTF-8; use --output-dir"))
+        .transpose()?;
+    step.execute(
+        "INSERT INTO records (sequence, statement, sealed, disclosure, document, output) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![statement.position.sequence, statement.bytes(), sealed, disclosure.encode(), document, output],
+    )?;
+    Ok(())
+}
+
+fn put_tail(
+    step: &rusqlite::Transaction,
+    key: &SecretKey,
+    newest: &Statement,
+    claims: &Claims,
+) -> Result<()> {
+    let tail = Tail { count: newest.position.sequence + 1, head: newest.leaf() };
+    let signed = SignedTail::sign(key, claims, tail).sign1.encode();
+    step.execute("INSERT OR REPLACE INTO meta VALUES ('tail', ?1)", [signed])?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! The offline signer: custody, journal, sign, export, import.
+
+pub mod commands;
+pub mod journal;
