@@ -1,0 +1,147 @@
+//! The command line of `log`.
+
+use clap::{Parser, Subcommand};
+use coldlog_kit::secret::Source;
+use std::path::PathBuf;
+
+/// Verifies records, appends them to a Merkle tree, signs tree heads, and hands back receipts.
+///
+/// Exit codes: 0 done, 1 refused, 2 trouble (usage, unreadable input, I/O).
+#[derive(Debug, Parser)]
+#[command(name = "log", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// The log's folder: its key, what it allows, and `public/`, which any web server can publish.
+    #[arg(long, global = true, env = "COLDLOG_LOG", default_value = "coldlog-log")]
+    pub(crate) home: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Makes a log: its keys, Ed25519 and ML-DSA-44, and its empty head.
+    #[command(after_help = "Example:\n  log init --origin log.example/releases")]
+    Init {
+        /// The log's origin: a schema-less URL, its name for ever.
+        #[arg(long)]
+        origin: String,
+        /// Do not encrypt the key file: for a machine that runs unattended.
+        #[arg(long)]
+        unencrypted: bool,
+        #[command(flatten)]
+        secret: Secret,
+    },
+    /// Allows a signer to write, by its genesis and the fingerprint that its operator read to you.
+    #[command(after_help = "Example:\n  log allow usb/genesis.cbor --fingerprint 5f0c...")]
+    Allow {
+        /// The signer's genesis.
+        genesis: PathBuf,
+        /// The fingerprint that `signer init` printed.
+        #[arg(long)]
+        fingerprint: String,
+    },
+    /// Verifies batches and appends each whole or not at all. Appending twice changes nothing.
+    #[command(after_help = "Example:\n  log append usb/monday.batch.cbor")]
+    Append {
+        /// The signers' batches.
+        #[arg(required = true)]
+        batches: Vec<PathBuf>,
+        /// Write receipts under the new head, before witnesses cosigned it.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+        /// Replace the receipts file if it exists.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        secret: Secret,
+    },
+    /// Writes the request for the witnesses to cosign the newest head.
+    #[command(after_help = "Example:\n  log witness-request -o usb/monday.witness-request.cbor")]
+    WitnessRequest {
+        /// The request file.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// The size that the witness saw last; by default the newest that witnesses cosigned.
+        #[arg(long)]
+        old: Option<u64>,
+        /// Replace the file if it exists.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Adds the witnesses' answers to the newest head.
+    #[command(after_help = "Example:\n  log add-cosignatures usb/*.witness-response.cbor --policy policy")]
+    AddCosignatures {
+        /// The witnesses' answers.
+        #[arg(required = true)]
+        responses: Vec<PathBuf>,
+        /// The policy: its witnesses and its quorum.
+        #[arg(long)]
+        policy: PathBuf,
+    },
+    /// Writes the receipts of a batch under the newest, cosigned head.
+    #[command(after_help = "Example:\n  log receipts usb/monday.batch.cbor -o usb/monday.receipts.cbor --policy policy")]
+    Receipts {
+        /// The batch.
+        batch: PathBuf,
+        /// The receipts file.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Refuse unless the head meets this policy's quorum.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// Prove consistency from this size instead of the one in the batch.
+        #[arg(long)]
+        old: Option<u64>,
+        /// Replace the file if it exists.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        secret: Secret,
+    },
+    /// Prints the newest checkpoint.
+    Head {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes a COSE receipt: inclusion of an entry, or consistency with an older size.
+    #[command(after_help = "Examples:\n  log prove --index 7 -o seven.receipt.cbor\n  log prove --consistency 20 -o since-20.receipt.cbor")]
+    Prove {
+        /// An entry's index.
+        #[arg(long, conflicts_with = "consistency")]
+        index: Option<u64>,
+        /// An older size.
+        #[arg(long)]
+        consistency: Option<u64>,
+        /// The receipt file.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Replace the file if it exists.
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        secret: Secret,
+    },
+    /// Recomputes every entry, sealed record, tile and the root.
+    Fsck {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Secret {
+    /// Read the passphrase from a file (mode 0600).
+    #[arg(long)]
+    passphrase_file: Option<PathBuf>,
+    /// Read the passphrase from an inherited file descriptor.
+    #[arg(long, conflicts_with = "passphrase_file")]
+    passphrase_fd: Option<i32>,
+}
+
+impl From<Secret> for Source {
+    fn from(secret: Secret) -> Source {
+        Source { file: secret.passphrase_file, fd: secret.passphrase_fd }
+    }
+}

@@ -1,0 +1,238 @@
+//! `log append`: verify, assign, write, make durable, sign, swap the head, and only then answer.
+
+use crate::commands::{manage, receipts};
+use crate::place::Place;
+use crate::sequencer::Edge;
+use crate::store::Store;
+use anyhow::{Context, Result};
+use coldlog_kit::exit::{Failure, Outcome, no};
+use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::published::Tree;
+use coldlog_kit::secret::Source;
+use coldlog_kit::sequence::Reader;
+use coldlog_kit::terminal::say;
+use coldlog_kit::time;
+use coldlog_spec::batch::{Header, Item, MAX_ITEM, SignedTail};
+use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::statement::{KnownHead, Statement};
+use coldlog_spec::tile::entries_path;
+use coldlog_spec::verify::append::{
+    Admission, Progress, Refusal, follows, repeats, verify_record, verify_trailer,
+};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// Records that are held in memory at a time.
+const CHUNK: usize = 1024;
+
+/// What the command line says.
+pub struct Options {
+    /// The batches, in order.
+    pub batches: Vec<PathBuf>,
+    /// Where the receipts of the last batch go.
+    pub output: Option<PathBuf>,
+    /// Replace the receipts file.
+    pub force: bool,
+    /// The passphrase's source.
+    pub secret: Source,
+}
+
+/// Runs the command.
+pub fn run(home: &Path, options: &Options) -> Outcome {
+    if options.output.is_some() && options.batches.len() != 1 {
+        Err(anyhow::anyhow!("--output takes the receipts of one batch; append the batches one by one"))?;
+    }
+    let mut place = Place::open(home)?;
+    let keys = manage::keys(&place, &options.secret)?;
+    for path in &options.batches {
+        let (new, repeated) = one(&mut place, path, |checkpoint| {
+            Ok(keys.head_keys().sign_head(checkpoint, time::now())?)
+        })?;
+        say(format!(
+            "{}: {new} records appended, {repeated} were there already; the log has {} entries",
+            path.display(),
+            place.head.checkpoint.size
+        ));
+    }
+    if let (Some(output), [batch]) = (&options.output, options.batches.as_slice()) {
+        receipts::write(&place, &keys, batch, output, None, Existing::from_force(options.force))?;
+    }
+    Ok(())
+}
+
+type Signed = coldlog_spec::checkpoint::SignedCheckpoint;
+
+// Appends one batch, whole or not at all; returns how many records were new and how many repeated.
+fn one(
+    place: &mut Place,
+    path: &Path,
+    sign: impl Fn(&Checkpoint) -> Result<Signed>,
+) -> Outcome<(u64, u64)> {
+    let mut reader = Reader::open(path, "coldlog-batch", MAX_ITEM)?;
+    let header = reader.next()?.with_context(|| format!("{} is empty", path.display()))?;
+    let header = Header::decode(&header).with_context(|| path.display().to_string())?;
+    let Some(admission) = place.admission(&header.claims)? else {
+        return no(format!(
+            "the signer {} / {} may not write to this log; allow it with `log allow`",
+            header.claims.issuer, header.claims.subject
+        ));
+    };
+    let old_size = place.head.checkpoint.size;
+    let mut edge = Edge::load(&place.store, old_size)?;
+    let mut state = State {
+        place,
+        admission,
+        progress: place.index.progress(&header.claims)?,
+        end: Progress { next: header.first, head: None },
+        roots: HashMap::new(),
+        new: 0,
+        repeated: 0,
+    };
+    state.place.index.begin()?;
+    let mut trailer: Option<(u64, Hash, SignedTail)> = None;
+    let mut chunk = Vec::with_capacity(CHUNK);
+    loop {
+        let item = reader.next()?;
+        let item = item.map(|item| Item::decode(&item)).transpose()?;
+        match item {
+            Some(_) if trailer.is_some() => return no("items follow the trailer of the batch"),
+            Some(Item::Record { statement, sealed }) => chunk.push((statement, sealed)),
+            Some(Item::Trailer { count, digest, tail }) => {
+                if digest != reader.digest_before() {
+                    let (claimed, found) = (digest, reader.digest_before());
+                    return Err(Failure::No(Refusal::Digest { claimed, found }.into()));
+                }
+                trailer = Some((count, digest, tail));
+            }
+            None => {
+                state.chunk(std::mem::take(&mut chunk), &mut edge)?;
+                break;
+            }
+        }
+        if chunk.len() == CHUNK {
+            state.chunk(std::mem::take(&mut chunk), &mut edge)?;
+        }
+    }
+    let Some((count, digest, tail)) = trailer else {
+        return no("the batch has no trailer: it was cut short, copy it again");
+    };
+    let found = state.new + state.repeated;
+    if found == 0 {
+        return no("the batch holds 0 records: nothing was appended");
+    }
+    let State { admission, end, new, repeated, .. } = state;
+    verify_trailer((count, digest, &tail), (found, digest), &admission, &end)
+        .map_err(|refusal| Failure::No(refusal.into()))?;
+    if new == 0 {
+        place.index.commit(old_size)?;
+        return Ok((0, repeated));
+    }
+    // finish() reads the edge back from the store to compute the root: what is signed is what is there.
+    let (size, root) = edge.finish()?;
+    let checkpoint = Checkpoint { origin: place.head.checkpoint.origin.clone(), size, root };
+    let head = sign(&checkpoint)?;
+    place.store.put(&coldlog_spec::tile::head_path(size), &head.encode())?;
+    place.store.swap_head(Some(&place.head.encode()), &head.encode())?;
+    place.index.commit(size)?;
+    place.head = head;
+    Ok((new, repeated))
+}
+
+struct State<'a> {
+    place: &'a Place,
+    admission: Admission,
+    /// How far the journal is in the log, this batch included.
+    progress: Progress,
+    /// How far this batch is.
+    end: Progress,
+    roots: HashMap<u64, Hash>,
+    new: u64,
+    repeated: u64,
+}
+
+impl State<'_> {
+    fn chunk(&mut self, records: Vec<(Vec<u8>, Vec<u8>)>, edge: &mut Edge) -> Outcome {
+        let statements = verify_parallel(&records, &self.admission);
+        for ((_, sealed), statement) in records.iter().zip(statements) {
+            let number = self.end.next;
+            let result = statement.and_then(|statement| self.record(&statement).map(|new| (statement, new)));
+            let (statement, new) = match result {
+                Ok(pair) => pair,
+                Err(refusal) => {
+                    if let Refusal::Forked { sequence, evidence } = &refusal {
+                        let name = format!("fork-{}-{sequence}.evidence.cbor", self.admission.key.thumbprint());
+                        let path = self.place.home.join("evidence").join(name);
+                        files::create_folder(&self.place.home.join("evidence"))?;
+                        files::write(&path, &evidence.encode(), Existing::Replace, Mode::Public)?;
+                        return no(format!("record {number}: {refusal}: {}", path.display()));
+                    }
+                    let refusal = anyhow::Error::from(refusal);
+                    return Err(Failure::No(refusal.context(format!("record {number} of the journal"))));
+                }
+            };
+            if new {
+                let index = edge.push(statement.leaf(), statement.bytes(), sealed)?;
+                self.place.index.add(&statement, index)?;
+                self.new += 1;
+            } else {
+                self.repeated += 1;
+            }
+            self.end = Progress { next: number + 1, head: Some(statement.leaf()) };
+        }
+        Ok(())
+    }
+
+    // Whether the record is new; or why it is refused.
+    fn record(&mut self, statement: &Statement) -> Result<bool, Refusal> {
+        let (expected, found) = (self.end.next, statement.position.sequence);
+        if found != expected {
+            return Err(Refusal::Gap { expected, found });
+        }
+        if found < self.progress.next {
+            let logged = self.logged(statement).unwrap_or_default();
+            return repeats(statement, &logged, &self.admission).map(|()| false);
+        }
+        let (place, roots) = (self.place, &mut self.roots);
+        let own_history = |head: &KnownHead| {
+            let newest = &place.head.checkpoint;
+            if head.origin != newest.origin || head.size > newest.size {
+                return false;
+            }
+            let root = roots.entry(head.size).or_insert_with(|| {
+                let root = Tree::new(&place.store, newest.size).root_at(head.size);
+                root.unwrap_or(Hash([0; 32]))
+            });
+            *root == head.root
+        };
+        self.progress = follows(statement, &self.admission, &self.progress, own_history)?;
+        Ok(true)
+    }
+
+    fn logged(&self, statement: &Statement) -> Result<Vec<u8>> {
+        let found = self.place.index.place(statement.claims(), statement.position.sequence)?;
+        let found = found.context("the index has no such record")?;
+        Tree::new(&self.place.store, self.place.head.checkpoint.size).entry(found, entries_path)
+    }
+}
+
+// Signatures are checked on all cores; the order is kept.
+fn verify_parallel(
+    records: &[(Vec<u8>, Vec<u8>)],
+    admission: &Admission,
+) -> Vec<Result<Statement, Refusal>> {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let share = records.len().div_ceil(cores).max(1);
+    let verify = |part: &[(Vec<u8>, Vec<u8>)]| -> Vec<_> {
+        part.iter().map(|(statement, sealed)| verify_record(statement, sealed, admission)).collect()
+    };
+    std::thread::scope(|scope| {
+        let parts: Vec<_> =
+            records.chunks(share).map(|part| scope.spawn(move || verify(part))).collect();
+        // A panic in a worker is a bug, and goes on here.
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}

@@ -1,0 +1,119 @@
+//! `log init`, `log allow`, `log head`.
+
+use crate::place::{Place, admission_path, public};
+use crate::store::{FolderStore, Store};
+use anyhow::bail;
+use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
+use coldlog_kit::published::{self, Folder};
+use coldlog_kit::secret::Source;
+use coldlog_kit::terminal::say;
+use coldlog_kit::time;
+use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::merkle::empty_root;
+use coldlog_spec::note::is_key_name;
+use coldlog_spec::verify::append::verify_genesis;
+use serde_json::json;
+use std::path::Path;
+
+/// `log init`
+pub fn init(home: &Path, origin: &str, unencrypted: bool, secret: &Source) -> Outcome {
+    if !is_key_name(origin) {
+        Err(anyhow::anyhow!("{origin:?} cannot be an origin: no spaces, no plus, for example log.example/releases"))?;
+    }
+    files::create_folder(&home.join("allowed"))?;
+    let _lock = files::lock(home)?;
+    let store = FolderStore::new(public(home));
+    if public(home).join("checkpoint").exists() {
+        Err(anyhow::anyhow!("{} holds a log already; choose another --home", home.display()))?;
+    }
+    let key_file = home.join("key.age");
+    // A key without a head is what an interrupted init leaves: it goes on with that key.
+    let keys = if key_file.exists() {
+        Keys::load(&key_file, "log", secret)?
+    } else {
+        let keys = Keys::generate("log", origin)?;
+        let passphrase = if unencrypted { None } else { Some(secret.ask("the new log key", true)?) };
+        keys.save(&key_file, passphrase.as_ref().map(|p| (p.as_str(), SCRYPT_LOG_N)))?;
+        keys
+    };
+    if keys.name != origin {
+        Err(anyhow::anyhow!("{} is the key of {:?}, not of {origin:?}", key_file.display(), keys.name))?;
+    }
+    let head_keys = keys.head_keys();
+    let lines: String =
+        head_keys.log_verifiers().iter().map(|key| format!("log {}\n", key.encode())).collect();
+    files::write(&home.join("log.policy"), lines.as_bytes(), Existing::Replace, Mode::Public)?;
+    let empty = Checkpoint { origin: origin.into(), size: 0, root: empty_root() };
+    let head = head_keys.sign_head(&empty, time::now())?.encode();
+    files::create_folder(&public(home))?;
+    store.swap_head(None, &head)?;
+    say(format!("log {origin}; its lines for a policy are in {}", home.join("log.policy").display()));
+    Ok(())
+}
+
+/// `log allow`
+pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
+    let bytes = files::read(genesis_file, 1 << 16)?;
+    let admission = verify_genesis(&bytes)?;
+    let (found, claims) = (admission.genesis.leaf(), admission.genesis.claims());
+    if Hash::from_hex(fingerprint) != Some(found) {
+        return no(format!(
+            "the genesis of {} has the fingerprint {found}, you gave {fingerprint}: ask the signer's operator by another channel",
+            claims.issuer
+        ));
+    }
+    if !public(home).is_dir() {
+        Err(anyhow::anyhow!("{} holds no log; make one with `log init`", home.display()))?;
+    }
+    let path = admission_path(home, claims);
+    if path.exists() {
+        if files::read(&path, 1 << 16)? == bytes {
+            say(format!("{} was allowed already", claims.issuer));
+            return Ok(());
+        }
+        return no(format!(
+            "another genesis of {} / {} is allowed already: a journal has one genesis",
+            claims.issuer, claims.subject
+        ));
+    }
+    files::write(&path, &bytes, Existing::Keep, Mode::Public)?;
+    say(format!("allowed {} / {}, key {}", claims.issuer, claims.subject, admission.key.thumbprint()));
+    Ok(())
+}
+
+/// `log head`
+pub fn head(home: &Path, as_json: bool) -> Outcome {
+    let head = published::head(&Folder(public(home)))?;
+    let checkpoint = &head.checkpoint;
+    if as_json {
+        let signers: Vec<_> = head.note.signatures.iter().map(|line| line.name.clone()).collect();
+        say(json!({
+            "version": 1, "origin": checkpoint.origin, "size": checkpoint.size,
+            "root": checkpoint.root.to_hex(), "signatures": signers,
+        }));
+        return Ok(());
+    }
+    say(String::from_utf8_lossy(&head.encode()).trim_end());
+    Ok(())
+}
+
+/// The log's keys, which must be those of its head.
+pub(crate) fn keys(place: &Place, secret: &Source) -> Outcome<Keys> {
+    let keys = Keys::load(&place.home.join("key.age"), "log", secret)?;
+    let head_keys = keys.head_keys();
+    let [ed25519, mldsa] = head_keys.log_verifiers();
+    let vouched = place.head.verified_by(&[&ed25519, &mldsa]).or_no()?;
+    if vouched.is_empty() {
+        return no("the log's checkpoint is not signed by its key file; run `log fsck`");
+    }
+    if keys.name != place.head.checkpoint.origin {
+        fn mismatch(name: &str) -> anyhow::Result<()> {
+            bail!("the key file is of {name:?}")
+        }
+        mismatch(&keys.name)?;
+    }
+    Ok(keys)
+}

@@ -1,0 +1,142 @@
+//! The index: only a shortcut from journal and sequence number to leaf index. It follows the head,
+//! and is rebuilt from the entries whenever it does not fit.
+
+use anyhow::{Context, Result};
+use coldlog_kit::published::{Source, Tree};
+use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::cose::Claims;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::statement::Statement;
+use coldlog_spec::tile::{self, WIDTH, entries_path};
+use coldlog_spec::verify::append::Progress;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::path::Path;
+
+/// The index, in step with a head.
+pub struct Index {
+    db: Connection,
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS entries (journal BLOB, sequence INTEGER, place INTEGER NOT NULL,
+        leaf BLOB NOT NULL, PRIMARY KEY (journal, sequence)) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;";
+
+/// A journal's name in the index.
+pub fn journal_id(claims: &Claims) -> Hash {
+    Hash::of_parts(&[claims.issuer.as_bytes(), &[0], claims.subject.as_bytes()])
+}
+
+impl Index {
+    /// Opens the index and brings it to `head`: catches up, or starts anew where it is ahead or damaged.
+    pub fn open(path: &Path, source: &dyn Source, head: &Checkpoint) -> Result<Index> {
+        match Index::catch_up(path, source, head) {
+            Ok(index) => Ok(index),
+            Err(why) => {
+                // Everything in it is derived; what is damaged is set aside, not deleted.
+                eprintln!("log: the index is rebuilt: {why:#}");
+                if path.exists() {
+                    let aside = path.with_extension(format!("damaged-{}", coldlog_kit::time::now()));
+                    std::fs::rename(path, aside)?;
+                }
+                Index::catch_up(path, source, head)
+            }
+        }
+    }
+
+    fn catch_up(path: &Path, source: &dyn Source, head: &Checkpoint) -> Result<Index> {
+        let db = Connection::open(path)?;
+        db.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;")?;
+        db.execute_batch(SCHEMA)?;
+        let index = Index { db };
+        let size = index.meta("size")?;
+        if size > head.size {
+            anyhow::bail!("it knows {size} entries, the head {}", head.size);
+        }
+        if size < head.size {
+            index.begin()?;
+            let tree = Tree::new(source, head.size);
+            for bundle in size / WIDTH..head.size.div_ceil(WIDTH) {
+                let width = tile::width_at(0, bundle, head.size);
+                let bytes = tree.bundle(bundle, entries_path)?;
+                for (at, entry) in tile::decode_bundle(&bytes, width)?.into_iter().enumerate() {
+                    let place = bundle * WIDTH + at as u64;
+                    let statement = Statement::decode(entry);
+                    let statement = statement.with_context(|| format!("entry {place} is damaged"))?;
+                    index.add(&statement, place)?;
+                }
+            }
+            index.commit(head.size)?;
+        }
+        Ok(index)
+    }
+
+    fn meta(&self, key: &str) -> Result<u64> {
+        let value = self.db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+        Ok(value.optional()?.unwrap_or(0))
+    }
+
+    fn set_meta(&self, key: &str, value: u64) -> Result<()> {
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", params![key, value])?;
+        Ok(())
+    }
+
+    /// The newest size that witnesses cosigned, as far as the index knows; 0 after a rebuild, which
+    /// a witness answers with its own size.
+    pub fn cosigned_size(&self) -> Result<u64> {
+        self.meta("cosigned")
+    }
+
+    /// Remembers the newest cosigned size.
+    pub fn set_cosigned_size(&self, size: u64) -> Result<()> {
+        self.set_meta("cosigned", size)
+    }
+
+    /// Starts a transaction that [`Index::commit`] ends, after the head has moved.
+    pub fn begin(&self) -> Result<()> {
+        Ok(self.db.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    /// Adds an entry.
+    pub fn add(&self, statement: &Statement, place: u64) -> Result<()> {
+        let mut insert =
+            self.db.prepare_cached("INSERT OR REPLACE INTO entries VALUES (?1, ?2, ?3, ?4)")?;
+        let journal = journal_id(statement.claims());
+        insert.execute(params![
+            &journal.0[..],
+            statement.position.sequence,
+            place,
+            &statement.leaf().0[..]
+        ])?;
+        Ok(())
+    }
+
+    /// Ends the transaction at a size.
+    pub fn commit(&self, size: u64) -> Result<()> {
+        self.set_meta("size", size)?;
+        Ok(self.db.execute_batch("COMMIT")?)
+    }
+
+    /// Where a record is.
+    pub fn place(&self, claims: &Claims, sequence: u64) -> Result<Option<u64>> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT place FROM entries WHERE journal = ?1 AND sequence = ?2")?;
+        let journal = journal_id(claims);
+        Ok(query.query_row(params![&journal.0[..], sequence], |row| row.get(0)).optional()?)
+    }
+
+    /// How far a journal is in the log.
+    pub fn progress(&self, claims: &Claims) -> Result<Progress> {
+        let mut query = self.db.prepare_cached(
+            "SELECT sequence, leaf FROM entries WHERE journal = ?1 ORDER BY sequence DESC LIMIT 1",
+        )?;
+        let journal = journal_id(claims);
+        let found: Option<(u64, Vec<u8>)> =
+            query.query_row([&journal.0[..]], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok(match found {
+            None => Progress::default(),
+            Some((sequence, leaf)) => Progress { next: sequence + 1, head: Hash::from_slice(&leaf) },
+        })
+    }
+}

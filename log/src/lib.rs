@@ -1,0 +1,7 @@
+//! The log: store, index, sequencer, receipts, checks.
+
+pub mod commands;
+pub mod index;
+pub mod place;
+pub mod sequencer;
+pub mod store;

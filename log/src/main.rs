@@ -1,0 +1,39 @@
+//! `log`: the transparency log's command.
+
+mod args;
+
+use args::{Args, Command};
+use clap::Parser;
+use coldlog_log::commands::{append, fsck, manage, receipts, witnesses};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Args { home, command } = Args::parse();
+    let outcome = match command {
+        Command::Init { origin, unencrypted, secret } => {
+            manage::init(&home, &origin, unencrypted, &secret.into())
+        }
+        Command::Allow { genesis, fingerprint } => manage::allow(&home, &genesis, &fingerprint),
+        Command::Append { batches, output, force, secret } => {
+            let secret = secret.into();
+            append::run(&home, &append::Options { batches, output, force, secret })
+        }
+        Command::WitnessRequest { output, old, force } => {
+            witnesses::request(&home, &output, old, force)
+        }
+        Command::AddCosignatures { responses, policy } => {
+            witnesses::add(&home, &responses, &policy)
+        }
+        Command::Receipts { batch, output, policy, old, force, secret } => {
+            let secret = secret.into();
+            receipts::run(&home, &receipts::Options { batch, output, policy, old, force, secret })
+        }
+        Command::Head { json } => manage::head(&home, json),
+        Command::Prove { index, consistency, output, force, secret } => {
+            let secret = secret.into();
+            receipts::prove(&home, &receipts::Prove { index, consistency, output, force, secret })
+        }
+        Command::Fsck { json } => fsck::run(&home, json),
+    };
+    coldlog_kit::exit::finish("log", outcome)
+}

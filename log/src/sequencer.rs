@@ -1,0 +1,91 @@
+//! Builds the right edge of the tree: entries, sealed records and tiles, then the root. Nothing that
+//! it writes counts before the head is swapped; a crash leaves the old head and harmless orphans.
+
+use crate::store::Store;
+use anyhow::{Context, Result, bail};
+use coldlog_kit::published::Tree;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
+
+/// A tree under way from one size to a larger one. Memory: one bundle and one tile a row.
+pub struct Edge<'a> {
+    store: &'a dyn Store,
+    size: u64,
+    rows: Vec<Vec<Hash>>,
+    entries: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+impl<'a> Edge<'a> {
+    /// The edge of a published tree.
+    pub fn load(store: &'a dyn Store, size: u64) -> Result<Edge<'a>> {
+        let mut tree = Tree::new(store, size);
+        let mut rows = Vec::new();
+        for level in 0..tile::HEIGHT {
+            let index = (size >> (8 * u32::from(level))) / WIDTH;
+            let width = tile::width_at(level, index, size);
+            rows.push(match width {
+                0 => Vec::new(),
+                _ => tree.tile(Tile { level, index, width })?.to_vec(),
+            });
+        }
+        let mut edge = Edge { store, size, rows, entries: Vec::new(), sealed: Vec::new() };
+        if size % WIDTH != 0 {
+            edge.entries = tree.bundle(size / WIDTH, entries_path)?;
+            edge.sealed = tree.bundle(size / WIDTH, sealed_path)?;
+        }
+        Ok(edge)
+    }
+
+    /// How many entries there are.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Appends an entry; returns its index.
+    pub fn push(&mut self, leaf: Hash, entry: &[u8], sealed: &[u8]) -> Result<u64> {
+        if !tile::push_entry(&mut self.entries, entry) || !tile::push_entry(&mut self.sealed, sealed) {
+            bail!("an entry is larger than {} bytes", tile::MAX_ENTRY);
+        }
+        let index = self.size;
+        self.size += 1;
+        if self.size % WIDTH == 0 {
+            self.put_bundles(index / WIDTH, WIDTH)?;
+            self.entries.clear();
+            self.sealed.clear();
+        }
+        let mut hash = leaf;
+        for level in 0..tile::HEIGHT {
+            let row = self.rows.get_mut(usize::from(level)).context("a row of tiles")?;
+            row.push(hash);
+            if (row.len() as u64) < WIDTH {
+                break;
+            }
+            let full = std::mem::take(row);
+            let position = (self.size >> (8 * u32::from(level))) / WIDTH - 1;
+            let tile = Tile { level, index: position, width: WIDTH };
+            self.store.put(&tile.path(), &tile::encode_tile(&full))?;
+            hash = tile::fold(&full).context("a full tile has a root")?;
+        }
+        Ok(index)
+    }
+
+    fn put_bundles(&self, index: u64, width: u64) -> Result<()> {
+        self.store.put(&entries_path(index, width), &self.entries)?;
+        self.store.put(&sealed_path(index, width), &self.sealed)
+    }
+
+    /// Writes the partial tiles and bundles, and computes the root from what is stored.
+    pub fn finish(self) -> Result<(u64, Hash)> {
+        if self.size % WIDTH != 0 {
+            self.put_bundles(self.size / WIDTH, self.size % WIDTH)?;
+        }
+        for (level, row) in self.rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {
+            let level = level as u8;
+            let index = (self.size >> (8 * u32::from(level))) / WIDTH;
+            let tile = Tile { level, index, width: row.len() as u64 };
+            self.store.put(&tile.path(), &tile::encode_tile(row))?;
+        }
+        Ok((self.size, Tree::new(self.store, self.size).root()?))
+    }
+}
