@@ -1,0 +1,234 @@
+//! The command line of `verifier`.
+
+use clap::{Parser, Subcommand};
+use coldlog_verifier::commands::check;
+use coldlog_verifier::commands::export::Part;
+use std::path::PathBuf;
+
+/// Checks documents, proofs, heads and whole journals, offline; trusts nothing but the policy.
+///
+/// Exit codes: 0 yes, 1 no (the check failed), 2 trouble (usage, malformed input, I/O).
+#[derive(Debug, Parser)]
+#[command(name = "verifier", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Is this document's signature logged? Who signed, where, between which times?
+    #[command(after_help = "Examples:\n  verifier check app.tar.gz --policy policy\n  verifier check app.tar.gz --proof app.proof --signature app.tar.gz.sig --signer signer.pub --policy policy\n  verifier check dist --recursive --policy policy --keep-going\n  verifier check SHA256SUMS --checksums --policy policy")]
+    Check(CheckArgs),
+    /// Names and shows any of Coldlog's files; verifies nothing.
+    #[command(after_help = "Example:\n  verifier inspect app.tar.gz.proof")]
+    Inspect {
+        /// The file.
+        file: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Proves that a statement is in the log, from a receipt.
+    Inclusion {
+        /// The signed statement.
+        statement: PathBuf,
+        /// A receipt with its checkpoint.
+        #[arg(long)]
+        receipt: PathBuf,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Proves that a newer head extends an older one, from a consistency receipt.
+    Consistency {
+        /// The older checkpoint.
+        older: PathBuf,
+        /// The newer checkpoint.
+        newer: PathBuf,
+        /// The receipt of `log prove --consistency`.
+        #[arg(long)]
+        receipt: PathBuf,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Do heads from several places fit? Otherwise writes an evidence file.
+    #[command(after_help = "Example:\n  verifier cross-check w1/checkpoint w2/checkpoint app.proof --log log/public --policy policy")]
+    CrossCheck {
+        /// Checkpoints, or proofs that carry one.
+        heads: Vec<PathBuf>,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// A copy of the published log, to compare heads of different sizes.
+        #[arg(long)]
+        log: Option<PathBuf>,
+        /// Where evidence goes.
+        #[arg(long, default_value = "log.evidence.cbor")]
+        evidence: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Opens sealed records with an age identity; each must match its commitment.
+    #[command(after_help = "Example:\n  verifier open --log log/public --identity auditor.key --policy policy")]
+    Open {
+        /// A copy of the published log.
+        #[arg(long)]
+        log: PathBuf,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// The auditor's age identity file (mode 0600).
+        #[arg(long)]
+        identity: PathBuf,
+        /// Only this entry.
+        #[arg(long)]
+        index: Option<u64>,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Is any record missing? Numbers without gap, chain intact, up to the newest cosigned head.
+    #[command(after_help = "Example:\n  verifier completeness --log log/public --policy policy --at-least 42:1a2b-3c4d-5e6f-7081")]
+    Completeness {
+        /// A copy of the published log.
+        #[arg(long)]
+        log: PathBuf,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// Only this signer.
+        #[arg(long)]
+        signer: Option<String>,
+        /// The tail that the operator wrote down: the log must reach it.
+        #[arg(long)]
+        at_least: Option<String>,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes a part out of a proof, for other tools.
+    #[command(after_help = "Example:\n  verifier export app.proof --tlog-proof -o app.tlog-proof")]
+    Export {
+        /// The proof.
+        proof: PathBuf,
+        #[command(flatten)]
+        part: PartArgs,
+        /// The file.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Replace the file if it exists.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Evidence of misbehaviour.
+    Evidence {
+        #[command(subcommand)]
+        command: EvidenceCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Does it convict? Exit 0 when it does.
+    Check {
+        /// The evidence file.
+        file: PathBuf,
+        /// The policy, which names the logs' keys.
+        #[arg(long)]
+        policy: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PartArgs {
+    /// C2SP tlog-proof.
+    #[arg(long)]
+    tlog_proof: bool,
+    /// The bare receipt (RFC 9942).
+    #[arg(long)]
+    receipt: bool,
+    /// The signed statement (RFC 9943).
+    #[arg(long)]
+    statement: bool,
+    /// The document's signature file.
+    #[arg(long)]
+    signature: bool,
+    /// The cosigned checkpoint.
+    #[arg(long)]
+    checkpoint: bool,
+}
+
+impl PartArgs {
+    pub(crate) fn chosen(&self) -> Part {
+        match self {
+            PartArgs { tlog_proof: true, .. } => Part::TlogProof,
+            PartArgs { receipt: true, .. } => Part::Receipt,
+            PartArgs { statement: true, .. } => Part::Statement,
+            PartArgs { signature: true, .. } => Part::Signature,
+            PartArgs { .. } => Part::Checkpoint,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Documents, or folders with --recursive; each one's proof is beside it as FILE.proof.
+    files: Vec<PathBuf>,
+    /// The proof, if it is elsewhere.
+    #[arg(long)]
+    proof: Option<PathBuf>,
+    /// The policy: logs, witnesses, quorum.
+    #[arg(long)]
+    policy: PathBuf,
+    /// Check this signature file too (SSHSIG or minisign).
+    #[arg(long)]
+    signature: Option<PathBuf>,
+    /// The key that must have signed: 64 hex digits, an OpenSSH public key, or its file.
+    #[arg(long)]
+    signer: Option<String>,
+    /// Take what is in folders.
+    #[arg(long)]
+    recursive: bool,
+    /// More documents, one name a line.
+    #[arg(long)]
+    files_from: Option<PathBuf>,
+    /// The document is a list of sha256sum: check the files that it names as well.
+    #[arg(long)]
+    checksums: bool,
+    /// Go on after a document that is not proven.
+    #[arg(long)]
+    keep_going: bool,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl From<CheckArgs> for check::Options {
+    fn from(args: CheckArgs) -> check::Options {
+        check::Options {
+            files: args.files,
+            proof: args.proof,
+            policy: args.policy,
+            signature: args.signature,
+            signer: args.signer,
+            recursive: args.recursive,
+            files_from: args.files_from,
+            checksums: args.checksums,
+            keep_going: args.keep_going,
+            json: args.json,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! `verifier open` and `verifier completeness`: what an auditor asks of a copy of the log.
+
+use anyhow::Context;
+use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
+use coldlog_kit::published::{self, Folder, Tree};
+use coldlog_kit::seal;
+use coldlog_kit::terminal::say;
+use coldlog_kit::time;
+use coldlog_spec::batch::Tail;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::policy::{CosignedCheckpoint, Policy};
+use coldlog_spec::record::{Disclosure, Operation};
+use coldlog_spec::statement::{Payload, Statement};
+use coldlog_spec::tile::{self, WIDTH, entries_path, sealed_path};
+use coldlog_spec::verify::append::{Admission, Progress, follows, verify_genesis, verify_record};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+// Visits every entry under the newest cosigned head, after checking that its root is the tree's.
+fn each_entry(
+    log: &Path,
+    policy: &Policy,
+    mut visit: impl FnMut(u64, &[u8], &[u8]) -> Outcome,
+) -> Outcome<CosignedCheckpoint> {
+    let source = Folder(log.into());
+    let head = policy.verify_head(&published::head(&source)?).or_no()?;
+    let checkpoint = head.checkpoint();
+    let size = checkpoint.size;
+    let tree = Tree::new(&source, size);
+    let mut rebuilt = Frontier::default();
+    for bundle in 0..size.div_ceil(WIDTH) {
+        let width = tile::width_at(0, bundle, size);
+        let (entries, sealed) = (tree.bundle(bundle, entries_path)?, tree.bundle(bundle, sealed_path)?);
+        let entries = tile::decode_bundle(&entries, width)?;
+        let sealed = tile::decode_bundle(&sealed, width)?;
+        for (at, (entry, sealed)) in entries.iter().zip(sealed).enumerate() {
+            rebuilt.push(coldlog_spec::merkle::leaf_hash(entry));
+            visit(bundle * WIDTH + at as u64, entry, sealed)?;
+        }
+    }
+    let root = rebuilt.root();
+    if root != checkpoint.root {
+        return no(format!("tampering: the entries have the root {root}, the cosigned head says {}", checkpoint.root));
+    }
+    Ok(head)
+}
+
+// The complete subtrees of the entries so far, largest first: memory logarithmic in the size.
+#[derive(Default)]
+struct Frontier(Vec<(u8, Hash)>);
+
+impl Frontier {
+    fn push(&mut self, leaf: Hash) {
+        let (mut level, mut hash) = (0, leaf);
+        while let Some((top, left)) = self.0.last().copied()
+            && top == level
+        {
+            hash = coldlog_spec::merkle::node_hash(&left, &hash);
+            level += 1;
+            self.0.pop();
+        }
+        self.0.push((level, hash));
+    }
+
+    fn root(&self) -> Hash {
+        let mut parts = self.0.iter().rev().map(|(_, hash)| *hash);
+        let Some(last) = parts.next() else { return coldlog_spec::merkle::empty_root() };
+        parts.fold(last, |right, left| coldlog_spec::merkle::node_hash(&left, &right))
+    }
+}
+
+/// `verifier open`
+pub fn open(log: &Path, policy: &Path, identity: &Path, index: Option<u64>, as_json: bool) -> Outcome {
+    let policy = super::policy(policy)?;
+    let identities = seal::read_identities(identity)?;
+    let (mut opened, mut records) = (0u64, Vec::new());
+    each_entry(log, &policy, |place, entry, sealed| {
+        if index.is_some_and(|index| index != place) {
+            return Ok(());
+        }
+        let statement = Statement::decode(entry)?;
+        let bytes = seal::open(sealed, &identities).with_context(|| format!("the sealed record of entry {place}"))?;
+        let (found, expected) = (Hash::of(&bytes), statement.commitment());
+        if found != expected {
+            return no(format!("tampering: the sealed record of entry {place} hashes to {found}, its statement commits to {expected}"));
+        }
+        let disclosure = Disclosure::decode(&bytes).with_context(|| format!("entry {place}"))?;
+        opened += 1;
+        let object = to_json(place, &statement, &disclosure);
+        if as_json { records.push(object) } else { say(line(place, &disclosure)) }
+        Ok(())
+    })?;
+    if opened == 0 {
+        return no("0 records were opened: nothing was checked");
+    }
+    if as_json {
+        say(json!({"version": 1, "opened": opened, "records": records}));
+    } else {
+        say(format!("{opened} records opened, each is what its statement commits to"));
+    }
+    Ok(())
+}
+
+fn line(place: u64, disclosure: &Disclosure) -> String {
+    let record = &disclosure.record;
+    let what = match &record.operation {
+        Operation::Genesis { operators } => format!("genesis, operators {}", operators.join(", ")),
+        Operation::Sign { document, .. } => {
+            format!("signed {} {} (SHA-256 {})", document.name, document.version, document.sha256)
+        }
+    };
+    format!("{place:>6}  {}  {}: {what}", time::show(record.time), record.operator)
+}
+
+fn to_json(place: u64, statement: &Statement, disclosure: &Disclosure) -> Value {
+    let record = &disclosure.record;
+    let mut object = json!({
+        "index": place, "sequence": statement.position.sequence, "signer": statement.claims().issuer,
+        "claimed_time": time::show(record.time), "operator": record.operator,
+        "purpose": record.purpose, "device": record.device,
+    });
+    match &record.operation {
+        Operation::Genesis { operators } => object["operators"] = json!(operators),
+        Operation::Sign { document, signature } => {
+            object["document"] = json!({"name": document.name, "version": document.version,
+                "size": document.size, "sha256": document.sha256.to_hex()});
+            object["verified_by_signer"] = json!(signature.verified);
+        }
+    }
+    object
+}
+
+struct Journal {
+    admission: Admission,
+    progress: Progress,
+    /// The leaf hash at the count that was asked for.
+    at_count: Option<Hash>,
+}
+
+/// `verifier completeness`
+pub fn completeness(log: &Path, policy: &Path, issuer: Option<&str>, at_least: Option<&str>, as_json: bool) -> Outcome {
+    let policy = super::policy(policy)?;
+    let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
+        Some((text, None)) => return trouble(format!("{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081")),
+        Some((_, wanted)) => wanted,
+        None => None,
+    };
+    let mut journals: BTreeMap<(String, String), Journal> = BTreeMap::new();
+    let mut roots: Vec<(u64, Hash, u64)> = Vec::new();
+    let head = each_entry(log, &policy, |place, entry, sealed| {
+        let statement = Statement::decode(entry).with_context(|| format!("entry {place}"))?;
+        let id = (statement.claims().issuer.clone(), statement.claims().subject.clone());
+        if !journals.contains_key(&id) && matches!(statement.payload, Payload::KeyEvent(_)) {
+            let admission = verify_genesis(entry).with_context(|| format!("entry {place}")).or_no()?;
+            journals.insert(id.clone(), Journal { admission, progress: Progress::default(), at_count: None });
+        }
+        let Some(journal) = journals.get_mut(&id) else {
+            return no(format!("entry {place}: the journal {} / {} has no genesis before it", id.0, id.1));
+        };
+        let named = |why| anyhow::Error::from(why).context(format!("entry {place}"));
+        let statement = verify_record(entry, sealed, &journal.admission).map_err(named).or_no()?;
+        journal.progress = follows(&statement, &journal.admission, &journal.progress, |known| {
+            roots.push((known.size, known.root, place));
+            known.size <= place
+        })
+        .map_err(named)
+        .or_no()?;
+        if wanted.as_ref().is_some_and(|(count, _)| *count == journal.progress.next) {
+            journal.at_count = journal.progress.head;
+        }
+        Ok(())
+    })?;
+    // Every head that a record names must be one of this very history.
+    roots.sort();
+    roots.dedup_by_key(|(size, root, _)| (*size, *root));
+    let source = Folder(log.into());
+    for (size, root, place) in roots {
+        let found = Tree::new(&source, head.checkpoint().size).root_at(size)?;
+        if found != root {
+            return no(format!("entry {place} names a head of size {size} with the root {root}, the log's is {found}"));
+        }
+    }
+    journals.retain(|(name, _), _| issuer.is_none_or(|issuer| issuer == name));
+    if journals.is_empty() {
+        return no("0 journals were checked: the log has no entry of that signer");
+    }
+    if let Some((count, digits)) = &wanted {
+        if journals.len() != 1 {
+            return trouble("--at-least is of one journal: name its signer with --signer");
+        }
+        for ((name, _), journal) in &journals {
+            if journal.progress.next < *count {
+                return no(format!(
+                    "the journal of {name} reaches {} records in the log, the paper says {count}: {} records were withheld",
+                    journal.progress.next,
+                    count - journal.progress.next
+                ));
+            }
+            if !journal.at_count.is_some_and(|hash| hash.to_hex().starts_with(digits)) {
+                return no(format!("the journal of {name} has another record at the count {count} than the paper says: it was forked"));
+            }
+        }
+    }
+    let size = head.checkpoint().size;
+    let list: Vec<Value> = journals.iter().map(|((name, subject), journal)| {
+        json!({"signer": name, "journal": subject, "records": journal.progress.next, "tail": short(&journal.progress)})
+    }).collect();
+    if as_json {
+        say(json!({"version": 1, "complete": true, "head_size": size, "journals": list}));
+        return Ok(());
+    }
+    for ((name, subject), journal) in &journals {
+        say(format!("complete: {name} / {subject}: records 0 to {}, no number missing, chain intact, tail {}",
+            journal.progress.next.saturating_sub(1), short(&journal.progress)));
+    }
+    say(format!("all under the cosigned head of size {size}"));
+    Ok(())
+}
+
+fn short(progress: &Progress) -> String {
+    let head = progress.head.unwrap_or(Hash([0; 32]));
+    Tail { count: progress.next, head }.short()
+}

@@ -1,0 +1,221 @@
+//! `verifier check`: is this document's signature logged?
+
+use anyhow::{Context, Result};
+use coldlog_kit::exit::{Failure, Outcome, no, trouble};
+use coldlog_kit::inputs;
+use coldlog_kit::terminal::say;
+use coldlog_kit::{files, time};
+use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile, parse_public_key};
+use coldlog_spec::ed25519::PublicKey;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::policy::Policy;
+use coldlog_spec::proof::{MAX_PROOF, Proof};
+use coldlog_spec::record::Scheme;
+use coldlog_spec::verify::document::{Proven, check, expected_scheme};
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// What the command line says.
+pub struct Options {
+    /// Documents.
+    pub files: Vec<PathBuf>,
+    /// The proof of the one document.
+    pub proof: Option<PathBuf>,
+    /// The policy.
+    pub policy: PathBuf,
+    /// The signature file of the one document.
+    pub signature: Option<PathBuf>,
+    /// The signer that must have signed: a key, or a file that holds one.
+    pub signer: Option<String>,
+    /// Take folders.
+    pub recursive: bool,
+    /// A list of names.
+    pub files_from: Option<PathBuf>,
+    /// The one document is a list of SHA-256 sums: check what it lists too.
+    pub checksums: bool,
+    /// Go on after a document that fails.
+    pub keep_going: bool,
+    /// One JSON object.
+    pub json: bool,
+}
+
+/// Runs the command.
+pub fn run(options: &Options) -> Outcome {
+    let policy = super::policy(&options.policy)?;
+    let signer = options.signer.as_deref().map(read_signer).transpose()?;
+    let single = options.proof.is_some() || options.signature.is_some() || options.checksums;
+    let skip = |path: &Path| path.extension().is_some_and(|e| e == "sig" || e == "minisig" || e == "proof");
+    let documents =
+        inputs::expand(&options.files, options.recursive, options.files_from.as_deref(), skip)?;
+    if single && documents.len() != 1 {
+        return trouble("--proof, --signature and --checksums are for one document");
+    }
+    let (mut results, mut failed, mut troubled) = (Vec::new(), 0, 0);
+    for document in &documents {
+        let proof = options.proof.clone().unwrap_or_else(|| inputs::with_suffix(document, "proof"));
+        let outcome = one(document, &proof, &policy, options, signer.as_ref());
+        match &outcome {
+            Ok(_) => {}
+            Err(Failure::No(_)) => failed += 1,
+            Err(Failure::Trouble(_)) => troubled += 1,
+        }
+        let stop = outcome.is_err() && !options.keep_going;
+        if documents.len() == 1 && !options.json {
+            let proven = outcome?;
+            print_one(document, &proven);
+        } else if options.json {
+            results.push(to_json(document, &outcome));
+        } else {
+            say(line(document, &outcome));
+        }
+        if stop {
+            break;
+        }
+    }
+    if options.json {
+        let proven = failed + troubled == 0;
+        say(json!({"version": 1, "proven": proven, "checks": results}));
+    }
+    match (failed, troubled) {
+        (0, 0) => Ok(()),
+        (_, 0) => no(format!("{failed} of {} documents are not proven", documents.len())),
+        _ => trouble(format!("{troubled} of {} documents could not be checked, {failed} failed", documents.len())),
+    }
+}
+
+fn one(
+    document: &Path,
+    proof: &Path,
+    policy: &Policy,
+    options: &Options,
+    signer: Option<&PublicKey>,
+) -> Outcome<Proven> {
+    let proof_bytes = files::read(proof, MAX_PROOF as u64)?;
+    let proof = Proof::decode(&proof_bytes).with_context(|| proof.display().to_string())?;
+    let signature = options.signature.as_ref().map(|path| {
+        let bytes = files::read(path, 8192)?;
+        SignatureFile::decode(&bytes).with_context(|| path.display().to_string())
+    });
+    let signature = signature.transpose()?;
+    let scheme = expected_scheme(&proof).map_err(|why| Failure::No(why.into()))?;
+    let digest = hash(document, scheme)?;
+    let proven = check(&digest, &proof, policy, signature.as_ref(), signer)
+        .map_err(|why| Failure::No(why.into()))?;
+    if options.checksums {
+        checksums(document, &digest)?;
+    }
+    Ok(proven)
+}
+
+fn hash(path: &Path, scheme: Scheme) -> Result<DocumentDigest> {
+    let mut file = files::open(path)?;
+    let mut hasher = DocumentHasher::new(scheme);
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        let read = file.read(&mut buffer).with_context(|| format!("reading {}", path.display()))?;
+        if read == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..read]);
+    }
+}
+
+fn read_signer(text: &str) -> Result<PublicKey> {
+    if let Some(key) = parse_public_key(text) {
+        return Ok(key);
+    }
+    let file = String::from_utf8(files::read(Path::new(text), 1 << 16)?).context("the key file is not UTF-8")?;
+    parse_public_key(&file).with_context(|| format!("{text} holds no ssh-ed25519 key and no 64 hex digits"))
+}
+
+// The files listed in a SHA256SUMS whose own signature was just proven, beside it.
+fn checksums(list: &Path, digest: &DocumentDigest) -> Outcome {
+    let bytes = files::read(list, 64 << 20)?;
+    if Hash::of(&bytes) != digest.sha256 {
+        return no("the list changed while it was read");
+    }
+    let text = String::from_utf8(bytes).context("the list is not UTF-8")?;
+    let mut count = 0;
+    for line in text.lines() {
+        let parsed = line.split_once("  ").or_else(|| line.split_once(" *"));
+        let parsed = parsed.and_then(|(sum, name)| Some((Hash::from_hex(sum)?, name)));
+        let Some((expected, name)) = parsed else {
+            return trouble(format!("{line:?} is no line of sha256sum"));
+        };
+        // The list is signed, but a name in it is still no path that may lead elsewhere.
+        let inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        if !inside {
+            return no(format!("the list names {name:?}, which leads out of its folder"));
+        }
+        let found = hash(&files::folder_of(list).join(name), Scheme::Sshsig)?.sha256;
+        if found != expected {
+            return no(format!("tampering: {name} has the SHA-256 {found}, the signed list says {expected}"));
+        }
+        count += 1;
+    }
+    if count == 0 {
+        return no("the list names 0 files: nothing was checked");
+    }
+    Ok(())
+}
+
+fn bound(time: Option<u64>) -> String {
+    time.map_or("not known".into(), time::show)
+}
+
+fn print_one(document: &Path, proven: &Proven) {
+    say(format!("proven: {}", document.display()));
+    let recorded = &proven.document;
+    say(format!("  document   {} {} ({} bytes, SHA-256 {})", recorded.name, recorded.version, recorded.size, recorded.sha256));
+    say(format!("  signed by  {} ({:?})", proven.issuer, proven.key));
+    say(format!("  record     number {} of the journal {}, operator {}, purpose {:?}", proven.sequence, proven.journal, proven.record.operator, proven.record.purpose));
+    for logged in &proven.logged {
+        say(format!("  logged in  {} at index {}, head of size {}", logged.origin, logged.index, logged.size));
+        for witness in &logged.witnesses {
+            say(format!("  vouched    {} at {}", witness.name, time::show(witness.time)));
+        }
+    }
+    say(format!("  not before {}", bound(proven.not_before)));
+    say(format!("  not after  {}", bound(proven.not_after)));
+    say(format!("  claimed    {} by the signer's own clock", time::show(proven.record.time)));
+    let made = if proven.same_policy { "this policy" } else { "another policy; verified under this one" };
+    say(format!("  made under {made}"));
+}
+
+fn line(document: &Path, outcome: &Outcome<Proven>) -> String {
+    match outcome {
+        Ok(proven) => {
+            let places: Vec<String> =
+                proven.logged.iter().map(|l| format!("{} #{}", l.origin, l.index)).collect();
+            format!("proven   {}: {}, not after {}", document.display(), places.join(", "), bound(proven.not_after))
+        }
+        Err(Failure::No(why)) => format!("REFUSED  {}: {why:#}", document.display()),
+        Err(Failure::Trouble(why)) => format!("TROUBLE  {}: {why:#}", document.display()),
+    }
+}
+
+fn to_json(document: &Path, outcome: &Outcome<Proven>) -> Value {
+    let name = document.display().to_string();
+    match outcome {
+        Err(Failure::No(why)) => json!({"file": name, "result": "refused", "reason": format!("{why:#}")}),
+        Err(Failure::Trouble(why)) => json!({"file": name, "result": "trouble", "reason": format!("{why:#}")}),
+        Ok(proven) => json!({
+            "file": name, "result": "proven",
+            "document": {"name": proven.document.name, "version": proven.document.version,
+                "size": proven.document.size, "sha256": proven.document.sha256.to_hex()},
+            "signer": proven.issuer, "key": coldlog_spec::hash::to_hex(proven.key.as_bytes()),
+            "journal": proven.journal, "sequence": proven.sequence,
+            "operator": proven.record.operator, "purpose": proven.record.purpose,
+            "logs": proven.logged.iter().map(|logged| json!({
+                "origin": logged.origin, "index": logged.index, "size": logged.size,
+                "root": logged.root.to_hex(),
+                "witnesses": logged.witnesses.iter().map(|w| json!({"name": w.name, "time": time::show(w.time)})).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+            "not_before": proven.not_before.map(time::show),
+            "not_after": proven.not_after.map(time::show),
+            "claimed_time": time::show(proven.record.time),
+            "made_under_this_policy": proven.same_policy,
+        }),
+    }
+}

@@ -1,0 +1,105 @@
+//! `verifier inspect`: names and shows any of our files; verifies nothing.
+
+use crate::diagnostic;
+use anyhow::{Context, Result};
+use coldlog_kit::exit::{Outcome, trouble};
+use coldlog_kit::files;
+use coldlog_kit::terminal::say;
+use coldlog_spec::batch::SignedTail;
+use coldlog_spec::cbor::{self, KeyOrder, Value};
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::document::SignatureFile;
+use coldlog_spec::kind::Kind;
+use coldlog_spec::policy::Policy;
+use coldlog_spec::proof::Proof;
+use coldlog_spec::receipt::Receipt;
+use coldlog_spec::record::Disclosure;
+use coldlog_spec::statement::{SignedStatement, Statement};
+use serde_json::json;
+use std::path::Path;
+
+const LIMIT: u64 = 256 << 20;
+/// Items of a sequence that are shown.
+const SHOWN: usize = 8;
+
+/// Runs the command.
+pub fn run(path: &Path, as_json: bool) -> Outcome {
+    let bytes = files::read(path, LIMIT)?;
+    let Some((kind, body)) = name(&bytes)? else {
+        return trouble(format!("{} is none of Coldlog's files", path.display()));
+    };
+    if as_json {
+        say(json!({"version": 1, "kind": kind, "bytes": bytes.len(), "verified": [], "content": body}));
+    } else {
+        say(format!("{kind}, {} bytes; well-formed, nothing else is verified", bytes.len()));
+        say(body);
+    }
+    Ok(())
+}
+
+fn name(bytes: &[u8]) -> Result<Option<(&'static str, String)>> {
+    if bytes.starts_with(b"age-encryption.org/v1\n") {
+        return Ok(Some(("age file (a sealed record, or a key file)", "encrypted".into())));
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let kind = if SignedCheckpoint::decode(bytes).is_ok() {
+            "checkpoint (C2SP tlog-checkpoint)"
+        } else if SignatureFile::decode(bytes).is_ok() {
+            "document signature"
+        } else if text.starts_with("c2sp.org/tlog-proof@v1\n") {
+            "offline proof (C2SP tlog-proof)"
+        } else if Policy::parse(bytes).is_ok() {
+            "policy (C2SP tlog-policy)"
+        } else {
+            return Ok(None);
+        };
+        return Ok(Some((kind, text.trim_end().into())));
+    }
+    let mut items = Vec::new();
+    let mut count = 0;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let limit = rest.len();
+        let length = cbor::item_length("this file", rest, limit)?.context("the file ends in the middle of an item")?;
+        let value = cbor::decode_with("this file", &rest[..length], limit, KeyOrder::Any)?;
+        if count < SHOWN {
+            items.push(diagnostic::show(&value, 0));
+        }
+        if count == 0 {
+            items.insert(0, sequence_kind(&value).unwrap_or_default().into());
+        }
+        rest = &rest[length..];
+        count += 1;
+    }
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let kind: String = items.remove(0);
+    if count > SHOWN {
+        items.push(format!("/ and {} more items /", count - SHOWN));
+    }
+    let body = items.join("\n");
+    let kind = if Proof::decode(bytes).is_ok() {
+        "proof (transparent statement, RFC 9943)"
+    } else if Receipt::decode(bytes).is_ok() {
+        "receipt (RFC 9942)"
+    } else if Statement::decode(bytes).is_ok() {
+        "signed statement (a log entry)"
+    } else if SignedStatement::decode(bytes, KeyOrder::Any).is_ok() {
+        "signed statement (RFC 9943) of another system"
+    } else if SignedTail::decode(bytes).is_ok() {
+        "journal tail"
+    } else if Disclosure::decode(bytes).is_ok() {
+        "disclosure"
+    } else {
+        match Kind::ALL.iter().find(|known| known.tag() == kind) {
+            Some(known) => known.tag(),
+            None => return Ok(None),
+        }
+    };
+    Ok(Some((kind, body)))
+}
+
+fn sequence_kind(value: &Value) -> Option<&str> {
+    value.as_array()?.first()?.as_text()
+}

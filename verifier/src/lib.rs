@@ -1,0 +1,4 @@
+//! The verifier: nothing is trusted but the policy.
+
+pub mod commands;
+pub mod diagnostic;

@@ -1,0 +1,37 @@
+//! `verifier`: the command of auditors and relying parties.
+
+mod args;
+
+use args::{Args, Command, EvidenceCommand};
+use clap::Parser;
+use coldlog_verifier::commands::{audit, check, export, heads, inspect};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        Command::Check(options) => check::run(&options.into()),
+        Command::Inspect { file, json } => inspect::run(&file, json),
+        Command::Inclusion { statement, receipt, policy, json } => {
+            heads::inclusion(&statement, &receipt, &policy, json)
+        }
+        Command::Consistency { older, newer, receipt, policy, json } => {
+            heads::consistency(&older, &newer, &receipt, &policy, json)
+        }
+        Command::CrossCheck { heads, policy, log, evidence, json } => {
+            heads::cross_check(&heads, &policy, log.as_deref(), &evidence, json)
+        }
+        Command::Open { log, policy, identity, index, json } => {
+            audit::open(&log, &policy, &identity, index, json)
+        }
+        Command::Completeness { log, policy, signer, at_least, json } => {
+            audit::completeness(&log, &policy, signer.as_deref(), at_least.as_deref(), json)
+        }
+        Command::Export { proof, part, output, force } => {
+            export::run(&proof, part.chosen(), &output, force)
+        }
+        Command::Evidence { command: EvidenceCommand::Check { file, policy, json } } => {
+            heads::evidence(&file, &policy, json)
+        }
+    };
+    coldlog_kit::exit::finish("verifier", outcome)
+}
