@@ -43,10 +43,16 @@ impl NewFile {
     pub fn create(path: &Path, existing: Existing, mode: Mode) -> Result<NewFile> {
         if let Ok(meta) = fs::symlink_metadata(path) {
             if !meta.is_file() {
-                bail!("{} is in the way and is no regular file; remove it or choose another name", path.display());
+                bail!(
+                    "{} is in the way and is no regular file; remove it or choose another name",
+                    path.display()
+                );
             }
             if existing == Existing::Keep {
-                bail!("{} exists already; choose another name, or say --force to replace it", path.display());
+                bail!(
+                    "{} exists already; choose another name, or say --force to replace it",
+                    path.display()
+                );
             }
         }
         let folder = folder_of(path);
@@ -65,12 +71,17 @@ impl NewFile {
     /// Syncs, moves into place, and syncs the folder.
     pub fn finish(self) -> Result<()> {
         let path = self.path;
-        self.temporary.as_file().sync_all().with_context(|| format!("syncing {}", path.display()))?;
+        self.temporary
+            .as_file()
+            .sync_all()
+            .with_context(|| format!("syncing {}", path.display()))?;
         let moved = match self.existing {
             Existing::Keep => self.temporary.persist_noclobber(&path),
             Existing::Replace => self.temporary.persist(&path),
         };
-        moved.map_err(|e| e.error).with_context(|| format!("putting {} in place", path.display()))?;
+        moved
+            .map_err(|e| e.error)
+            .with_context(|| format!("putting {} in place", path.display()))?;
         sync_folder(&folder_of(&path))
     }
 }
@@ -90,7 +101,10 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing, mode: Mode) -> Resul
     file.write_all(bytes).with_context(|| format!("writing {}", path.display()))?;
     file.finish()?;
     if read(path, bytes.len() as u64)? != bytes {
-        bail!("{} does not read back as it was written: the medium is failing, use another", path.display());
+        bail!(
+            "{} does not read back as it was written: the medium is failing, use another",
+            path.display()
+        );
     }
     Ok(())
 }
@@ -132,7 +146,10 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
     read.with_context(|| format!("reading {}", path.display()))?;
     if bytes.len() as u64 > limit {
-        bail!("{} is larger than {limit} bytes: it is not the file that was asked for", path.display());
+        bail!(
+            "{} is larger than {limit} bytes: it is not the file that was asked for",
+            path.display()
+        );
     }
     Ok(bytes)
 }
@@ -150,9 +167,14 @@ pub fn open(path: &Path) -> Result<File> {
 
 /// Reads a file that holds a secret: only its owner may be able to.
 pub fn read_private(path: &Path, limit: u64) -> Result<zeroize::Zeroizing<Vec<u8>>> {
-    let mode = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.mode();
+    let mode =
+        fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.mode();
     if mode & 0o077 != 0 {
-        bail!("{} can be read by others (mode {:03o}); run `chmod 600` on it", path.display(), mode & 0o777);
+        bail!(
+            "{} can be read by others (mode {:03o}); run `chmod 600` on it",
+            path.display(),
+            mode & 0o777
+        );
     }
     read(path, limit).map(zeroize::Zeroizing::new)
 }
@@ -163,9 +185,11 @@ pub struct FolderLock(#[allow(dead_code)] File);
 /// Locks a folder by its `lock` file; another process that holds it is an error, not a wait.
 pub fn lock(folder: &Path) -> Result<FolderLock> {
     let path = folder.join("lock");
-    let file = fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file =
+        fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-        .with_context(|| format!("{} is in use by another process; wait for it to end", folder.display()))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).with_context(
+        || format!("{} is in use by another process; wait for it to end", folder.display()),
+    )?;
     Ok(FolderLock(file))
 }

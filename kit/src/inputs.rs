@@ -14,12 +14,14 @@ pub fn expand(
     let mut all = paths.to_vec();
     if let Some(list) = files_from {
         let text = crate::files::read(list, 64 << 20)?;
-        let text = String::from_utf8(text).with_context(|| format!("{} is not UTF-8", list.display()))?;
+        let text =
+            String::from_utf8(text).with_context(|| format!("{} is not UTF-8", list.display()))?;
         all.extend(text.lines().filter(|line| !line.is_empty()).map(PathBuf::from));
     }
     let mut files = Vec::new();
     for path in all {
-        let meta = std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let meta =
+            std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if meta.is_file() {
             files.push(path);
         } else if !recursive {
@@ -44,7 +46,10 @@ pub fn refuse_twice<'a>(outputs: impl IntoIterator<Item = &'a PathBuf>) -> Resul
     let mut seen = std::collections::BTreeSet::new();
     for output in outputs {
         if !seen.insert(output) {
-            bail!("two inputs would write {}; sign them apart or into two folders", output.display());
+            bail!(
+                "two inputs would write {}; sign them apart or into two folders",
+                output.display()
+            );
         }
     }
     Ok(())

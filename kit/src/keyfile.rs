@@ -94,10 +94,12 @@ impl Keys {
         let bytes = match passphrase {
             None => plain,
             Some((passphrase, log_n)) => {
-                let mut recipient = age::scrypt::Recipient::new(SecretString::from(passphrase.to_owned()));
+                let mut recipient =
+                    age::scrypt::Recipient::new(SecretString::from(passphrase.to_owned()));
                 recipient.set_work_factor(log_n.clamp(10, 22));
-                let encryptor =
-                    age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))?;
+                let encryptor = age::Encryptor::with_recipients(std::iter::once(
+                    &recipient as &dyn age::Recipient,
+                ))?;
                 let mut sealed = Vec::new();
                 let mut writer = encryptor.wrap_output(&mut sealed)?;
                 writer.write_all(&plain)?;
@@ -113,9 +115,11 @@ impl Keys {
         let bytes = files::read_private(path, LIMIT)?;
         let keys = if bytes.starts_with(b"age-encryption.org/v1\n") {
             let passphrase = source.ask(&path.display().to_string(), false)?;
-            let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.to_string()));
+            let mut identity =
+                age::scrypt::Identity::new(SecretString::from(passphrase.to_string()));
             identity.set_max_work_factor(22);
-            let decryptor = age::Decryptor::new_buffered(&bytes[..]).context("the key file is damaged")?;
+            let decryptor =
+                age::Decryptor::new_buffered(&bytes[..]).context("the key file is damaged")?;
             let reader = decryptor
                 .decrypt(std::iter::once(&identity as &dyn age::Identity))
                 .with_context(|| format!("the passphrase does not open {}", path.display()))?;

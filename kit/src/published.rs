@@ -61,7 +61,10 @@ impl<'a> Tree<'a> {
                 }
             }
             let Some(hashes) = found else {
-                bail!("{} is missing; run `log fsck`, or read a whole copy of the log", tile.path());
+                bail!(
+                    "{} is missing; run `log fsck`, or read a whole copy of the log",
+                    tile.path()
+                );
             };
             if self.tiles.len() >= CACHE {
                 self.tiles.clear();
@@ -76,7 +79,10 @@ impl<'a> Tree<'a> {
             bail!("the log has no node {node:?} at size {}", self.size);
         };
         let hashes = self.tile(tile)?;
-        hashes.get(range).and_then(tile::fold).with_context(|| format!("{} is too short", tile.path()))
+        hashes
+            .get(range)
+            .and_then(tile::fold)
+            .with_context(|| format!("{} is too short", tile.path()))
     }
 
     /// The root.

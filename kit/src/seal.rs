@@ -12,7 +12,9 @@ pub type Identity = age::x25519::Identity;
 
 /// Reads `age1...`.
 pub fn parse_recipient(text: &str) -> Result<Recipient> {
-    text.trim().parse().map_err(|why| anyhow::anyhow!("{text:?} is no age recipient (age1...): {why}"))
+    text.trim()
+        .parse()
+        .map_err(|why| anyhow::anyhow!("{text:?} is no age recipient (age1...): {why}"))
 }
 
 /// Encrypts to all recipients.
@@ -24,7 +26,10 @@ pub fn seal(disclosure: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
     writer.write_all(disclosure)?;
     writer.finish()?;
     if sealed.len() > coldlog_spec::tile::MAX_ENTRY {
-        bail!("the sealed record has {} bytes, at most 65535 are allowed: shorten its texts", sealed.len());
+        bail!(
+            "the sealed record has {} bytes, at most 65535 are allowed: shorten its texts",
+            sealed.len()
+        );
     }
     Ok(sealed)
 }
@@ -51,6 +56,17 @@ pub fn read_identities(path: &Path) -> Result<Vec<Identity>> {
         bail!("{} holds no age identity (AGE-SECRET-KEY-1...)", path.display());
     }
     Ok(identities)
+}
+
+/// Makes an identity file as `age-keygen` writes it; returns its recipient.
+pub fn write_identity(path: &Path) -> Result<Recipient> {
+    let identity = Identity::generate();
+    let recipient = identity.to_public();
+    let secret = identity_text(&identity);
+    let text = zeroize::Zeroizing::new(format!("# public key: {recipient}\n{}\n", secret.as_str()));
+    use crate::files::{Existing, Mode, write};
+    write(path, text.as_bytes(), Existing::Keep, Mode::Private)?;
+    Ok(recipient)
 }
 
 /// The text of an identity, for an encrypted key file only.

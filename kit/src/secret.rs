@@ -62,6 +62,7 @@ impl Source {
 /// Random bytes from the operating system.
 pub fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|e| anyhow::anyhow!("no random bytes from the system: {e}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|e| anyhow::anyhow!("no random bytes from the system: {e}"))?;
     Ok(bytes)
 }

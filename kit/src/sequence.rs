@@ -30,7 +30,15 @@ impl<R: Read> Reader<R> {
     /// Over any source; no item may exceed `limit` bytes.
     pub fn new(source: R, what: &'static str, limit: usize) -> Self {
         let before_last = Hash::of(b"");
-        Reader { source, what, limit, buffer: Vec::new(), start: 0, digest: Sha256::new(), before_last }
+        Reader {
+            source,
+            what,
+            limit,
+            buffer: Vec::new(),
+            start: 0,
+            digest: Sha256::new(),
+            before_last,
+        }
     }
 
     /// The next item's bytes; `None` at a clean end.
@@ -53,7 +61,10 @@ impl<R: Read> Reader<R> {
                 if before == 0 {
                     return Ok(None);
                 }
-                bail!("the {} ends in the middle of an item: it was cut short, copy it again", self.what);
+                bail!(
+                    "the {} ends in the middle of an item: it was cut short, copy it again",
+                    self.what
+                );
             }
         }
     }
@@ -105,7 +116,10 @@ impl Writer {
             digest.update(&buffer[..read]);
         }
         if Hash(digest.finalize().into()) != written {
-            bail!("{} does not read back as it was written: the medium is failing, use another", self.path.display());
+            bail!(
+                "{} does not read back as it was written: the medium is failing, use another",
+                self.path.display()
+            );
         }
         Ok(())
     }

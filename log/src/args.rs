@@ -69,7 +69,9 @@ pub(crate) enum Command {
         force: bool,
     },
     /// Adds the witnesses' answers to the newest head.
-    #[command(after_help = "Example:\n  log add-cosignatures usb/*.witness-response.cbor --policy policy")]
+    #[command(
+        after_help = "Example:\n  log add-cosignatures usb/*.witness-response.cbor --policy policy"
+    )]
     AddCosignatures {
         /// The witnesses' answers.
         #[arg(required = true)]
@@ -79,7 +81,9 @@ pub(crate) enum Command {
         policy: PathBuf,
     },
     /// Writes the receipts of a batch under the newest, cosigned head.
-    #[command(after_help = "Example:\n  log receipts usb/monday.batch.cbor -o usb/monday.receipts.cbor --policy policy")]
+    #[command(
+        after_help = "Example:\n  log receipts usb/monday.batch.cbor -o usb/monday.receipts.cbor --policy policy"
+    )]
     Receipts {
         /// The batch.
         batch: PathBuf,
@@ -105,7 +109,9 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Writes a COSE receipt: inclusion of an entry, or consistency with an older size.
-    #[command(after_help = "Examples:\n  log prove --index 7 -o seven.receipt.cbor\n  log prove --consistency 20 -o since-20.receipt.cbor")]
+    #[command(
+        after_help = "Examples:\n  log prove --index 7 -o seven.receipt.cbor\n  log prove --consistency 20 -o since-20.receipt.cbor"
+    )]
     Prove {
         /// An entry's index.
         #[arg(long, conflicts_with = "consistency")]

@@ -36,7 +36,8 @@ impl Index {
                 // Everything in it is derived; what is damaged is set aside, not deleted.
                 eprintln!("log: the index is rebuilt: {why:#}");
                 if path.exists() {
-                    let aside = path.with_extension(format!("damaged-{}", coldlog_kit::time::now()));
+                    let aside =
+                        path.with_extension(format!("damaged-{}", coldlog_kit::time::now()));
                     std::fs::rename(path, aside)?;
                 }
                 Index::catch_up(path, source, head)
@@ -62,7 +63,8 @@ impl Index {
                 for (at, entry) in tile::decode_bundle(&bytes, width)?.into_iter().enumerate() {
                     let place = bundle * WIDTH + at as u64;
                     let statement = Statement::decode(entry);
-                    let statement = statement.with_context(|| format!("entry {place} is damaged"))?;
+                    let statement =
+                        statement.with_context(|| format!("entry {place} is damaged"))?;
                     index.add(&statement, place)?;
                 }
             }
@@ -72,7 +74,8 @@ impl Index {
     }
 
     fn meta(&self, key: &str) -> Result<u64> {
-        let value = self.db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+        let value =
+            self.db.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
         Ok(value.optional()?.unwrap_or(0))
     }
 
@@ -136,7 +139,9 @@ impl Index {
             query.query_row([&journal.0[..]], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         Ok(match found {
             None => Progress::default(),
-            Some((sequence, leaf)) => Progress { next: sequence + 1, head: Hash::from_slice(&leaf) },
+            Some((sequence, leaf)) => {
+                Progress { next: sequence + 1, head: Hash::from_slice(&leaf) }
+            }
         })
     }
 }

@@ -44,7 +44,9 @@ impl<'a> Edge<'a> {
 
     /// Appends an entry; returns its index.
     pub fn push(&mut self, leaf: Hash, entry: &[u8], sealed: &[u8]) -> Result<u64> {
-        if !tile::push_entry(&mut self.entries, entry) || !tile::push_entry(&mut self.sealed, sealed) {
+        if !tile::push_entry(&mut self.entries, entry)
+            || !tile::push_entry(&mut self.sealed, sealed)
+        {
             bail!("an entry is larger than {} bytes", tile::MAX_ENTRY);
         }
         let index = self.size;

@@ -43,7 +43,9 @@ impl Store for FolderStore {
 
     fn swap_head(&self, old: Option<&[u8]>, new: &[u8]) -> Result<()> {
         if self.get("checkpoint", MAX_NOTE)?.as_deref() != old {
-            bail!("the head moved meanwhile: another process writes this log; run the command again");
+            bail!(
+                "the head moved meanwhile: another process writes this log; run the command again"
+            );
         }
         self.put("checkpoint", new)
     }

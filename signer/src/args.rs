@@ -21,10 +21,14 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Makes the signing key, the journal and its genesis.
-    #[command(after_help = "Example:\n  signer init --name signer.example/release --operator Ada --auditor age1...\n\nThe genesis file is for the log's operator: `log allow`.")]
+    #[command(
+        after_help = "Example:\n  signer init --name signer.example/release --operator Ada --auditor age1...\n\nThe genesis file is for the log's operator: `log allow`."
+    )]
     Init(InitArgs),
     /// Signs files. Every record is durable before its signature is written.
-    #[command(after_help = "Examples:\n  signer sign app.tar.gz --operator Ada --version 1.2 --purpose release\n  signer sign dist --recursive --operator Ada --version 1.2 --purpose release --output-dir usb\n  signer sign --manifest files.csv --operator Ada --purpose release     (columns: file,name,version,purpose)\n  cat notes | signer sign - --name notes --operator Ada --version 1 --purpose note > notes.sig")]
+    #[command(
+        after_help = "Examples:\n  signer sign app.tar.gz --operator Ada --version 1.2 --purpose release\n  signer sign dist --recursive --operator Ada --version 1.2 --purpose release --output-dir usb\n  signer sign --manifest files.csv --operator Ada --purpose release     (columns: file,name,version,purpose)\n  cat notes | signer sign - --name notes --operator Ada --version 1 --purpose note > notes.sig"
+    )]
     Sign(SignArgs),
     /// Writes all records that have no receipt yet to a batch for the log. Repeatable.
     #[command(after_help = "Example:\n  signer export -o usb/monday.batch.cbor")]
@@ -69,7 +73,9 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Verifies every statement, the chain and the tail of the journal.
-    #[command(after_help = "Example:\n  signer verify-journal --at-least 42:1a2b-3c4d-5e6f-7081      (from paper)")]
+    #[command(
+        after_help = "Example:\n  signer verify-journal --at-least 42:1a2b-3c4d-5e6f-7081      (from paper)"
+    )]
     VerifyJournal {
         /// The tail that was written down: the journal must reach it.
         #[arg(long)]

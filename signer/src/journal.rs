@@ -117,27 +117,33 @@ impl Journal {
             db.query_row("SELECT statement FROM records WHERE sequence = 0", [], |row| row.get(0))?;
         let admission = verify_genesis(&genesis).context("the journal's genesis does not hold")?;
         let recipients = match &admission.genesis.payload {
-            Payload::KeyEvent(event) => {
-                event.recipients.iter().map(|text| seal::parse_recipient(text)).collect::<Result<_>>()?
-            }
+            Payload::KeyEvent(event) => event
+                .recipients
+                .iter()
+                .map(|text| seal::parse_recipient(text))
+                .collect::<Result<_>>()?,
             Payload::Commitment(_) => Vec::new(),
         };
         let journal = Journal { db, admission, recipients };
-        let (count, last): (u64, u64) = journal.db.query_row(
-            "SELECT count(*), max(sequence) FROM records",
-            [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
+        let (count, last): (u64, u64) =
+            journal.db.query_row("SELECT count(*), max(sequence) FROM records", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
         let tail = journal.tail()?;
         let newest = journal.row(last)?.context("the journal's newest record is missing")?;
-        if count != last + 1 || tail.tail.count != count || tail.tail.head != newest.statement.leaf() {
+        if count != last + 1
+            || tail.tail.count != count
+            || tail.tail.head != newest.statement.leaf()
+        {
             bail!(
                 "the journal holds {count} records, its signed tail says {}: it was cut or altered; keep it, and restore the newest copy",
                 tail.tail.short()
             );
         }
         if !tail.verify(&journal.admission.key) {
-            bail!("the journal's tail is not signed by its key: it was altered; keep it, and restore the newest copy");
+            bail!(
+                "the journal's tail is not signed by its key: it was altered; keep it, and restore the newest copy"
+            );
         }
         Ok(journal)
     }
@@ -204,9 +210,9 @@ impl Journal {
 
     /// The records of a document, newest first.
     pub fn of_document(&self, sha256: &Hash) -> Result<Vec<Row>> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT sequence FROM records WHERE document = ?1 ORDER BY sequence DESC")?;
+        let mut query = self.db.prepare_cached(
+            "SELECT sequence FROM records WHERE document = ?1 ORDER BY sequence DESC",
+        )?;
         let found: Vec<u64> =
             query.query_map([&sha256.0[..]], |row| row.get(0))?.collect::<Result<_, _>>()?;
         found.into_iter().filter_map(|sequence| self.row(sequence).transpose()).collect()
@@ -214,13 +220,22 @@ impl Journal {
 
     /// One record.
     pub fn row(&self, sequence: u64) -> Result<Option<Row>> {
-        type Raw = (Vec<u8>, Vec<u8>, Vec<u8>, Option<String>, bool, Option<Vec<u8>>, Option<Vec<u8>>);
+        type Raw =
+            (Vec<u8>, Vec<u8>, Vec<u8>, Option<String>, bool, Option<Vec<u8>>, Option<Vec<u8>>);
         let mut query = self.db.prepare_cached(
             "SELECT statement, sealed, disclosure, output, released, receipt, head FROM records WHERE sequence = ?1",
         )?;
         let raw: Option<Raw> = query
             .query_row([sequence], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                    row.get(5)?,
+                    row.get(6)?,
+                ))
             })
             .optional()?;
         let Some((statement, sealed, disclosure, output, released, receipt, head)) = raw else {
@@ -252,7 +267,9 @@ impl Journal {
     pub fn newest_head(&self) -> Result<Option<(SignedCheckpoint, Hash)>> {
         let note: Option<Vec<u8>> = self
             .db
-            .query_row("SELECT note FROM heads ORDER BY size DESC, rowid DESC LIMIT 1", [], |row| row.get(0))
+            .query_row("SELECT note FROM heads ORDER BY size DESC, rowid DESC LIMIT 1", [], |row| {
+                row.get(0)
+            })
             .optional()?;
         note.map(|note| Ok((SignedCheckpoint::decode(&note)?, Hash::of(&note)))).transpose()
     }

@@ -14,10 +14,9 @@ fn main() -> ExitCode {
         Command::Init(options) => init::run(home, &options.into()),
         Command::Sign(options) => sign::run(home, &options.into()),
         Command::Export { output, force } => export::run(home, &output, force),
-        Command::Import { receipts, policy, output_dir, evidence, force } => import::run(
-            home,
-            &import::Options { receipts, policy, output_dir, evidence, force },
-        ),
+        Command::Import { receipts, policy, output_dir, evidence, force } => {
+            import::run(home, &import::Options { receipts, policy, output_dir, evidence, force })
+        }
         Command::List { json } => look::list(home, json),
         Command::Show { sequence, json } => look::show(home, sequence, json),
         Command::VerifyJournal { at_least, json } => look::verify(home, at_least.as_deref(), json),

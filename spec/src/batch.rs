@@ -79,7 +79,10 @@ impl Item {
         let mut items = Items::new(WHAT, "an item", value, 2..=3)?;
         if items.left() == 2 {
             let statement = items.bytes("statement", MAX_ENTRY)?;
-            return Ok(Item::Record { statement, sealed: items.bytes("sealed record", MAX_ENTRY)? });
+            return Ok(Item::Record {
+                statement,
+                sealed: items.bytes("sealed record", MAX_ENTRY)?,
+            });
         }
         let (count, digest) = (items.uint("count")?, items.hash("digest")?);
         let tail = SignedTail::decode(&items.bytes("tail", MAX_ENTRY)?)?;

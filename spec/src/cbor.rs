@@ -14,7 +14,9 @@ pub const MAX_DEPTH: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Larger than the format allows.
-    #[error("{what} is {found} bytes long, and at most {limit} are allowed: this is not such a file")]
+    #[error(
+        "{what} is {found} bytes long, and at most {limit} are allowed: this is not such a file"
+    )]
     TooLong {
         /// The format.
         what: &'static str,
@@ -32,7 +34,9 @@ pub enum DecodeError {
         why: String,
     },
     /// CBOR, but bytes follow it.
-    #[error("{what} ends at byte {end}, but {extra} more bytes follow; remove them or copy the file again")]
+    #[error(
+        "{what} ends at byte {end}, but {extra} more bytes follow; remove them or copy the file again"
+    )]
     Trailing {
         /// The format.
         what: &'static str,
@@ -42,7 +46,9 @@ pub enum DecodeError {
         extra: usize,
     },
     /// CBOR, but not in its one deterministic form.
-    #[error("{what} is not deterministic CBOR (RFC 8949, section 4.2.1): {why}; no Coldlog tool writes this")]
+    #[error(
+        "{what} is not deterministic CBOR (RFC 8949, section 4.2.1): {why}; no Coldlog tool writes this"
+    )]
     NotDeterministic {
         /// The format.
         what: &'static str,
@@ -70,7 +76,9 @@ pub enum DecodeError {
         found: String,
     },
     /// The right kind, from a newer Coldlog.
-    #[error("unsupported: {what} has version {found}, and this program reads version {supported}; use a newer Coldlog")]
+    #[error(
+        "unsupported: {what} has version {found}, and this program reads version {supported}; use a newer Coldlog"
+    )]
     Unsupported {
         /// The format.
         what: &'static str,
@@ -323,9 +331,12 @@ pub fn into_text(
 ) -> Result<String, DecodeError> {
     match value {
         Value::Text(text) if text.len() <= limit => Ok(text),
-        other => {
-            Err(DecodeError::field(what, field, format!("a text of at most {limit} bytes"), show(&other)))
-        }
+        other => Err(DecodeError::field(
+            what,
+            field,
+            format!("a text of at most {limit} bytes"),
+            show(&other),
+        )),
     }
 }
 
@@ -380,8 +391,7 @@ impl Fields {
 
     /// The entry under the text key `key`.
     pub fn take(&mut self, key: &str) -> Result<Value, DecodeError> {
-        self.optional(key)
-            .ok_or_else(|| DecodeError::field(self.what, key, "present", "nothing"))
+        self.optional(key).ok_or_else(|| DecodeError::field(self.what, key, "present", "nothing"))
     }
 
     /// A text entry.
@@ -391,7 +401,11 @@ impl Fields {
     }
 
     /// A text entry that may be absent.
-    pub fn optional_text(&mut self, key: &str, limit: usize) -> Result<Option<String>, DecodeError> {
+    pub fn optional_text(
+        &mut self,
+        key: &str,
+        limit: usize,
+    ) -> Result<Option<String>, DecodeError> {
         self.optional(key).map(|value| into_text(self.what, key, value, limit)).transpose()
     }
 

@@ -121,7 +121,12 @@ impl Sign1 {
     ) -> Result<Sign1, DecodeError> {
         let Value::Tag(18, inner) = value else {
             let found = show(&value);
-            return Err(DecodeError::field(what, "the outermost item", "tag 18 (COSE_Sign1)", found));
+            return Err(DecodeError::field(
+                what,
+                "the outermost item",
+                "tag 18 (COSE_Sign1)",
+                found,
+            ));
         };
         let mut items = cbor::Items::new(what, "COSE_Sign1", *inner, 4..=4)?;
         let protected_bytes = items.bytes("the protected header", 1 << 16)?;
@@ -166,7 +171,12 @@ impl Sign1 {
             Value::Bytes(bytes) => Some(bytes),
             other => {
                 let found = show(&other);
-                return Err(DecodeError::field(what, "the payload", "a byte string or null", found));
+                return Err(DecodeError::field(
+                    what,
+                    "the payload",
+                    "a byte string or null",
+                    found,
+                ));
             }
         };
         let signature = items.bytes("the signature", 1 << 13)?;
@@ -281,7 +291,12 @@ impl Claims {
         let mut claim = |key: i64, name: &str| {
             let value = fields.optional(key).ok_or_else(|| {
                 let expected = "present (RFC 9943, section 6)";
-                DecodeError::field(what, format!("the CWT {name} (claim {key})"), expected, "nothing")
+                DecodeError::field(
+                    what,
+                    format!("the CWT {name} (claim {key})"),
+                    expected,
+                    "nothing",
+                )
             })?;
             cbor::into_text(what, &format!("the CWT {name}"), value, Claims::LIMIT)
         };

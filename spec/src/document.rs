@@ -66,7 +66,12 @@ impl DocumentHasher {
             Prehash::Sha512(hasher) => (Scheme::Sshsig, hasher.finalize().into()),
             Prehash::Blake2b(hasher) => (Scheme::Minisign, hasher.finalize().into()),
         };
-        DocumentDigest { size: self.size, sha256: Hash(self.sha256.finalize().into()), scheme, prehash }
+        DocumentDigest {
+            size: self.size,
+            sha256: Hash(self.sha256.finalize().into()),
+            scheme,
+            prehash,
+        }
     }
 
     /// Of bytes that are in memory.
@@ -122,7 +127,9 @@ pub enum SignatureError {
         found: &'static str,
     },
     /// Not over this document.
-    #[error("the document signature does not verify over this document: the document or the signature was altered")]
+    #[error(
+        "the document signature does not verify over this document: the document or the signature was altered"
+    )]
     Bad,
 }
 
@@ -179,8 +186,10 @@ impl SignatureFile {
             SignatureFile::Minisign { key_id, untrusted, signature, trusted, global } => {
                 let blob = [b"ED", &key_id[..], &signature[..]].concat();
                 let (blob, global) = (Base64::encode_string(&blob), Base64::encode_string(global));
-                format!("untrusted comment: {untrusted}\n{blob}\ntrusted comment: {trusted}\n{global}\n")
-                    .into_bytes()
+                format!(
+                    "untrusted comment: {untrusted}\n{blob}\ntrusted comment: {trusted}\n{global}\n"
+                )
+                .into_bytes()
             }
         }
     }
@@ -192,10 +201,11 @@ impl SignatureFile {
             let found = bytes.len();
             return Err(DecodeError::TooLong { what: WHAT, limit: MAX_SIGNATURE, found });
         }
-        let file = std::str::from_utf8(bytes).ok().and_then(|text| match text.strip_prefix(BEGIN) {
-            Some(body) => decode_sshsig(body),
-            None => decode_minisign(text),
-        });
+        let file =
+            std::str::from_utf8(bytes).ok().and_then(|text| match text.strip_prefix(BEGIN) {
+                Some(body) => decode_sshsig(body),
+                None => decode_minisign(text),
+            });
         let file = file.ok_or_else(|| {
             let expected = "SSHSIG (Ed25519, namespace file, sha512) or prehashed minisign";
             DecodeError::field(WHAT, "its content", expected, "another format")
@@ -243,7 +253,10 @@ pub fn minisign_key_id(key: &PublicKey) -> [u8; 8] {
 /// A minisign public key file.
 pub fn minisign_public_key(key: &PublicKey) -> String {
     let blob = [b"Ed", &minisign_key_id(key)[..], key.as_bytes()].concat();
-    format!("untrusted comment: minisign public key of a Coldlog signer\n{}\n", Base64::encode_string(&blob))
+    format!(
+        "untrusted comment: minisign public key of a Coldlog signer\n{}\n",
+        Base64::encode_string(&blob)
+    )
 }
 
 /// An OpenSSH public key: `ssh-ed25519 <base64>`.

@@ -22,7 +22,9 @@ pub enum KeyError {
     #[error("an Ed25519 public key has 32 bytes, found {0}")]
     Length(usize),
     /// Not a point, not canonical, or of small order.
-    #[error("these 32 bytes are no sound Ed25519 public key (RFC 8032: no point, not canonical, or of small order)")]
+    #[error(
+        "these 32 bytes are no sound Ed25519 public key (RFC 8032: no point, not canonical, or of small order)"
+    )]
     Unsound,
 }
 

@@ -55,7 +55,8 @@ impl Kind {
         {
             if found != what {
                 let known = Kind::ALL.iter().any(|kind| kind.tag() == found);
-                let found = if known { found.clone() } else { format!("something else ({found:?})") };
+                let found =
+                    if known { found.clone() } else { format!("something else ({found:?})") };
                 return Err(DecodeError::OtherKind { expected: what.into(), found });
             }
             let found = crate::cbor::as_uint(what, "version", version)?;

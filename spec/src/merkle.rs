@@ -65,7 +65,9 @@ pub enum ProofError {
         computed: Hash,
     },
     /// The path proves the newer root, but from another older root: history was rewritten.
-    #[error("the newer tree's first {size} entries have the root {computed}, not {expected}: history was rewritten")]
+    #[error(
+        "the newer tree's first {size} entries have the root {computed}, not {expected}: history was rewritten"
+    )]
     Rewritten {
         /// The older size.
         size: u64,
@@ -173,8 +175,7 @@ pub fn verify_consistency(
 
 /// Whether `[start, end)` can be a subtree: `start` is a multiple of the power of two that holds it.
 pub fn is_subtree(start: u64, end: u64) -> bool {
-    end > start
-        && (end - start).checked_next_power_of_two().is_some_and(|width| start % width == 0)
+    end > start && (end - start).checked_next_power_of_two().is_some_and(|width| start % width == 0)
 }
 
 /// Checks that the subtree `[start, end)` with `subtree_root` is part of the tree of `size` with

@@ -35,7 +35,9 @@ pub enum NoteError {
     #[error("not a signed note: {0}")]
     Malformed(String),
     /// A line by a key that we know does not verify: the whole note is bad.
-    #[error("the signature by {name} (key id {id:08x}) does not verify: the note was altered or the signer is not who it says")]
+    #[error(
+        "the signature by {name} (key id {id:08x}) does not verify: the note was altered or the signer is not who it says"
+    )]
     BadSignature {
         /// The key's name.
         name: String,
@@ -115,7 +117,8 @@ impl Note {
         if note.chars().any(|c| c.is_ascii_control() && c != '\n') {
             return Err(malformed("it holds a control character"));
         }
-        let split = note.rfind("\n\n").ok_or_else(|| malformed("no empty line before signatures"))?;
+        let split =
+            note.rfind("\n\n").ok_or_else(|| malformed("no empty line before signatures"))?;
         let (text, lines) = (&note[..split + 1], &note[split + 2..]);
         let lines = lines.strip_suffix('\n').ok_or_else(|| malformed("no newline at its end"))?;
         let found = lines.split('\n').count();

@@ -92,7 +92,9 @@ pub enum HeadError {
     #[error(transparent)]
     Note(#[from] NoteError),
     /// Too few witnesses.
-    #[error("the quorum {quorum:?} is not met: {found} cosigned the head of size {size}; ask more witnesses to cosign it")]
+    #[error(
+        "the quorum {quorum:?} is not met: {found} cosigned the head of size {size}; ask more witnesses to cosign it"
+    )]
     Quorum {
         /// The policy's quorum.
         quorum: String,
@@ -141,7 +143,9 @@ impl Policy {
                 ["witness", name, vkey] | ["witness", name, vkey, _] => {
                     let key = key(vkey)?;
                     if matches!(key.material, KeyMaterial::Ed25519(_)) {
-                        return Err(fail(format!("the key of {name} does not cosign: it has no time")));
+                        return Err(fail(format!(
+                            "the key of {name} does not cosign: it has no time"
+                        )));
                     }
                     if policy.witnesses.iter().any(|(_, k)| k.material == key.material) {
                         return Err(fail(format!("the key of {name} stands twice")));
@@ -166,9 +170,10 @@ impl Policy {
                         "all" => Some(count),
                         number => number.parse().ok(),
                     };
-                    let threshold = threshold.filter(|t| (1..=count).contains(t)).ok_or_else(|| {
-                        fail(format!("the threshold must be any, all or 1 to {count}"))
-                    })?;
+                    let threshold =
+                        threshold.filter(|t| (1..=count).contains(t)).ok_or_else(|| {
+                            fail(format!("the threshold must be any, all or 1 to {count}"))
+                        })?;
                     if *name == "none" || !names.insert((*name).into()) {
                         return Err(fail(format!("the name {name} is reserved or taken")));
                     }
@@ -248,7 +253,12 @@ impl Policy {
         let witnesses = self.witness_times(head)?;
         let Some(quorum) = &self.quorum else {
             let checkpoint = head.checkpoint.clone();
-            return Ok(CosignedCheckpoint { checkpoint, witnesses, not_before: None, not_after: None });
+            return Ok(CosignedCheckpoint {
+                checkpoint,
+                witnesses,
+                not_before: None,
+                not_after: None,
+            });
         };
         // A quorum holds one honest witness at least. So the time at which the first quorum was
         // complete bounds what the head covers from above, and the latest time that a whole quorum

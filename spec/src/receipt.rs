@@ -68,7 +68,9 @@ pub enum ReceiptError {
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// The log did not sign the root that the proof leads to.
-    #[error("the log's signature does not cover the root {root} that the receipt's path leads to: the receipt belongs to another entry, or it was altered, or another log signed it")]
+    #[error(
+        "the log's signature does not cover the root {root} that the receipt's path leads to: the receipt belongs to another entry, or it was altered, or another log signed it"
+    )]
     BadSignature {
         /// The root computed.
         root: Hash,
@@ -122,8 +124,9 @@ impl Receipt {
             }
         };
         let checkpoint = sign1.unprotected.get(label::CHECKPOINT).cloned();
-        let checkpoint =
-            checkpoint.map(|v| cbor::into_bytes(WHAT, "the checkpoint", v, MAX_NOTE)).transpose()?;
+        let checkpoint = checkpoint
+            .map(|v| cbor::into_bytes(WHAT, "the checkpoint", v, MAX_NOTE))
+            .transpose()?;
         Ok(Receipt { sign1, proofs, checkpoint })
     }
 

@@ -147,10 +147,15 @@ impl Record {
         let mut fields = Fields::new(WHAT, "the record", value)?;
         let version = fields.uint("v")?;
         if version != VERSION {
-            return Err(DecodeError::Unsupported { what: WHAT, found: version, supported: VERSION });
+            return Err(DecodeError::Unsupported {
+                what: WHAT,
+                found: version,
+                supported: VERSION,
+            });
         }
         let (time, operator) = (fields.uint("time")?, fields.text("operator", MAX_TEXT)?);
-        let (purpose, device) = (fields.text("purpose", MAX_TEXT)?, fields.text("device", MAX_TEXT)?);
+        let (purpose, device) =
+            (fields.text("purpose", MAX_TEXT)?, fields.text("device", MAX_TEXT)?);
         let approvals = fields.take("approvals")?;
         Items::new(WHAT, "approvals", approvals, 0..=0)?;
         let operation = match fields.text("operation", 32)?.as_str() {

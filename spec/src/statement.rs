@@ -119,7 +119,12 @@ impl SignedStatement {
     pub fn from_sign1(sign1: Sign1) -> Result<SignedStatement, DecodeError> {
         let headers = &sign1.protected;
         let absent = |name: &str| {
-            DecodeError::field(WHAT, name, "in the protected header (RFC 9943, section 6)", "nothing")
+            DecodeError::field(
+                WHAT,
+                name,
+                "in the protected header (RFC 9943, section 6)",
+                "nothing",
+            )
         };
         match sign1.algorithm() {
             Some(ALG_EDDSA | ALG_ED25519) => {}
@@ -186,7 +191,9 @@ pub enum StatementError {
         found: String,
     },
     /// Not this key's signature.
-    #[error("the statement's signature does not verify under the key {key}: it was altered, or forged")]
+    #[error(
+        "the statement's signature does not verify under the key {key}: it was altered, or forged"
+    )]
     BadSignature {
         /// The key's thumbprint.
         key: String,
@@ -250,7 +257,12 @@ impl Statement {
     }
 
     /// Signs a statement.
-    pub fn sign(key: &SecretKey, claims: &Claims, position: &Position, payload: Payload) -> Statement {
+    pub fn sign(
+        key: &SecretKey,
+        claims: &Claims,
+        position: &Position,
+        payload: Payload,
+    ) -> Statement {
         let mut headers = vec![
             (label::ALG, ALG_EDDSA.into()),
             (label::KID, cbor::bytes(key.public().thumbprint().0)),

@@ -52,8 +52,11 @@ pub fn width_at(level: u8, index: u64, size: u64) -> u64 {
 pub fn all_tiles(size: u64) -> impl Iterator<Item = Tile> {
     (0..HEIGHT).flat_map(move |level| {
         let row = size >> (u32::from(level) * u32::from(HEIGHT));
-        (0..row.div_ceil(WIDTH))
-            .map(move |index| Tile { level, index, width: width_at(level, index, size) })
+        (0..row.div_ceil(WIDTH)).map(move |index| Tile {
+            level,
+            index,
+            width: width_at(level, index, size),
+        })
     })
 }
 

@@ -53,7 +53,8 @@ impl Request {
         let mut lines = head.split('\n');
         let old = lines.next().and_then(|line| line.strip_prefix("old ")).and_then(parse_decimal);
         let old = old.ok_or_else(|| malformed("the first line is not `old <size>`"))?;
-        let path = lines.map(|line| Base64::decode_vec(line).ok().and_then(|h| Hash::from_slice(&h)));
+        let path =
+            lines.map(|line| Base64::decode_vec(line).ok().and_then(|h| Hash::from_slice(&h)));
         let path: Option<Vec<Hash>> = path.collect();
         let path = path.filter(|path| path.len() <= MAX_PATH);
         let path = path.ok_or_else(|| malformed("the proof is not up to 63 base64 hashes"))?;

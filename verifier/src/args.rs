@@ -18,8 +18,17 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Is this document's signature logged? Who signed, where, between which times?
-    #[command(after_help = "Examples:\n  verifier check app.tar.gz --policy policy\n  verifier check app.tar.gz --proof app.proof --signature app.tar.gz.sig --signer signer.pub --policy policy\n  verifier check dist --recursive --policy policy --keep-going\n  verifier check SHA256SUMS --checksums --policy policy")]
+    #[command(
+        after_help = "Examples:\n  verifier check app.tar.gz --policy policy\n  verifier check app.tar.gz --proof app.proof --signature app.tar.gz.sig --signer signer.pub --policy policy\n  verifier check dist --recursive --policy policy --keep-going\n  verifier check SHA256SUMS --checksums --policy policy"
+    )]
     Check(CheckArgs),
+    /// Makes an auditor's age identity, as age-keygen does; prints its recipient.
+    #[command(after_help = "Example:\n  verifier identity -o auditor.key")]
+    Identity {
+        /// The identity file.
+        #[arg(short, long)]
+        output: PathBuf,
+    },
     /// Names and shows any of Coldlog's files; verifies nothing.
     #[command(after_help = "Example:\n  verifier inspect app.tar.gz.proof")]
     Inspect {
@@ -60,7 +69,9 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Do heads from several places fit? Otherwise writes an evidence file.
-    #[command(after_help = "Example:\n  verifier cross-check w1/checkpoint w2/checkpoint app.proof --log log/public --policy policy")]
+    #[command(
+        after_help = "Example:\n  verifier cross-check w1/checkpoint w2/checkpoint app.proof --log log/public --policy policy"
+    )]
     CrossCheck {
         /// Checkpoints, or proofs that carry one.
         heads: Vec<PathBuf>,
@@ -78,7 +89,9 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Opens sealed records with an age identity; each must match its commitment.
-    #[command(after_help = "Example:\n  verifier open --log log/public --identity auditor.key --policy policy")]
+    #[command(
+        after_help = "Example:\n  verifier open --log log/public --identity auditor.key --policy policy"
+    )]
     Open {
         /// A copy of the published log.
         #[arg(long)]
@@ -97,7 +110,9 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Is any record missing? Numbers without gap, chain intact, up to the newest cosigned head.
-    #[command(after_help = "Example:\n  verifier completeness --log log/public --policy policy --at-least 42:1a2b-3c4d-5e6f-7081")]
+    #[command(
+        after_help = "Example:\n  verifier completeness --log log/public --policy policy --at-least 42:1a2b-3c4d-5e6f-7081"
+    )]
     Completeness {
         /// A copy of the published log.
         #[arg(long)]

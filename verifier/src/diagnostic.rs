@@ -22,7 +22,8 @@ pub fn show(value: &Value, indent: usize) -> String {
         Value::Tag(tag, inner) => format!("{tag}({})", show(inner, indent)),
         Value::Array(items) if items.is_empty() => "[]".into(),
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(|i| format!("{pad}{}", show(i, indent + 1))).collect();
+            let items: Vec<String> =
+                items.iter().map(|i| format!("{pad}{}", show(i, indent + 1))).collect();
             format!("[\n{}\n{end}]", items.join(",\n"))
         }
         Value::Map(entries) if entries.is_empty() => "{}".into(),

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let outcome = match Args::parse().command {
         Command::Check(options) => check::run(&options.into()),
+        Command::Identity { output } => audit::identity(&output),
         Command::Inspect { file, json } => inspect::run(&file, json),
         Command::Inclusion { statement, receipt, policy, json } => {
             heads::inclusion(&statement, &receipt, &policy, json)

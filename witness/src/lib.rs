@@ -18,7 +18,9 @@ use std::path::{Path, PathBuf};
 /// `witness init`
 pub fn init(home: &Path, name: &str, unencrypted: bool, secret: &Source) -> Outcome {
     if !is_key_name(name) || name.len() > 200 {
-        Err(anyhow::anyhow!("{name:?} cannot be a witness's name: no spaces, no plus, for example w1.example/witness"))?;
+        Err(anyhow::anyhow!(
+            "{name:?} cannot be a witness's name: no spaces, no plus, for example w1.example/witness"
+        ))?;
     }
     files::create_folder(&home.join("logs"))?;
     let keys = Keys::generate("witness", name)?;
@@ -33,7 +35,10 @@ pub fn init(home: &Path, name: &str, unencrypted: bool, secret: &Source) -> Outc
         mldsa.encode()
     );
     files::write(&home.join("witness.policy"), lines.as_bytes(), Existing::Replace, Mode::Public)?;
-    say(format!("witness {name}; its lines for a policy are in {}", home.join("witness.policy").display()));
+    say(format!(
+        "witness {name}; its lines for a policy are in {}",
+        home.join("witness.policy").display()
+    ));
     Ok(())
 }
 
@@ -71,7 +76,8 @@ fn keys_of(folder: &Path) -> Result<Vec<VerifierKey>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let text = String::from_utf8(files::read(&path, 1 << 20)?).context("the key list is not UTF-8")?;
+    let text =
+        String::from_utf8(files::read(&path, 1 << 20)?).context("the key list is not UTF-8")?;
     text.lines().map(|line| VerifierKey::decode(line).map_err(Into::into)).collect()
 }
 
@@ -81,7 +87,9 @@ fn last_of(folder: &Path) -> Result<Option<SignedCheckpoint>> {
         return Ok(None);
     }
     let head = SignedCheckpoint::decode(&files::read(&path, MAX_NOTE as u64)?);
-    Ok(Some(head.with_context(|| format!("{} is damaged; settle it before this witness cosigns again", path.display()))?))
+    Ok(Some(head.with_context(|| {
+        format!("{} is damaged; settle it before this witness cosigns again", path.display())
+    })?))
 }
 
 /// What `witness cosign` is asked.
@@ -104,7 +112,10 @@ pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
     let keys = Keys::load(&home.join("key.age"), "witness", &options.secret)?;
     let existing = Existing::from_force(options.force);
     if existing == Existing::Keep && options.output.exists() {
-        Err(anyhow::anyhow!("{} exists already; choose another name, or say --force", options.output.display()))?;
+        Err(anyhow::anyhow!(
+            "{} exists already; choose another name, or say --force",
+            options.output.display()
+        ))?;
     }
     let answer = |status: u64, body: String| {
         let response = Response { witness: keys.name.clone(), status, body };
@@ -151,7 +162,10 @@ pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
 pub fn heads(home: &Path, as_json: bool) -> Outcome {
     let logs = home.join("logs");
     if !logs.is_dir() {
-        Err(anyhow::anyhow!("{} is no witness's folder; make one with `witness init`", home.display()))?;
+        Err(anyhow::anyhow!(
+            "{} is no witness's folder; make one with `witness init`",
+            home.display()
+        ))?;
     }
     let mut heads = Vec::new();
     for entry in std::fs::read_dir(&logs)? {
@@ -172,7 +186,10 @@ pub fn heads(home: &Path, as_json: bool) -> Outcome {
         return Ok(());
     }
     for head in &heads {
-        say(format!("{} {} {}", head.checkpoint.origin, head.checkpoint.size, head.checkpoint.root));
+        say(format!(
+            "{} {} {}",
+            head.checkpoint.origin, head.checkpoint.size, head.checkpoint.root
+        ));
     }
     if heads.is_empty() {
         say("no head cosigned yet");

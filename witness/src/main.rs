@@ -39,7 +39,9 @@ enum Command {
         policy: PathBuf,
     },
     /// Answers a log's request: cosignatures, or the protocol's refusal.
-    #[command(after_help = "Example:\n  witness cosign usb/monday.witness-request.cbor -o usb/w1.witness-response.cbor")]
+    #[command(
+        after_help = "Example:\n  witness cosign usb/monday.witness-request.cbor -o usb/w1.witness-response.cbor"
+    )]
     Cosign {
         /// The log's request.
         request: PathBuf,

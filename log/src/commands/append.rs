@@ -41,7 +41,9 @@ pub struct Options {
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     if options.output.is_some() && options.batches.len() != 1 {
-        Err(anyhow::anyhow!("--output takes the receipts of one batch; append the batches one by one"))?;
+        Err(anyhow::anyhow!(
+            "--output takes the receipts of one batch; append the batches one by one"
+        ))?;
     }
     let mut place = Place::open(home)?;
     let keys = manage::keys(&place, &options.secret)?;
@@ -156,19 +158,25 @@ impl State<'_> {
         let statements = verify_parallel(&records, &self.admission);
         for ((_, sealed), statement) in records.iter().zip(statements) {
             let number = self.end.next;
-            let result = statement.and_then(|statement| self.record(&statement).map(|new| (statement, new)));
+            let result =
+                statement.and_then(|statement| self.record(&statement).map(|new| (statement, new)));
             let (statement, new) = match result {
                 Ok(pair) => pair,
                 Err(refusal) => {
                     if let Refusal::Forked { sequence, evidence } = &refusal {
-                        let name = format!("fork-{}-{sequence}.evidence.cbor", self.admission.key.thumbprint());
+                        let name = format!(
+                            "fork-{}-{sequence}.evidence.cbor",
+                            self.admission.key.thumbprint()
+                        );
                         let path = self.place.home.join("evidence").join(name);
                         files::create_folder(&self.place.home.join("evidence"))?;
                         files::write(&path, &evidence.encode(), Existing::Replace, Mode::Public)?;
                         return no(format!("record {number}: {refusal}: {}", path.display()));
                     }
                     let refusal = anyhow::Error::from(refusal);
-                    return Err(Failure::No(refusal.context(format!("record {number} of the journal"))));
+                    return Err(Failure::No(
+                        refusal.context(format!("record {number} of the journal")),
+                    ));
                 }
             };
             if new {

@@ -25,9 +25,9 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
     let mut hashes = 0u64;
     for bundle in 0..size.div_ceil(WIDTH) {
         let width = tile::width_at(0, bundle, size);
-        let both = tree.bundle(bundle, entries_path).and_then(|entries| {
-            tree.bundle(bundle, sealed_path).map(|sealed| (entries, sealed))
-        });
+        let both = tree
+            .bundle(bundle, entries_path)
+            .and_then(|entries| tree.bundle(bundle, sealed_path).map(|sealed| (entries, sealed)));
         let (entries, sealed) = match both {
             Ok(both) => both,
             Err(why) => {
@@ -50,7 +50,10 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
     findings.extend(rebuild.finish());
     match Tree::new(&source, size).root() {
         Ok(root) if root == head.checkpoint.root => {}
-        Ok(root) => findings.push(format!("the tiles have the root {root}, the head says {}", head.checkpoint.root)),
+        Ok(root) => findings.push(format!(
+            "the tiles have the root {root}, the head says {}",
+            head.checkpoint.root
+        )),
         Err(why) => findings.push(format!("{why:#}")),
     }
     if as_json {
@@ -83,7 +86,8 @@ fn check_entry(
     {
         journals.insert(id, (verify_genesis(entry)?, Progress::default()));
     }
-    let (admission, progress) = journals.get_mut(&id).context("its journal has no genesis before it")?;
+    let (admission, progress) =
+        journals.get_mut(&id).context("its journal has no genesis before it")?;
     let statement = verify_record(entry, sealed, admission)?;
     *progress = follows(&statement, admission, progress, |_| true)?;
     Ok(())
@@ -100,7 +104,12 @@ struct Rebuild<'a> {
 impl<'a> Rebuild<'a> {
     fn new(tree: Tree<'a>) -> Rebuild<'a> {
         let levels = usize::from(tile::HEIGHT);
-        Rebuild { tree, rows: vec![Vec::new(); levels], done: vec![0; levels], findings: Vec::new() }
+        Rebuild {
+            tree,
+            rows: vec![Vec::new(); levels],
+            done: vec![0; levels],
+            findings: Vec::new(),
+        }
     }
 
     fn push(&mut self, leaf: Hash) {
@@ -129,8 +138,7 @@ impl<'a> Rebuild<'a> {
     }
 
     fn compare(&mut self, level: usize, hashes: &[Hash]) {
-        let tile =
-            Tile { level: level as u8, index: self.done[level], width: hashes.len() as u64 };
+        let tile = Tile { level: level as u8, index: self.done[level], width: hashes.len() as u64 };
         match self.tree.tile(tile) {
             Ok(found) if found == hashes => {}
             Ok(_) => self

@@ -21,7 +21,9 @@ use std::path::Path;
 /// `log init`
 pub fn init(home: &Path, origin: &str, unencrypted: bool, secret: &Source) -> Outcome {
     if !is_key_name(origin) {
-        Err(anyhow::anyhow!("{origin:?} cannot be an origin: no spaces, no plus, for example log.example/releases"))?;
+        Err(anyhow::anyhow!(
+            "{origin:?} cannot be an origin: no spaces, no plus, for example log.example/releases"
+        ))?;
     }
     files::create_folder(&home.join("allowed"))?;
     let _lock = files::lock(home)?;
@@ -35,12 +37,17 @@ pub fn init(home: &Path, origin: &str, unencrypted: bool, secret: &Source) -> Ou
         Keys::load(&key_file, "log", secret)?
     } else {
         let keys = Keys::generate("log", origin)?;
-        let passphrase = if unencrypted { None } else { Some(secret.ask("the new log key", true)?) };
+        let passphrase =
+            if unencrypted { None } else { Some(secret.ask("the new log key", true)?) };
         keys.save(&key_file, passphrase.as_ref().map(|p| (p.as_str(), SCRYPT_LOG_N)))?;
         keys
     };
     if keys.name != origin {
-        Err(anyhow::anyhow!("{} is the key of {:?}, not of {origin:?}", key_file.display(), keys.name))?;
+        Err(anyhow::anyhow!(
+            "{} is the key of {:?}, not of {origin:?}",
+            key_file.display(),
+            keys.name
+        ))?;
     }
     let head_keys = keys.head_keys();
     let lines: String =
@@ -50,7 +57,10 @@ pub fn init(home: &Path, origin: &str, unencrypted: bool, secret: &Source) -> Ou
     let head = head_keys.sign_head(&empty, time::now())?.encode();
     files::create_folder(&public(home))?;
     store.swap_head(None, &head)?;
-    say(format!("log {origin}; its lines for a policy are in {}", home.join("log.policy").display()));
+    say(format!(
+        "log {origin}; its lines for a policy are in {}",
+        home.join("log.policy").display()
+    ));
     Ok(())
 }
 
@@ -80,7 +90,12 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
         ));
     }
     files::write(&path, &bytes, Existing::Keep, Mode::Public)?;
-    say(format!("allowed {} / {}, key {}", claims.issuer, claims.subject, admission.key.thumbprint()));
+    say(format!(
+        "allowed {} / {}, key {}",
+        claims.issuer,
+        claims.subject,
+        admission.key.thumbprint()
+    ));
     Ok(())
 }
 

@@ -76,7 +76,8 @@ pub(crate) fn write(
         old_size,
         consistency: tree.consistency(old_size)?,
     };
-    let signer = ReceiptSigner::new(&keys.ed25519(), &head.origin, &header.claims.subject, head.root);
+    let signer =
+        ReceiptSigner::new(&keys.ed25519(), &head.origin, &header.claims.subject, head.root);
     let mut writer = Writer::create(output, existing)?;
     writer.item(&receipts_header.encode())?;
     let mut count = 0;

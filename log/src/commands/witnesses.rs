@@ -51,12 +51,19 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
                 continue;
             }
             status => {
-                refused.push(format!("{} answered {status}: {}", response.witness, response.body.trim()));
+                refused.push(format!(
+                    "{} answered {status}: {}",
+                    response.witness,
+                    response.body.trim()
+                ));
                 continue;
             }
         }
         for line in response.lines().with_context(|| path.display().to_string())? {
-            let known = policy.witnesses.iter().any(|(_, key)| key.name == line.name && key.id() == line.id);
+            let known = policy
+                .witnesses
+                .iter()
+                .any(|(_, key)| key.name == line.name && key.id() == line.id);
             if !known {
                 continue;
             }
@@ -78,7 +85,11 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
     match policy.verify_head(&head) {
         Ok(cosigned) => {
             let names: Vec<&str> = cosigned.witnesses().iter().map(|w| w.name.as_str()).collect();
-            say(format!("the head of size {} meets the quorum: {}", head.checkpoint.size, names.join(", ")));
+            say(format!(
+                "the head of size {} meets the quorum: {}",
+                head.checkpoint.size,
+                names.join(", ")
+            ));
             Ok(())
         }
         Err(why) => no(why),

@@ -21,7 +21,8 @@ pub fn run(home: &Path, output: &Path, force: bool) -> Outcome {
     let mut writer = Writer::create(output, Existing::from_force(force))?;
     writer.item(&Header { claims: journal.claims().clone(), first, remembered }.encode())?;
     for sequence in first..tail.tail.count {
-        let row = journal.row(sequence)?.with_context(|| format!("record {sequence} is missing"))?;
+        let row =
+            journal.row(sequence)?.with_context(|| format!("record {sequence} is missing"))?;
         writer.item(&encode_record(row.statement.bytes(), &row.sealed))?;
     }
     let count = tail.tail.count - first;

@@ -67,7 +67,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             Item::Receipt(sequence, receipt) => {
                 let row = journal.row(sequence)?;
                 let Some(row) = row else {
-                    return no(format!("a receipt is for record {sequence}, which this journal does not have: was it restored from an older copy? Keep both, and bring the newest"));
+                    return no(format!(
+                        "a receipt is for record {sequence}, which this journal does not have: was it restored from an older copy? Keep both, and bring the newest"
+                    ));
                 };
                 verify_receipt(&receipt, &row.statement, cosigned.checkpoint(), &policy)
                     .with_context(|| format!("the receipt of record {sequence}"))

@@ -64,7 +64,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         keys
     };
     if keys.name != options.name {
-        Err(anyhow::anyhow!("{} is the key of {:?}, not of {:?}", key_file.display(), keys.name, options.name))?;
+        Err(anyhow::anyhow!(
+            "{} is the key of {:?}, not of {:?}",
+            key_file.display(),
+            keys.name,
+            options.name
+        ))?;
     }
     recipients.push(keys.recipient());
     let claims = Claims { issuer: options.name.clone(), subject: options.journal.clone() };
@@ -83,8 +88,17 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let public = key.public();
     let ssh = format!("{} {}\n", coldlog_spec::document::ssh_public_key(&public), options.name);
     files::write(&home.join("signer.pub"), ssh.as_bytes(), Existing::Replace, Mode::Public)?;
-    let allowed = format!("{} namespaces=\"file\" {}\n", options.name, coldlog_spec::document::ssh_public_key(&public));
-    files::write(&home.join("allowed_signers"), allowed.as_bytes(), Existing::Replace, Mode::Public)?;
+    let allowed = format!(
+        "{} namespaces=\"file\" {}\n",
+        options.name,
+        coldlog_spec::document::ssh_public_key(&public)
+    );
+    files::write(
+        &home.join("allowed_signers"),
+        allowed.as_bytes(),
+        Existing::Replace,
+        Mode::Public,
+    )?;
     let minisign = coldlog_spec::document::minisign_public_key(&public);
     files::write(&home.join("minisign.pub"), minisign.as_bytes(), Existing::Replace, Mode::Public)?;
     say(format!("signer   {} ({public:?})", options.name));
@@ -95,7 +109,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
 }
 
 fn bail_usage(name: &str) -> anyhow::Result<()> {
-    bail!("{name:?} cannot be a name: no spaces, no plus, at most 255 bytes, for example signer.example/release")
+    bail!(
+        "{name:?} cannot be a name: no spaces, no plus, at most 255 bytes, for example signer.example/release"
+    )
 }
 
 fn read_ssh_seed(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
@@ -103,7 +119,10 @@ fn read_ssh_seed(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     let key = ssh_key::PrivateKey::from_openssh(&bytes[..])
         .with_context(|| format!("{} is no OpenSSH private key", path.display()))?;
     if key.is_encrypted() {
-        bail!("{} is encrypted; remove its passphrase on this offline machine first (ssh-keygen -p)", path.display());
+        bail!(
+            "{} is encrypted; remove its passphrase on this offline machine first (ssh-keygen -p)",
+            path.display()
+        );
     }
     match key.key_data().ed25519() {
         Some(pair) => Ok(Zeroizing::new(pair.private.to_bytes())),

@@ -50,11 +50,23 @@ fn line(row: &Row) -> String {
     let what = match &record.operation {
         Operation::Genesis { .. } => "genesis".into(),
         Operation::Sign { document, .. } => {
-            format!("{} {} {}", document.sha256.to_hex().get(..16).unwrap_or(""), document.name, document.version)
+            format!(
+                "{} {} {}",
+                document.sha256.to_hex().get(..16).unwrap_or(""),
+                document.name,
+                document.version
+            )
         }
     };
     let state = if row.receipt.is_some() { "logged" } else { "waits" };
-    format!("{:>6}  {}  {:<7} {}  {}", row.statement.position.sequence, time::show(record.time), state, record.operator, what)
+    format!(
+        "{:>6}  {}  {:<7} {}  {}",
+        row.statement.position.sequence,
+        time::show(record.time),
+        state,
+        record.operator,
+        what
+    )
 }
 
 fn each(journal: &Journal, mut visit: impl FnMut(Row) -> Outcome) -> Outcome {
@@ -70,7 +82,11 @@ pub fn list(home: &Path, as_json: bool) -> Outcome {
     let journal = Journal::open(home)?;
     let mut records = Vec::new();
     each(&journal, |row| {
-        if as_json { records.push(record_json(&row)) } else { say(line(&row)) }
+        if as_json {
+            records.push(record_json(&row))
+        } else {
+            say(line(&row))
+        }
         Ok(())
     })?;
     if as_json {
@@ -144,9 +160,13 @@ pub fn verify(home: &Path, at_least: Option<&str>, as_json: bool) -> Outcome {
         let statement = &row.statement;
         let place = || format!("record {}", progress.next);
         statement.verify(journal.key()).with_context(place).or_no()?;
-        let next = follows(statement, admission, &progress, |_| true).with_context(place).or_no()?;
+        let next =
+            follows(statement, admission, &progress, |_| true).with_context(place).or_no()?;
         if row.disclosure.commitment() != statement.commitment() {
-            return no(format!("record {}: its disclosure is not what its statement commits to", progress.next));
+            return no(format!(
+                "record {}: its disclosure is not what its statement commits to",
+                progress.next
+            ));
         }
         progress = next;
         if let Some((count, digits)) = &wanted

@@ -124,8 +124,15 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         }
     }
     let tail = journal.tail()?.tail;
-    let line = format!("signed {signed}, signed before {again}; write down the journal's tail: {}", tail.short());
-    if tasks.iter().any(|task| task.output.is_none()) { eprintln!("{line}") } else { say(line) }
+    let line = format!(
+        "signed {signed}, signed before {again}; write down the journal's tail: {}",
+        tail.short()
+    );
+    if tasks.iter().any(|task| task.output.is_none()) {
+        eprintln!("{line}")
+    } else {
+        say(line)
+    }
     Ok(())
 }
 
@@ -141,7 +148,8 @@ fn tasks(options: &Options, scheme: Scheme) -> Result<Vec<Task>> {
     }
     let task = |path: PathBuf, name: Option<String>, version: String, purpose: String| {
         let file_name = path.file_name().and_then(|name| name.to_str());
-        let file_name = file_name.with_context(|| format!("{} has no UTF-8 name", path.display()))?;
+        let file_name =
+            file_name.with_context(|| format!("{} has no UTF-8 name", path.display()))?;
         let target = match &options.output_dir {
             Some(folder) => folder.join(file_name),
             None => path.clone(),
@@ -157,12 +165,16 @@ fn tasks(options: &Options, scheme: Scheme) -> Result<Vec<Task>> {
         return read_manifest(manifest, options, task);
     }
     // Our own outputs are not documents.
-    let skip = |path: &Path| path.extension().is_some_and(|e| e == "sig" || e == "minisig" || e == "proof");
-    let files = inputs::expand(&options.files, options.recursive, options.files_from.as_deref(), skip)?;
+    let skip = |path: &Path| {
+        path.extension().is_some_and(|e| e == "sig" || e == "minisig" || e == "proof")
+    };
+    let files =
+        inputs::expand(&options.files, options.recursive, options.files_from.as_deref(), skip)?;
     if options.name.is_some() && files.len() != 1 {
         bail!("--name is for one document, {} were given; use --manifest", files.len());
     }
-    let one = |path| task(path, options.name.clone(), options.version.clone(), options.purpose.clone());
+    let one =
+        |path| task(path, options.name.clone(), options.version.clone(), options.purpose.clone());
     files.into_iter().map(one).collect()
 }
 
@@ -183,7 +195,10 @@ fn read_manifest(
     for row in reader.records() {
         let row = row.context("reading the manifest")?;
         let get = |name: &str| {
-            column(name).and_then(|at| row.get(at)).filter(|text| !text.is_empty()).map(String::from)
+            column(name)
+                .and_then(|at| row.get(at))
+                .filter(|text| !text.is_empty())
+                .map(String::from)
         };
         let path = files::folder_of(path).join(row.get(file).unwrap_or_default());
         let version = get("version").unwrap_or_else(|| options.version.clone());
@@ -254,7 +269,10 @@ fn sign_one(
     let limit = coldlog_spec::record::MAX_TEXT;
     for text in [&task.name, &task.version, &task.purpose] {
         if text.len() > limit {
-            bail!("a name, version or purpose has {} bytes, at most {limit} are recorded", text.len());
+            bail!(
+                "a name, version or purpose has {} bytes, at most {limit} are recorded",
+                text.len()
+            );
         }
     }
     let time = coldlog_kit::time::now();

@@ -45,7 +45,9 @@ pub enum Refusal {
         found: String,
     },
     /// Another genesis than the allowed one.
-    #[error("the journal begins with the genesis {found}, allowed is {expected}; allow the signer anew only after you have asked its operator")]
+    #[error(
+        "the journal begins with the genesis {found}, allowed is {expected}; allow the signer anew only after you have asked its operator"
+    )]
     OtherGenesis {
         /// The leaf hash that was allowed.
         expected: Hash,
@@ -61,7 +63,9 @@ pub enum Refusal {
         found: String,
     },
     /// A gap.
-    #[error("the sequence number is {found}, expected {expected}: records are missing; export again and append the batch that holds number {expected}")]
+    #[error(
+        "the sequence number is {found}, expected {expected}: records are missing; export again and append the batch that holds number {expected}"
+    )]
     Gap {
         /// The next number.
         expected: u64,
@@ -69,7 +73,9 @@ pub enum Refusal {
         found: u64,
     },
     /// A logged number with other content.
-    #[error("the sequence number {sequence} is logged already with other content: the journal was forked (a restored backup or a cloned stick signed too); both branches are kept as evidence")]
+    #[error(
+        "the sequence number {sequence} is logged already with other content: the journal was forked (a restored backup or a cloned stick signed too); both branches are kept as evidence"
+    )]
     Forked {
         /// The number used twice.
         sequence: u64,
@@ -77,7 +83,9 @@ pub enum Refusal {
         evidence: Box<Evidence>,
     },
     /// The chain is broken.
-    #[error("the statement follows {found}, expected {expected}: the chain is broken, or the journal forked")]
+    #[error(
+        "the statement follows {found}, expected {expected}: the chain is broken, or the journal forked"
+    )]
     Chain {
         /// The newest logged statement.
         expected: String,
@@ -91,7 +99,9 @@ pub enum Refusal {
         found: String,
     },
     /// A head that is not this log's.
-    #[error("the statement names a head of {origin:?}, size {size}, root {root}, which is not in this log's history")]
+    #[error(
+        "the statement names a head of {origin:?}, size {size}, root {root}, which is not in this log's history"
+    )]
     ForeignHead {
         /// The origin named.
         origin: String,
@@ -115,7 +125,9 @@ pub enum Refusal {
         found: u64,
     },
     /// The trailer's digest is not the batch's.
-    #[error("the batch's digest is {found}, its trailer says {claimed}: it was altered on the way, copy it again")]
+    #[error(
+        "the batch's digest is {found}, its trailer says {claimed}: it was altered on the way, copy it again"
+    )]
     Digest {
         /// In the trailer.
         claimed: Hash,
@@ -126,7 +138,9 @@ pub enum Refusal {
     #[error("the journal's tail is not signed by the signer's key")]
     TailSignature,
     /// The tail is beyond, or before, the batch.
-    #[error("the signed tail says {claimed}, the batch ends at {found}: the end of the journal was cut off; export the whole journal")]
+    #[error(
+        "the signed tail says {claimed}, the batch ends at {found}: the end of the journal was cut off; export the whole journal"
+    )]
     Tail {
         /// The signed tail, short.
         claimed: String,
@@ -208,11 +222,7 @@ pub fn follows(
 }
 
 /// A record that is logged already must be the same; otherwise the journal was forked.
-pub fn repeats(
-    statement: &Statement,
-    logged: &[u8],
-    admission: &Admission,
-) -> Result<(), Refusal> {
+pub fn repeats(statement: &Statement, logged: &[u8], admission: &Admission) -> Result<(), Refusal> {
     if statement.bytes() == logged {
         return Ok(());
     }

@@ -34,7 +34,9 @@ pub enum Refusal {
         origin: String,
     },
     /// 409: the witness saw another size last.
-    #[error("this witness saw size {known} last, the request proves from size {old}; make a request with `log witness-request --old {known}`")]
+    #[error(
+        "this witness saw size {known} last, the request proves from size {old}; make a request with `log witness-request --old {known}`"
+    )]
     Stale {
         /// The size it saw.
         known: u64,
@@ -87,8 +89,7 @@ pub fn decide(
     if request.old > head.size {
         return Err(Refusal::OldBeyondNew { old: request.old, new: head.size });
     }
-    let empty =
-        Checkpoint { origin: head.origin.clone(), size: 0, root: empty_root() };
+    let empty = Checkpoint { origin: head.origin.clone(), size: 0, root: empty_root() };
     let known = last.map_or(&empty, |last| &last.checkpoint);
     let refuse = |misfit: Misfit, path: &[Hash]| {
         let evidence = last.filter(|_| misfit.convicts()).map(|last| {
@@ -113,7 +114,8 @@ pub fn decide(
     if request.old != known.size {
         return Err(Refusal::Stale { known: known.size, old: request.old });
     }
-    if (head.size == 0 && head.root != empty_root()) || (request.old == 0 && !request.path.is_empty())
+    if (head.size == 0 && head.root != empty_root())
+        || (request.old == 0 && !request.path.is_empty())
     {
         return Err(Refusal::EmptyTree);
     }

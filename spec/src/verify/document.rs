@@ -61,7 +61,9 @@ pub enum NotProven {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The disclosure is not what the statement commits to.
-    #[error("the disclosure hashes to {found}, the logged statement commits to {expected}: the record was altered")]
+    #[error(
+        "the disclosure hashes to {found}, the logged statement commits to {expected}: the record was altered"
+    )]
     Commitment {
         /// In the statement.
         expected: Hash,
@@ -72,10 +74,14 @@ pub enum NotProven {
     #[error("the record is not of a document signature but of {0}")]
     OtherOperation(&'static str),
     /// The signer found its own signature bad.
-    #[error("the record says that the signer's own check of this signature failed: it was never released by the signer")]
+    #[error(
+        "the record says that the signer's own check of this signature failed: it was never released by the signer"
+    )]
     SelfCheckFailed,
     /// Another document.
-    #[error("tampering: the document has the SHA-256 {found} ({found_size} bytes), the record says {expected} ({expected_size} bytes) for {name:?}")]
+    #[error(
+        "tampering: the document has the SHA-256 {found} ({found_size} bytes), the record says {expected} ({expected_size} bytes) for {name:?}"
+    )]
     OtherDocument {
         /// The recorded name.
         name: String,

@@ -21,7 +21,9 @@ pub enum Misfit {
         second: String,
     },
     /// One size, two roots: this alone convicts.
-    #[error("two heads of size {size} have the roots {first} and {second}: the log shows two histories")]
+    #[error(
+        "two heads of size {size} have the roots {first} and {second}: the log shows two histories"
+    )]
     SameSizeOtherRoot {
         /// The size.
         size: u64,
@@ -41,7 +43,9 @@ pub enum Misfit {
         why: ProofError,
     },
     /// The proof proves nothing: the log owes a better one.
-    #[error("no proof that the head of size {new} extends the head of size {old}: {why}; ask the log for the proof")]
+    #[error(
+        "no proof that the head of size {new} extends the head of size {old}: {why}; ask the log for the proof"
+    )]
     NotProven {
         /// Older size.
         old: u64,

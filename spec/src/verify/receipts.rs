@@ -41,7 +41,9 @@ pub enum Refusal {
         found: String,
     },
     /// The receipt names another journal or another log.
-    #[error("the receipt is by {issuer:?} for {subject:?}, expected {expected_issuer:?} for {expected_subject:?}")]
+    #[error(
+        "the receipt is by {issuer:?} for {subject:?}, expected {expected_issuer:?} for {expected_subject:?}"
+    )]
     OtherClaims {
         /// In the receipt.
         issuer: String,
@@ -61,7 +63,9 @@ pub enum Refusal {
         evidence: Option<Box<Evidence>>,
     },
     /// The proof starts elsewhere.
-    #[error("the file proves consistency from size {found}, this machine remembers size {expected}; ask for `log receipts --old {expected}`")]
+    #[error(
+        "the file proves consistency from size {found}, this machine remembers size {expected}; ask for `log receipts --old {expected}`"
+    )]
     OtherStart {
         /// The size remembered.
         expected: u64,

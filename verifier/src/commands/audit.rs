@@ -31,7 +31,8 @@ fn each_entry(
     let mut rebuilt = Frontier::default();
     for bundle in 0..size.div_ceil(WIDTH) {
         let width = tile::width_at(0, bundle, size);
-        let (entries, sealed) = (tree.bundle(bundle, entries_path)?, tree.bundle(bundle, sealed_path)?);
+        let (entries, sealed) =
+            (tree.bundle(bundle, entries_path)?, tree.bundle(bundle, sealed_path)?);
         let entries = tile::decode_bundle(&entries, width)?;
         let sealed = tile::decode_bundle(&sealed, width)?;
         for (at, (entry, sealed)) in entries.iter().zip(sealed).enumerate() {
@@ -41,7 +42,10 @@ fn each_entry(
     }
     let root = rebuilt.root();
     if root != checkpoint.root {
-        return no(format!("tampering: the entries have the root {root}, the cosigned head says {}", checkpoint.root));
+        return no(format!(
+            "tampering: the entries have the root {root}, the cosigned head says {}",
+            checkpoint.root
+        ));
     }
     Ok(head)
 }
@@ -70,8 +74,21 @@ impl Frontier {
     }
 }
 
+/// `verifier identity`
+pub fn identity(output: &Path) -> Outcome {
+    let recipient = seal::write_identity(output)?;
+    say(recipient);
+    Ok(())
+}
+
 /// `verifier open`
-pub fn open(log: &Path, policy: &Path, identity: &Path, index: Option<u64>, as_json: bool) -> Outcome {
+pub fn open(
+    log: &Path,
+    policy: &Path,
+    identity: &Path,
+    index: Option<u64>,
+    as_json: bool,
+) -> Outcome {
     let policy = super::policy(policy)?;
     let identities = seal::read_identities(identity)?;
     let (mut opened, mut records) = (0u64, Vec::new());
@@ -80,15 +97,22 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, index: Option<u64>, as_j
             return Ok(());
         }
         let statement = Statement::decode(entry)?;
-        let bytes = seal::open(sealed, &identities).with_context(|| format!("the sealed record of entry {place}"))?;
+        let bytes = seal::open(sealed, &identities)
+            .with_context(|| format!("the sealed record of entry {place}"))?;
         let (found, expected) = (Hash::of(&bytes), statement.commitment());
         if found != expected {
-            return no(format!("tampering: the sealed record of entry {place} hashes to {found}, its statement commits to {expected}"));
+            return no(format!(
+                "tampering: the sealed record of entry {place} hashes to {found}, its statement commits to {expected}"
+            ));
         }
         let disclosure = Disclosure::decode(&bytes).with_context(|| format!("entry {place}"))?;
         opened += 1;
         let object = to_json(place, &statement, &disclosure);
-        if as_json { records.push(object) } else { say(line(place, &disclosure)) }
+        if as_json {
+            records.push(object)
+        } else {
+            say(line(place, &disclosure))
+        }
         Ok(())
     })?;
     if opened == 0 {
@@ -139,10 +163,18 @@ struct Journal {
 }
 
 /// `verifier completeness`
-pub fn completeness(log: &Path, policy: &Path, issuer: Option<&str>, at_least: Option<&str>, as_json: bool) -> Outcome {
+pub fn completeness(
+    log: &Path,
+    policy: &Path,
+    issuer: Option<&str>,
+    at_least: Option<&str>,
+    as_json: bool,
+) -> Outcome {
     let policy = super::policy(policy)?;
     let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
-        Some((text, None)) => return trouble(format!("{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081")),
+        Some((text, None)) => {
+            return trouble(format!("{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081"));
+        }
         Some((_, wanted)) => wanted,
         None => None,
     };
@@ -152,11 +184,18 @@ pub fn completeness(log: &Path, policy: &Path, issuer: Option<&str>, at_least: O
         let statement = Statement::decode(entry).with_context(|| format!("entry {place}"))?;
         let id = (statement.claims().issuer.clone(), statement.claims().subject.clone());
         if !journals.contains_key(&id) && matches!(statement.payload, Payload::KeyEvent(_)) {
-            let admission = verify_genesis(entry).with_context(|| format!("entry {place}")).or_no()?;
-            journals.insert(id.clone(), Journal { admission, progress: Progress::default(), at_count: None });
+            let admission =
+                verify_genesis(entry).with_context(|| format!("entry {place}")).or_no()?;
+            journals.insert(
+                id.clone(),
+                Journal { admission, progress: Progress::default(), at_count: None },
+            );
         }
         let Some(journal) = journals.get_mut(&id) else {
-            return no(format!("entry {place}: the journal {} / {} has no genesis before it", id.0, id.1));
+            return no(format!(
+                "entry {place}: the journal {} / {} has no genesis before it",
+                id.0, id.1
+            ));
         };
         let named = |why| anyhow::Error::from(why).context(format!("entry {place}"));
         let statement = verify_record(entry, sealed, &journal.admission).map_err(named).or_no()?;
@@ -178,7 +217,9 @@ pub fn completeness(log: &Path, policy: &Path, issuer: Option<&str>, at_least: O
     for (size, root, place) in roots {
         let found = Tree::new(&source, head.checkpoint().size).root_at(size)?;
         if found != root {
-            return no(format!("entry {place} names a head of size {size} with the root {root}, the log's is {found}"));
+            return no(format!(
+                "entry {place} names a head of size {size} with the root {root}, the log's is {found}"
+            ));
         }
     }
     journals.retain(|(name, _), _| issuer.is_none_or(|issuer| issuer == name));
@@ -198,7 +239,9 @@ pub fn completeness(log: &Path, policy: &Path, issuer: Option<&str>, at_least: O
                 ));
             }
             if !journal.at_count.is_some_and(|hash| hash.to_hex().starts_with(digits)) {
-                return no(format!("the journal of {name} has another record at the count {count} than the paper says: it was forked"));
+                return no(format!(
+                    "the journal of {name} has another record at the count {count} than the paper says: it was forked"
+                ));
             }
         }
     }
@@ -211,8 +254,11 @@ pub fn completeness(log: &Path, policy: &Path, issuer: Option<&str>, at_least: O
         return Ok(());
     }
     for ((name, subject), journal) in &journals {
-        say(format!("complete: {name} / {subject}: records 0 to {}, no number missing, chain intact, tail {}",
-            journal.progress.next.saturating_sub(1), short(&journal.progress)));
+        say(format!(
+            "complete: {name} / {subject}: records 0 to {}, no number missing, chain intact, tail {}",
+            journal.progress.next.saturating_sub(1),
+            short(&journal.progress)
+        ));
     }
     say(format!("all under the cosigned head of size {size}"));
     Ok(())

@@ -45,7 +45,9 @@ pub fn run(options: &Options) -> Outcome {
     let policy = super::policy(&options.policy)?;
     let signer = options.signer.as_deref().map(read_signer).transpose()?;
     let single = options.proof.is_some() || options.signature.is_some() || options.checksums;
-    let skip = |path: &Path| path.extension().is_some_and(|e| e == "sig" || e == "minisig" || e == "proof");
+    let skip = |path: &Path| {
+        path.extension().is_some_and(|e| e == "sig" || e == "minisig" || e == "proof")
+    };
     let documents =
         inputs::expand(&options.files, options.recursive, options.files_from.as_deref(), skip)?;
     if single && documents.len() != 1 {
@@ -80,7 +82,10 @@ pub fn run(options: &Options) -> Outcome {
     match (failed, troubled) {
         (0, 0) => Ok(()),
         (_, 0) => no(format!("{failed} of {} documents are not proven", documents.len())),
-        _ => trouble(format!("{troubled} of {} documents could not be checked, {failed} failed", documents.len())),
+        _ => trouble(format!(
+            "{troubled} of {} documents could not be checked, {failed} failed",
+            documents.len()
+        )),
     }
 }
 
@@ -91,6 +96,13 @@ fn one(
     options: &Options,
     signer: Option<&PublicKey>,
 ) -> Outcome<Proven> {
+    if !proof.exists() {
+        return no(format!(
+            "{} has no proof at {}: a signature that is not proven to be logged is not accepted",
+            document.display(),
+            proof.display()
+        ));
+    }
     let proof_bytes = files::read(proof, MAX_PROOF as u64)?;
     let proof = Proof::decode(&proof_bytes).with_context(|| proof.display().to_string())?;
     let signature = options.signature.as_ref().map(|path| {
@@ -125,8 +137,10 @@ fn read_signer(text: &str) -> Result<PublicKey> {
     if let Some(key) = parse_public_key(text) {
         return Ok(key);
     }
-    let file = String::from_utf8(files::read(Path::new(text), 1 << 16)?).context("the key file is not UTF-8")?;
-    parse_public_key(&file).with_context(|| format!("{text} holds no ssh-ed25519 key and no 64 hex digits"))
+    let file = String::from_utf8(files::read(Path::new(text), 1 << 16)?)
+        .context("the key file is not UTF-8")?;
+    parse_public_key(&file)
+        .with_context(|| format!("{text} holds no ssh-ed25519 key and no 64 hex digits"))
 }
 
 // The files listed in a SHA256SUMS whose own signature was just proven, beside it.
@@ -144,13 +158,17 @@ fn checksums(list: &Path, digest: &DocumentDigest) -> Outcome {
             return trouble(format!("{line:?} is no line of sha256sum"));
         };
         // The list is signed, but a name in it is still no path that may lead elsewhere.
-        let inside = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+        let inside = Path::new(name)
+            .components()
+            .all(|part| matches!(part, std::path::Component::Normal(_)));
         if !inside {
             return no(format!("the list names {name:?}, which leads out of its folder"));
         }
         let found = hash(&files::folder_of(list).join(name), Scheme::Sshsig)?.sha256;
         if found != expected {
-            return no(format!("tampering: {name} has the SHA-256 {found}, the signed list says {expected}"));
+            return no(format!(
+                "tampering: {name} has the SHA-256 {found}, the signed list says {expected}"
+            ));
         }
         count += 1;
     }
@@ -167,11 +185,20 @@ fn bound(time: Option<u64>) -> String {
 fn print_one(document: &Path, proven: &Proven) {
     say(format!("proven: {}", document.display()));
     let recorded = &proven.document;
-    say(format!("  document   {} {} ({} bytes, SHA-256 {})", recorded.name, recorded.version, recorded.size, recorded.sha256));
+    say(format!(
+        "  document   {} {} ({} bytes, SHA-256 {})",
+        recorded.name, recorded.version, recorded.size, recorded.sha256
+    ));
     say(format!("  signed by  {} ({:?})", proven.issuer, proven.key));
-    say(format!("  record     number {} of the journal {}, operator {}, purpose {:?}", proven.sequence, proven.journal, proven.record.operator, proven.record.purpose));
+    say(format!(
+        "  record     number {} of the journal {}, operator {}, purpose {:?}",
+        proven.sequence, proven.journal, proven.record.operator, proven.record.purpose
+    ));
     for logged in &proven.logged {
-        say(format!("  logged in  {} at index {}, head of size {}", logged.origin, logged.index, logged.size));
+        say(format!(
+            "  logged in  {} at index {}, head of size {}",
+            logged.origin, logged.index, logged.size
+        ));
         for witness in &logged.witnesses {
             say(format!("  vouched    {} at {}", witness.name, time::show(witness.time)));
         }
@@ -179,7 +206,8 @@ fn print_one(document: &Path, proven: &Proven) {
     say(format!("  not before {}", bound(proven.not_before)));
     say(format!("  not after  {}", bound(proven.not_after)));
     say(format!("  claimed    {} by the signer's own clock", time::show(proven.record.time)));
-    let made = if proven.same_policy { "this policy" } else { "another policy; verified under this one" };
+    let made =
+        if proven.same_policy { "this policy" } else { "another policy; verified under this one" };
     say(format!("  made under {made}"));
 }
 
@@ -188,7 +216,12 @@ fn line(document: &Path, outcome: &Outcome<Proven>) -> String {
         Ok(proven) => {
             let places: Vec<String> =
                 proven.logged.iter().map(|l| format!("{} #{}", l.origin, l.index)).collect();
-            format!("proven   {}: {}, not after {}", document.display(), places.join(", "), bound(proven.not_after))
+            format!(
+                "proven   {}: {}, not after {}",
+                document.display(),
+                places.join(", "),
+                bound(proven.not_after)
+            )
         }
         Err(Failure::No(why)) => format!("REFUSED  {}: {why:#}", document.display()),
         Err(Failure::Trouble(why)) => format!("TROUBLE  {}: {why:#}", document.display()),
@@ -198,8 +231,12 @@ fn line(document: &Path, outcome: &Outcome<Proven>) -> String {
 fn to_json(document: &Path, outcome: &Outcome<Proven>) -> Value {
     let name = document.display().to_string();
     match outcome {
-        Err(Failure::No(why)) => json!({"file": name, "result": "refused", "reason": format!("{why:#}")}),
-        Err(Failure::Trouble(why)) => json!({"file": name, "result": "trouble", "reason": format!("{why:#}")}),
+        Err(Failure::No(why)) => {
+            json!({"file": name, "result": "refused", "reason": format!("{why:#}")})
+        }
+        Err(Failure::Trouble(why)) => {
+            json!({"file": name, "result": "trouble", "reason": format!("{why:#}")})
+        }
         Ok(proven) => json!({
             "file": name, "result": "proven",
             "document": {"name": proven.document.name, "version": proven.document.version,

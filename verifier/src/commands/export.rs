@@ -39,7 +39,9 @@ pub fn run(proof: &Path, part: Part, output: &Path, force: bool) -> Outcome {
         }
         Part::Signature => match Disclosure::decode(&proof.disclosure)?.record.operation {
             Operation::Sign { signature, .. } => signature.bytes,
-            Operation::Genesis { .. } => return trouble("the proof is of a genesis, which has no signature file"),
+            Operation::Genesis { .. } => {
+                return trouble("the proof is of a genesis, which has no signature file");
+            }
         },
     };
     files::write(output, &bytes, Existing::from_force(force), Mode::Public)?;

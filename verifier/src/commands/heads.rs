@@ -22,20 +22,33 @@ pub fn inclusion(statement: &Path, receipt: &Path, policy: &Path, as_json: bool)
     let policy = super::policy(policy)?;
     let statement = Statement::decode(&files::read(statement, 1 << 16)?)?;
     let receipt = Receipt::decode(&files::read(receipt, MAX_RECEIPT as u64)?)?;
-    let note = receipt.checkpoint.as_ref().context("the receipt carries no checkpoint; export it from a proof, or make it with `log prove`")?;
+    let note = receipt.checkpoint.as_ref().context(
+        "the receipt carries no checkpoint; export it from a proof, or make it with `log prove`",
+    )?;
     let head = policy.verify_head(&SignedCheckpoint::decode(note)?).or_no()?;
     let index = verify_receipt(&receipt, &statement, head.checkpoint(), &policy).or_no()?;
     let checkpoint = head.checkpoint();
     if as_json {
-        say(json!({"version": 1, "proven": true, "origin": checkpoint.origin, "index": index, "size": checkpoint.size}));
+        say(
+            json!({"version": 1, "proven": true, "origin": checkpoint.origin, "index": index, "size": checkpoint.size}),
+        );
     } else {
-        say(format!("proven: entry {index} of {}, in the head of size {}", checkpoint.origin, checkpoint.size));
+        say(format!(
+            "proven: entry {index} of {}, in the head of size {}",
+            checkpoint.origin, checkpoint.size
+        ));
     }
     Ok(())
 }
 
 /// `verifier consistency`: two heads and a receipt that joins them.
-pub fn consistency(older: &Path, newer: &Path, receipt: &Path, policy: &Path, as_json: bool) -> Outcome {
+pub fn consistency(
+    older: &Path,
+    newer: &Path,
+    receipt: &Path,
+    policy: &Path,
+    as_json: bool,
+) -> Outcome {
     let policy = super::policy(policy)?;
     let (older, newer) = (read_head(older)?, read_head(newer)?);
     policy.verify_log(&older).or_no()?;
@@ -49,7 +62,10 @@ pub fn consistency(older: &Path, newer: &Path, receipt: &Path, policy: &Path, as
     receipt.verify_consistency(key, older.checkpoint.root, newer.checkpoint.root).or_no()?;
     for proof in proofs {
         if (proof.old, proof.new) != (older.checkpoint.size, newer.checkpoint.size) {
-            return no(format!("the receipt joins sizes {} and {}, not these heads", proof.old, proof.new));
+            return no(format!(
+                "the receipt joins sizes {} and {}, not these heads",
+                proof.old, proof.new
+            ));
         }
         extends(&older.checkpoint, &newer.checkpoint, &proof.path).or_no()?;
     }
@@ -73,11 +89,18 @@ fn read_head(path: &Path) -> Result<SignedCheckpoint> {
     {
         return Ok(SignedCheckpoint::decode(&note)?);
     }
-    SignedCheckpoint::decode(&bytes).with_context(|| format!("{} is neither a checkpoint nor a proof", path.display()))
+    SignedCheckpoint::decode(&bytes)
+        .with_context(|| format!("{} is neither a checkpoint nor a proof", path.display()))
 }
 
 /// `verifier cross-check`: do heads from several places fit?
-pub fn cross_check(heads: &[PathBuf], policy: &Path, log: Option<&Path>, evidence: &Path, as_json: bool) -> Outcome {
+pub fn cross_check(
+    heads: &[PathBuf],
+    policy: &Path,
+    log: Option<&Path>,
+    evidence: &Path,
+    as_json: bool,
+) -> Outcome {
     let policy = super::policy(policy)?;
     let mut read = Vec::new();
     for path in heads {
@@ -86,7 +109,9 @@ pub fn cross_check(heads: &[PathBuf], policy: &Path, log: Option<&Path>, evidenc
         read.push((path, head));
     }
     if read.len() < 2 && log.is_none() {
-        return coldlog_kit::exit::trouble("one head fits itself: give two or more, or --log with a copy of the log");
+        return coldlog_kit::exit::trouble(
+            "one head fits itself: give two or more, or --log with a copy of the log",
+        );
     }
     read.sort_by_key(|(_, head)| head.checkpoint.size);
     let source = log.map(|folder| Folder(folder.into()));
@@ -141,7 +166,8 @@ fn fit(
     evidence_file: &Path,
 ) -> Outcome {
     let Err(misfit) = extends(&older.checkpoint, &newer.checkpoint, path) else { return Ok(()) };
-    let evidence = Evidence::SplitView { first: older.encode(), second: newer.encode(), path: path.to_vec() };
+    let evidence =
+        Evidence::SplitView { first: older.encode(), second: newer.encode(), path: path.to_vec() };
     if judge(&evidence, policy).is_ok() {
         files::write(evidence_file, &evidence.encode(), Existing::Replace, Mode::Public)?;
         return no(format!("{misfit}; the evidence is in {}", evidence_file.display()));
@@ -159,7 +185,9 @@ pub fn evidence(file: &Path, policy: &Path, as_json: bool) -> Outcome {
         Conviction::Fork { issuer, subject, sequence, key } => (
             "fork",
             issuer,
-            format!("the key {key} signed two records with the sequence number {sequence} of {subject}"),
+            format!(
+                "the key {key} signed two records with the sequence number {sequence} of {subject}"
+            ),
         ),
     };
     if as_json {

@@ -29,7 +29,9 @@ pub fn run(path: &Path, as_json: bool) -> Outcome {
         return trouble(format!("{} is none of Coldlog's files", path.display()));
     };
     if as_json {
-        say(json!({"version": 1, "kind": kind, "bytes": bytes.len(), "verified": [], "content": body}));
+        say(
+            json!({"version": 1, "kind": kind, "bytes": bytes.len(), "verified": [], "content": body}),
+        );
     } else {
         say(format!("{kind}, {} bytes; well-formed, nothing else is verified", bytes.len()));
         say(body);
@@ -60,7 +62,8 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, String)>> {
     let mut rest = bytes;
     while !rest.is_empty() {
         let limit = rest.len();
-        let length = cbor::item_length("this file", rest, limit)?.context("the file ends in the middle of an item")?;
+        let length = cbor::item_length("this file", rest, limit)?
+            .context("the file ends in the middle of an item")?;
         let value = cbor::decode_with("this file", &rest[..length], limit, KeyOrder::Any)?;
         if count < SHOWN {
             items.push(diagnostic::show(&value, 0));

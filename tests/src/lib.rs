@@ -1,0 +1,101 @@
+//! The stage on which whole-program tests and the ceremony play: the four real binaries, and a
+//! folder for each role that stands for a machine.
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// Builds the four binaries, once a process, and returns their folder.
+pub fn programs() -> Result<&'static Path> {
+    static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = PROGRAMS.get_or_init(|| build().map_err(|why| format!("{why:#}")));
+    built.as_deref().map_err(|why| anyhow::anyhow!("{why}"))
+}
+
+fn build() -> Result<PathBuf> {
+    let exe = std::env::current_exe()?;
+    // target/PROFILE/ceremony, or target/PROFILE/deps/some_test
+    let mut folder = exe.parent().context("the program has no folder")?.to_path_buf();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--bins"]);
+    for package in ["signer", "log", "witness", "verifier"] {
+        command.args(["--package", &format!("coldlog-{package}")]);
+    }
+    if folder.ends_with("release") {
+        command.arg("--release");
+    }
+    if !command.status().context("cannot run cargo")?.success() {
+        bail!("the programs do not build");
+    }
+    Ok(folder)
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; -1 when it was killed.
+    pub code: i32,
+    /// stdout
+    pub out: String,
+    /// stderr
+    pub err: String,
+}
+
+/// Runs one of the four programs in a folder; the arguments are split at spaces.
+pub fn run(folder: &Path, line: &str) -> Result<Ran> {
+    let mut words = line.split_whitespace();
+    let program = words.next().context("an empty command")?;
+    let mut command = Command::new(programs()?.join(program));
+    command.current_dir(folder).args(words).stdin(Stdio::null());
+    for role in ["SIGNER", "LOG", "WITNESS"] {
+        command.env_remove(format!("COLDLOG_{role}"));
+    }
+    let output = command.output().with_context(|| format!("cannot run {line}"))?;
+    Ok(ran(&output))
+}
+
+/// The result of a finished process.
+pub fn ran(output: &Output) -> Ran {
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Copies a file or a folder; what is there already is replaced.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry?;
+        let target = match entry.path().strip_prefix(from)? {
+            rest if rest.as_os_str().is_empty() => to.to_path_buf(),
+            rest => to.join(rest),
+        };
+        if entry.file_type().is_dir() {
+            std::fs::create_dir_all(&target)?;
+        } else {
+            if let Some(folder) = target.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            std::fs::copy(entry.path(), &target)
+                .with_context(|| format!("copying {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file that only its owner may read.
+pub fn write_private(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    Ok(options.open(path)?.write_all(text.as_bytes())?)
+}
+
+pub mod story;

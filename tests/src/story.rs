@@ -1,0 +1,210 @@
+//! The whole story, step by step: roles in folders, files through `usb/`.
+
+use crate::{Ran, copy, run, write_private};
+use anyhow::{Context, Result, bail, ensure};
+use std::path::{Path, PathBuf};
+
+/// The witnesses of the story.
+pub const WITNESSES: [&str; 3] = ["w1", "w2", "w3"];
+
+/// A ceremony under way.
+pub struct Story {
+    /// The folder with a folder for each role.
+    pub stage: PathBuf,
+    /// Whether it is told on stdout.
+    pub aloud: bool,
+    /// Cost of the signer's key file.
+    pub scrypt_log_n: u8,
+    /// Commands run so far.
+    pub commands: usize,
+}
+
+impl Story {
+    /// Makes the roles' folders.
+    pub fn new(stage: &Path, aloud: bool, scrypt_log_n: u8) -> Result<Story> {
+        let roles = ["signer", "log", "auditor", "relying", "usb"];
+        for role in roles.iter().chain(&WITNESSES) {
+            std::fs::create_dir_all(stage.join(role))?;
+        }
+        // Absolute, for the programs run inside the roles' folders.
+        let stage = stage.canonicalize()?;
+        Ok(Story { stage, aloud, scrypt_log_n, commands: 0 })
+    }
+
+    /// A role's folder.
+    pub fn at(&self, role: &str) -> PathBuf {
+        self.stage.join(role)
+    }
+
+    /// Says something, when aloud.
+    pub fn tell(&self, text: &str) {
+        if self.aloud {
+            println!("{text}");
+        }
+    }
+
+    /// Runs a command on a machine and expects an exit code.
+    pub fn expect(&mut self, role: &str, line: &str, code: i32) -> Result<Ran> {
+        self.tell(&format!("{role}$ {line}"));
+        let ran = run(&self.at(role), line)?;
+        self.commands += 1;
+        let lines: Vec<&str> = ran.out.lines().chain(ran.err.lines()).collect();
+        let shown = 14;
+        for text in lines.iter().take(shown) {
+            self.tell(&format!("    {text}"));
+        }
+        if lines.len() > shown {
+            self.tell(&format!("    ... and {} more lines", lines.len() - shown));
+        }
+        if ran.code != code {
+            bail!(
+                "{role}$ {line}: exit code {}, expected {code}\n{}{}",
+                ran.code,
+                ran.out,
+                ran.err
+            );
+        }
+        Ok(ran)
+    }
+
+    /// Runs a command that must succeed.
+    pub fn run(&mut self, role: &str, line: &str) -> Result<Ran> {
+        self.expect(role, line, 0)
+    }
+
+    /// Carries a file from one machine to another, through `usb/`.
+    pub fn carry(&self, from: &str, file: &str, to: &str) -> Result<()> {
+        let name = Path::new(file).file_name().context("a file name")?;
+        let stick = self.at("usb").join(name);
+        copy(&self.at(from).join(file), &stick)?;
+        copy(&stick, &self.at(to).join(name))?;
+        let size = std::fs::metadata(&stick)?.len();
+        let size = if stick.is_dir() { "a folder".into() } else { format!("{size} bytes") };
+        self.tell(&format!("  [usb] {} ({size}): {from} -> {to}", name.to_string_lossy()));
+        Ok(())
+    }
+
+    /// Makes every role's keys, the policy, and the log's permission for the signer.
+    pub fn set_up(&mut self) -> Result<()> {
+        self.tell(
+            "\n== The auditor makes an age identity; the signer will seal every record to it",
+        );
+        let recipient = self.run("auditor", "verifier identity -o auditor.key")?.out;
+        self.tell("\n== The signer makes its key, its journal and its genesis");
+        write_private(&self.at("signer").join("passphrase"), "a ceremony, not a secret\n")?;
+        let log_n = self.scrypt_log_n;
+        let line = format!(
+            "signer init --name signer.example/releases --operator Ada --operator Grace --auditor {} --scrypt-log-n {log_n} --passphrase-file passphrase",
+            recipient.trim()
+        );
+        let made = self.run("signer", &line)?.out;
+        let fingerprint = made.lines().find_map(|line| line.strip_prefix("fingerprint  "));
+        let fingerprint = fingerprint.context("signer init prints a fingerprint")?.to_owned();
+        self.tell("\n== The log and the witnesses make theirs; the policy names them all");
+        self.run("log", "log init --origin log.example/releases --unencrypted")?;
+        let mut policy = std::fs::read_to_string(self.at("log").join("coldlog-log/log.policy"))?;
+        for witness in WITNESSES {
+            let line = format!("witness init --name {witness}.example/witness --unencrypted");
+            self.run(witness, &line)?;
+            let lines = self.at(witness).join("coldlog-witness/witness.policy");
+            policy.push_str(&std::fs::read_to_string(lines)?);
+        }
+        let members: Vec<String> =
+            WITNESSES.iter().map(|w| format!("{w}.example/witness")).collect();
+        policy.push_str(&format!(
+            "group two-of-three 2 {}\nquorum two-of-three\n",
+            members.join(" ")
+        ));
+        std::fs::write(self.at("log").join("policy"), policy)?;
+        for role in ["signer", "auditor", "relying"].iter().chain(&WITNESSES) {
+            self.carry("log", "policy", role)?;
+        }
+        for witness in WITNESSES {
+            self.run(witness, "witness add-log policy")?;
+        }
+        self.tell(
+            "\n== The log's operator allows the signer, after hearing the fingerprint by telephone",
+        );
+        self.carry("signer", "coldlog-signer/genesis.cbor", "log")?;
+        self.run("log", &format!("log allow genesis.cbor --fingerprint {fingerprint}"))?;
+        Ok(())
+    }
+
+    /// Signs files and carries them all the way to proofs; returns the tail that was written down.
+    pub fn round(&mut self, name: &str, files: &[PathBuf], version: &str) -> Result<String> {
+        self.tell(&format!("\n== {name}: {} documents are signed, offline", files.len()));
+        let tail = self.sign(name, files, version)?;
+        self.run("signer", &format!("signer export -o {name}.batch.cbor"))?;
+        self.carry("signer", &format!("{name}.batch.cbor"), "log")?;
+        self.tell(
+            "\n== The log verifies and appends; the witnesses cosign what extends what they saw",
+        );
+        self.run("log", &format!("log append {name}.batch.cbor"))?;
+        self.cosign(name)?;
+        self.tell(
+            "\n== The receipts go back; the signer verifies all of them and writes the proofs",
+        );
+        self.run(
+            "log",
+            &format!("log receipts {name}.batch.cbor -o {name}.receipts.cbor --policy policy"),
+        )?;
+        self.carry("log", &format!("{name}.receipts.cbor"), "signer")?;
+        self.run("signer", &format!("signer import {name}.receipts.cbor --policy policy"))?;
+        Ok(tail)
+    }
+
+    /// Signs files; returns the tail.
+    pub fn sign(&mut self, name: &str, files: &[PathBuf], version: &str) -> Result<String> {
+        let list: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
+        std::fs::write(self.at("signer").join(format!("{name}.list")), list)?;
+        let line = format!(
+            "signer sign --files-from {name}.list --operator Ada --version {version} --purpose release --passphrase-file passphrase"
+        );
+        let out = self.run("signer", &line)?.out;
+        let tail = out.rsplit_once("tail: ").context("signer sign prints the tail")?.1;
+        Ok(tail.trim().to_owned())
+    }
+
+    /// Has the newest head cosigned by all witnesses.
+    pub fn cosign(&mut self, name: &str) -> Result<()> {
+        self.run("log", &format!("log witness-request -o {name}.witness-request.cbor"))?;
+        for witness in WITNESSES {
+            self.carry("log", &format!("{name}.witness-request.cbor"), witness)?;
+            let answer = format!("{name}-{witness}.witness-response.cbor");
+            self.run(witness, &format!("witness cosign {name}.witness-request.cbor -o {answer}"))?;
+            self.carry(witness, &answer, "log")?;
+        }
+        let answers: Vec<String> =
+            WITNESSES.iter().map(|w| format!("{name}-{w}.witness-response.cbor")).collect();
+        self.run("log", &format!("log add-cosignatures {} --policy policy", answers.join(" ")))?;
+        Ok(())
+    }
+}
+
+/// The documents below a folder, as paths relative to it; hidden folders and build products left out.
+pub fn documents(folder: &Path) -> Result<Vec<PathBuf>> {
+    let skip = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        let hidden = name.starts_with('.') && entry.depth() > 0;
+        hidden || (entry.file_type().is_dir() && (name == "target" || name == "coldlog-ceremony"))
+    };
+    let mut found = Vec::new();
+    for entry in
+        walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(|e| !skip(e))
+    {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy();
+        let ours = [".sig", ".minisig", ".proof"].iter().any(|end| name.ends_with(end));
+        let line = !name.contains('\n') && entry.path().to_str().is_some();
+        if entry.file_type().is_file() && !ours && line {
+            found.push(entry.path().strip_prefix(folder)?.to_path_buf());
+        }
+    }
+    ensure!(
+        found.len() >= 20,
+        "{} holds {} documents; the story needs 20 at least",
+        folder.display(),
+        found.len()
+    );
+    Ok(found)
+}
