@@ -77,6 +77,16 @@ pub fn extends(older: &Checkpoint, newer: &Checkpoint, path: &[Hash]) -> Result<
         return Ok(());
     }
     let (old, new) = (older.size, newer.size);
+    // Where the older tree is a complete subtree of the newer one, a path does not hold its root. To
+    // convict, the other root stands in front of the path that proves it.
+    if let Some((shown, rest)) = path.split_first()
+        && old.is_power_of_two()
+        && *shown != older.root
+        && verify_consistency(old, new, rest, *shown, newer.root).is_ok()
+    {
+        let why = ProofError::Rewritten { size: old, expected: older.root, computed: *shown };
+        return Err(Misfit::Rewritten { old, new, why });
+    }
     verify_consistency(old, new, path, older.root, newer.root).map_err(|why| match why {
         ProofError::Rewritten { .. } => Misfit::Rewritten { old, new, why },
         why => Misfit::NotProven { old, new, why },

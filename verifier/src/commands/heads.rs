@@ -123,7 +123,11 @@ pub fn cross_check(
         let size = published.checkpoint.size;
         for (path, head) in read.iter().filter(|(_, head)| head.checkpoint.size <= size) {
             let mut tree = Tree::new(source, size);
-            let proof = tree.consistency(head.checkpoint.size)?;
+            let mut proof = tree.consistency(head.checkpoint.size)?;
+            let shown = tree.root_at(head.checkpoint.size)?;
+            if head.checkpoint.size.is_power_of_two() && shown != head.checkpoint.root {
+                proof.insert(0, shown);
+            }
             fit(head, &published, &proof, &policy, evidence).map_err(|e| name(e, path))?;
             compared += 1;
         }
