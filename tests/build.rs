@@ -1,0 +1,30 @@
+//! Says to the tests which peers are at hand. A missing one is reported as ignored; with CI=true it
+//! is a failure.
+
+use std::process::{Command, Stdio};
+
+fn main() {
+    println!("cargo::rerun-if-env-changed=CI");
+    println!("cargo::rerun-if-env-changed=PATH");
+    println!("cargo::rerun-if-env-changed=COLDLOG_PYTHON");
+    let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    let python = std::env::var("COLDLOG_PYTHON").unwrap_or_else(|_| "python3".into());
+    let peers: [(&str, &str, &[&str]); 6] = [
+        ("ssh_keygen", "ssh-keygen", &["-?"]),
+        ("minisign", "minisign", &["-v"]),
+        ("age", "age", &["--version"]),
+        ("strace", "strace", &["-V"]),
+        ("unshare", "unshare", &["-rn", "true"]),
+        ("scitt_cose", &python, &["-c", "import scitt_cose, cbor2"]),
+    ];
+    for (name, program, arguments) in peers {
+        println!("cargo::rustc-check-cfg=cfg(have_{name})");
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // ssh-keygen answers -? with its usage and 1; to be found is enough for it.
+        let found = command.status().is_ok_and(|status| status.success() || name == "ssh_keygen");
+        if ci || found {
+            println!("cargo::rustc-cfg=have_{name}");
+        }
+    }
+}

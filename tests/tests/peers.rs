@@ -1,0 +1,325 @@
+//! Other people's tools read what ours write, and ours what theirs write.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use coldlog_spec::cbor::KeyOrder;
+use coldlog_spec::ed25519::PublicKey;
+use coldlog_spec::hash::{Hash, from_hex, to_hex};
+use coldlog_spec::merkle::leaf_hash;
+use coldlog_spec::proof::{Proof, transparent};
+use coldlog_spec::statement::SignedStatement;
+use coldlog_tests::story::Story;
+use coldlog_tests::{Ran, ran, run};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn tool(folder: &Path, program: &str, arguments: &[&str], stdin: Option<&Path>) -> Ran {
+    let mut command = Command::new(program);
+    command.current_dir(folder).args(arguments);
+    match stdin {
+        Some(path) => command.stdin(File::open(path).unwrap()),
+        None => command.stdin(Stdio::null()),
+    };
+    ran(&command.output().unwrap_or_else(|e| panic!("{program} is needed for this test: {e}")))
+}
+
+fn told(stage: &Path) -> Story {
+    let mut story = Story::new(stage, false, 10).unwrap();
+    let files: Vec<PathBuf> = (0..4).map(|n| format!("document-{n}.txt").into()).collect();
+    for file in &files {
+        std::fs::write(story.at("signer").join(file), format!("contents of {}", file.display()))
+            .unwrap();
+    }
+    story.set_up().unwrap();
+    story.round("monday", &files[..2], "1").unwrap();
+    story.round("tuesday", &files[2..], "2").unwrap();
+    story
+}
+
+#[test]
+#[cfg_attr(not(have_ssh_keygen), ignore = "ssh-keygen is not installed")]
+fn ssh_keygen_accepts_our_signatures_and_refuses_a_changed_document() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = told(stage.path());
+    let folder = story.at("signer");
+    let verify = |document: &str| {
+        let signature = "document-1.txt.sig";
+        let arguments = [
+            "-Y",
+            "verify",
+            "-f",
+            "coldlog-signer/allowed_signers",
+            "-I",
+            "signer.example/releases",
+            "-n",
+            "file",
+            "-s",
+            signature,
+        ];
+        tool(&folder, "ssh-keygen", &arguments, Some(&folder.join(document)))
+    };
+    let good = verify("document-1.txt");
+    assert_eq!(good.code, 0, "{}{}", good.out, good.err);
+    assert_ne!(verify("document-2.txt").code, 0);
+}
+
+#[test]
+#[cfg_attr(not(have_minisign), ignore = "minisign is not installed")]
+fn minisign_accepts_our_signatures_and_refuses_a_changed_document() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    let folder = story.at("signer");
+    std::fs::write(folder.join("mini.txt"), "for minisign").unwrap();
+    story
+        .run(
+            "signer",
+            "signer sign mini.txt --format minisign --operator Ada --passphrase-file passphrase",
+        )
+        .unwrap();
+    let arguments = ["-V", "-p", "coldlog-signer/minisign.pub", "-m", "mini.txt"];
+    let good = tool(&folder, "minisign", &arguments, None);
+    assert_eq!(good.code, 0, "{}{}", good.out, good.err);
+    std::fs::write(folder.join("mini.txt"), "for minisigN").unwrap();
+    assert_ne!(tool(&folder, "minisign", &arguments, None).code, 0);
+}
+
+#[test]
+#[cfg_attr(not(have_ssh_keygen), ignore = "ssh-keygen is not installed")]
+fn a_key_and_a_signature_of_ssh_keygen_are_taken() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    let folder = story.at("signer");
+    let made = tool(&folder, "ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "old"], None);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let recipient = story.run("auditor", "verifier identity -o second.key").unwrap().out;
+    story.run("signer", &format!("signer --home imported init --name old.example --operator Ada --auditor {} --import-ssh-key old --scrypt-log-n 10 --passphrase-file passphrase", recipient.trim())).unwrap();
+    let line = std::fs::read_to_string(folder.join("imported/signer.pub")).unwrap();
+    let theirs = std::fs::read_to_string(folder.join("old.pub")).unwrap();
+    assert_eq!(line.split(' ').nth(1), theirs.split(' ').nth(1));
+    // Ed25519 and SSHSIG are deterministic: both tools write the same file, to the byte.
+    std::fs::write(folder.join("own.txt"), "signed by both").unwrap();
+    story
+        .run("signer", "signer --home imported sign own.txt --operator Ada --output-dir ours --passphrase-file passphrase")
+        .unwrap();
+    let arguments = ["-q", "-Y", "sign", "-f", "old", "-n", "file", "own.txt"];
+    let signed = tool(&folder, "ssh-keygen", &arguments, None);
+    assert_eq!(signed.code, 0, "{}", signed.err);
+    let ours = std::fs::read_to_string(folder.join("ours/own.txt.sig")).unwrap();
+    assert_eq!(std::fs::read_to_string(folder.join("own.txt.sig")).unwrap(), ours);
+}
+
+#[test]
+#[cfg_attr(not(have_age), ignore = "age is not installed")]
+fn age_opens_a_sealed_record_and_its_digest_is_the_commitment() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = told(stage.path());
+    let public = story.at("log").join("coldlog-log/public");
+    let sealed = std::fs::read(public.join("sealed/000.p/5")).unwrap();
+    let entries = std::fs::read(public.join("tile/entries/000.p/5")).unwrap();
+    let sealed = coldlog_spec::tile::decode_bundle(&sealed, 5).unwrap();
+    let entries = coldlog_spec::tile::decode_bundle(&entries, 5).unwrap();
+    for (sealed, entry) in sealed.iter().zip(entries) {
+        let folder = story.at("auditor");
+        std::fs::write(folder.join("one.age"), sealed).unwrap();
+        let opened =
+            tool(&folder, "age", &["-d", "-i", "auditor.key", "-o", "one", "one.age"], None);
+        assert_eq!(opened.code, 0, "{}", opened.err);
+        let statement = coldlog_spec::statement::Statement::decode(entry).unwrap();
+        assert_eq!(Hash::of(&std::fs::read(folder.join("one")).unwrap()), statement.commitment());
+    }
+}
+
+fn python(folder: &Path, script: &str, arguments: &[&str]) -> Ran {
+    let python = std::env::var("COLDLOG_PYTHON").unwrap_or_else(|_| "python3".into());
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
+    let mut all = vec![script.to_str().unwrap()];
+    all.extend(arguments);
+    tool(folder, &python, &all, None)
+}
+
+#[test]
+#[cfg_attr(not(have_scitt_cose), ignore = "scitt-cose and cbor2 are not installed")]
+fn scitt_cose_verifies_our_statement_receipt_and_transparent_statement() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    for part in ["statement", "receipt"] {
+        story
+            .run(
+                "signer",
+                &format!("verifier export document-3.txt.proof --{part} -o three.{part}"),
+            )
+            .unwrap();
+    }
+    let folder = story.at("signer");
+    let proof =
+        Proof::decode(&std::fs::read(folder.join("document-3.txt.proof")).unwrap()).unwrap();
+    let policy = std::fs::read(folder.join("policy")).unwrap();
+    let policy = coldlog_spec::policy::Policy::parse(&policy).unwrap();
+    let log = to_hex(policy.receipt_key("log.example/releases").unwrap().as_bytes());
+    let signer = std::fs::read_to_string(folder.join("coldlog-signer/signer.pub")).unwrap();
+    let signer = coldlog_spec::document::parse_public_key(&signer).unwrap();
+    let key = to_hex(signer.as_bytes());
+    std::fs::write(folder.join("three.disclosure"), &proof.disclosure).unwrap();
+    let script = "scitt_verify.py";
+    let good: [&[&str]; 3] = [
+        &["statement", "three.statement", "--key", &key, "--preimage", "three.disclosure"],
+        &["receipt", "three.receipt", "--statement", "three.statement", "--log-key", &log],
+        &["transparent", "document-3.txt.proof", "--key", &key, "--log-key", &log],
+    ];
+    for arguments in good {
+        let ran = python(&folder, script, arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {}", ran.err);
+    }
+    // The keys swapped: every one is refused.
+    let bad: [&[&str]; 3] = [
+        &["statement", "three.statement", "--key", &log],
+        &["receipt", "three.receipt", "--statement", "three.statement", "--log-key", &key],
+        &["transparent", "document-3.txt.proof", "--key", &key, "--log-key", &key],
+    ];
+    for arguments in bad {
+        assert_eq!(python(&folder, script, arguments).code, 1, "{arguments:?}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(have_scitt_cose), ignore = "scitt-cose and cbor2 are not installed")]
+fn ours_verifies_what_scitt_cose_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = python(folder.path(), "scitt_make.py", &["."]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let read = |name: String| std::fs::read(folder.path().join(name)).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&read("index.json".into())).unwrap();
+    let key = |name: &str| {
+        PublicKey::from_bytes(&from_hex(index[name].as_str().unwrap()).unwrap()).unwrap()
+    };
+    let (issuer, log) = (key("issuer_public_key"), key("log_public_key"));
+    for n in 0..5 {
+        let statement = read(format!("statement-{n}.cbor"));
+        assert!(SignedStatement::decode(&statement, KeyOrder::Any).unwrap().verify(&issuer));
+        let (sign1, receipts) = transparent(&read(format!("transparent-{n}.cbor"))).unwrap();
+        assert_eq!(sign1.encode(), statement);
+        assert_eq!(receipts.len(), 1);
+        receipts[0].verify_inclusion(&log, leaf_hash(&statement)).unwrap();
+        assert!(receipts[0].verify_inclusion(&issuer, leaf_hash(&statement)).is_err());
+    }
+}
+
+#[test]
+#[cfg_attr(not(have_scitt_cose), ignore = "scitt-cose and cbor2 are not installed")]
+fn cbor2_reads_every_cbor_file_and_writes_the_same_bytes() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    story
+        .run("signer", "verifier export document-3.txt.proof --statement -o three.statement")
+        .unwrap();
+    let mut files = Vec::new();
+    for entry in walkdir::WalkDir::new(stage.path()) {
+        let path = entry.unwrap().into_path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let cbor = [".cbor", ".proof", ".statement"].iter().any(|end| name.ends_with(end));
+        if cbor && path.is_file() {
+            files.push(path.to_str().unwrap().to_owned());
+        }
+    }
+    assert!(files.len() > 20, "{files:?}");
+    let arguments: Vec<&str> = files.iter().map(String::as_str).collect();
+    let ran = python(stage.path(), "cbor_roundtrip.py", &arguments);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert_eq!(ran.out.lines().count(), files.len());
+}
+
+#[test]
+#[cfg_attr(not(have_unshare), ignore = "unshare -rn does not work here")]
+fn every_file_command_works_without_any_network() {
+    // The story's own programs run inside a network namespace without interfaces.
+    let ran = Command::new("unshare")
+        .args(["-rn"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "the_story_in_short", "--include-ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && out.contains("1 passed"),
+        "{out}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+#[test]
+fn the_story_in_short() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    story.run("signer", "verifier check document-3.txt --policy policy").unwrap();
+    story.run("log", "log fsck").unwrap();
+    story.run("signer", "signer status").unwrap();
+}
+
+#[test]
+#[cfg_attr(not(have_strace), ignore = "strace is not installed")]
+fn no_command_asks_for_a_socket() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = told(stage.path());
+    let lines = [
+        ("signer", "signer sign policy --operator Ada --passphrase-file passphrase"),
+        ("signer", "signer export -o traced.batch.cbor"),
+        ("signer", "signer import tuesday.receipts.cbor --policy policy"),
+        ("signer", "verifier check document-3.txt --policy policy"),
+        ("log", "log append tuesday.batch.cbor"),
+        ("log", "log witness-request -o traced.witness-request.cbor"),
+        ("w1", "witness cosign tuesday.witness-request.cbor -o traced.witness-response.cbor"),
+    ];
+    for (role, line) in lines {
+        let mut words = line.split(' ');
+        let program = coldlog_tests::programs().unwrap().join(words.next().unwrap());
+        let trace = stage.path().join("trace");
+        let ran = Command::new("strace")
+            .current_dir(story.at(role))
+            .args(["-f", "-e", "trace=network", "-o"])
+            .arg(&trace)
+            .arg(program)
+            .args(words)
+            .output()
+            .unwrap();
+        // A witness asked again from an older size says no; that is an answer too.
+        assert!(
+            ran.status.code().is_some_and(|code| code < 2),
+            "{line}: {}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        let trace = std::fs::read_to_string(&trace).unwrap();
+        let asked: Vec<&str> =
+            trace.lines().filter(|l| l.contains("socket(") || l.contains("connect(")).collect();
+        assert!(asked.is_empty(), "{line}: {asked:?}");
+    }
+}
+
+#[test]
+fn the_signer_links_no_network_crate() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = Command::new(cargo)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "tree",
+            "--offline",
+            "--package",
+            "coldlog-signer",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ])
+        .output()
+        .unwrap();
+    let tree = String::from_utf8_lossy(&tree.stdout);
+    assert!(tree.contains("coldlog-kit"), "{tree}");
+    let network =
+        ["tokio", "hyper", "reqwest", "ureq", "axum", "mio", "socket2", "rustls", "openssl"];
+    for line in tree.lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        assert!(!network.contains(&name), "the signer links {name}");
+    }
+    // The check can fail: a crate that is linked is seen.
+    assert!(tree.lines().any(|line| line.starts_with("rusqlite ")));
+    let _ = run(Path::new("."), "signer --version").unwrap();
+}
