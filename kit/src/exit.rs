@@ -61,6 +61,6 @@ pub fn finish(program: &str, outcome: Outcome) -> ExitCode {
             text.push_str(&cause);
         }
     }
-    eprintln!("{program}: {}", crate::terminal::escape(&text));
+    crate::terminal::talk(format!("{program}: {text}"));
     ExitCode::from(code)
 }

@@ -109,11 +109,40 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing, mode: Mode) -> Resul
     Ok(())
 }
 
+/// Writes evidence: to `path`, or beside it under a number where something else stands there already.
+/// Evidence is never replaced, and never lost for want of a name. Returns where it is.
+pub fn write_evidence(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
+    for number in 0..1000 {
+        let path = match number {
+            0 => path.to_path_buf(),
+            number => crate::inputs::with_suffix(path, &number.to_string()),
+        };
+        if read(&path, bytes.len() as u64).is_ok_and(|there| there == bytes) {
+            return Ok(path);
+        }
+        if fs::symlink_metadata(&path).is_err() {
+            write(&path, bytes, Existing::Keep, Mode::Public)?;
+            return Ok(path);
+        }
+    }
+    bail!(
+        "{} and a thousand names after it are taken; name another with --evidence",
+        path.display()
+    )
+}
+
 /// Makes a folder's entries durable.
 pub fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .with_context(|| format!("syncing the folder {}", folder.display()))
+}
+
+/// Makes a folder that only its owner may enter, durably; one that is there is closed to others.
+pub fn create_private_folder(folder: &Path) -> Result<()> {
+    create_folder(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("closing {} to others", folder.display()))
 }
 
 /// Makes a folder and its parents, durably.

@@ -142,7 +142,9 @@ impl<'a> Tree<'a> {
 /// The log's newest head, as published.
 pub fn head(source: &dyn Source) -> Result<SignedCheckpoint> {
     let Some(bytes) = source.get("checkpoint", MAX_NOTE)? else {
-        bail!("no `checkpoint` there: this is not a published log");
+        bail!(
+            "no `checkpoint` there: name the published folder of a log (its `public/`, or a copy)"
+        );
     };
     SignedCheckpoint::decode(&bytes).context("the log's checkpoint is damaged")
 }

@@ -22,3 +22,9 @@ pub fn say(text: impl std::fmt::Display) {
     use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{}", escape(&text.to_string()));
 }
+
+/// Talks on stderr; where even that is full or gone, the exit code still says it.
+pub fn talk(text: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{}", escape(&text.to_string()));
+}

@@ -34,7 +34,7 @@ impl Index {
             Ok(index) => Ok(index),
             Err(why) => {
                 // Everything in it is derived; what is damaged is set aside, not deleted.
-                eprintln!("log: the index is rebuilt: {why:#}");
+                coldlog_kit::terminal::talk(format!("log: the index is rebuilt: {why:#}"));
                 if path.exists() {
                     let aside =
                         path.with_extension(format!("damaged-{}", coldlog_kit::time::now()));

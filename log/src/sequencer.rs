@@ -30,7 +30,7 @@ impl<'a> Edge<'a> {
             });
         }
         let mut edge = Edge { store, size, rows, entries: Vec::new(), sealed: Vec::new() };
-        if size % WIDTH != 0 {
+        if !size.is_multiple_of(WIDTH) {
             edge.entries = tree.bundle(size / WIDTH, entries_path)?;
             edge.sealed = tree.bundle(size / WIDTH, sealed_path)?;
         }
@@ -51,7 +51,7 @@ impl<'a> Edge<'a> {
         }
         let index = self.size;
         self.size += 1;
-        if self.size % WIDTH == 0 {
+        if self.size.is_multiple_of(WIDTH) {
             self.put_bundles(index / WIDTH, WIDTH)?;
             self.entries.clear();
             self.sealed.clear();
@@ -79,7 +79,7 @@ impl<'a> Edge<'a> {
 
     /// Writes the partial tiles and bundles, and computes the root from what is stored.
     pub fn finish(self) -> Result<(u64, Hash)> {
-        if self.size % WIDTH != 0 {
+        if !self.size.is_multiple_of(WIDTH) {
             self.put_bundles(self.size / WIDTH, self.size % WIDTH)?;
         }
         for (level, row) in self.rows.iter().enumerate().filter(|(_, row)| !row.is_empty()) {

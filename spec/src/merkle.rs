@@ -175,7 +175,10 @@ pub fn verify_consistency(
 
 /// Whether `[start, end)` can be a subtree: `start` is a multiple of the power of two that holds it.
 pub fn is_subtree(start: u64, end: u64) -> bool {
-    end > start && (end - start).checked_next_power_of_two().is_some_and(|width| start % width == 0)
+    end > start
+        && (end - start)
+            .checked_next_power_of_two()
+            .is_some_and(|width| start.is_multiple_of(width))
 }
 
 /// Checks that the subtree `[start, end)` with `subtree_root` is part of the tree of `size` with

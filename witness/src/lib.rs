@@ -109,6 +109,12 @@ pub struct Cosign {
 /// `witness cosign`: decide, persist, and only then answer.
 pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
     let body = Request::body_of_file(&files::read(&options.request, MAX_NOTE as u64 * 2)?)?;
+    if !home.join("logs").is_dir() {
+        return coldlog_kit::exit::trouble(format!(
+            "{} is no witness's folder; make one with `witness init`",
+            home.display()
+        ));
+    }
     let keys = Keys::load(&home.join("key.age"), "witness", &options.secret)?;
     let existing = Existing::from_force(options.force);
     if existing == Existing::Keep && options.output.exists() {
@@ -139,8 +145,8 @@ pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
         };
         answer(refusal.status(), body)?;
         if let Refusal::NotAnExtension { evidence: Some(evidence), .. } = &refusal {
-            files::write(&options.evidence, &evidence.encode(), Existing::Replace, Mode::Public)?;
-            return no(format!("{refusal}; the evidence is in {}", options.evidence.display()));
+            let place = files::write_evidence(&options.evidence, &evidence.encode())?;
+            return no(format!("{refusal}; the evidence is in {}", place.display()));
         }
         return Err(Failure::No(refusal.into()));
     }

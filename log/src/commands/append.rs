@@ -6,7 +6,7 @@ use crate::sequencer::Edge;
 use crate::store::Store;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, Outcome, no};
-use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::files::{self, Existing};
 use coldlog_kit::published::Tree;
 use coldlog_kit::secret::Source;
 use coldlog_kit::sequence::Reader;
@@ -170,7 +170,7 @@ impl State<'_> {
                         );
                         let path = self.place.home.join("evidence").join(name);
                         files::create_folder(&self.place.home.join("evidence"))?;
-                        files::write(&path, &evidence.encode(), Existing::Replace, Mode::Public)?;
+                        let path = files::write_evidence(&path, &evidence.encode())?;
                         return no(format!("record {number}: {refusal}: {}", path.display()));
                     }
                     let refusal = anyhow::Error::from(refusal);

@@ -49,8 +49,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let cosigned = match verify_head(&header, &policy, memory.as_ref()) {
         Ok(cosigned) => cosigned,
         Err(Refusal::History { misfit, evidence: Some(evidence) }) => {
-            files::write(&options.evidence, &evidence.encode(), Existing::Replace, Mode::Public)?;
-            return no(format!("{misfit}; the evidence is in {}", options.evidence.display()));
+            let place = files::write_evidence(&options.evidence, &evidence.encode())?;
+            return no(format!("{misfit}; the evidence is in {}", place.display()));
         }
         Err(other) => return Err(Failure::No(other.into())),
     };

@@ -44,7 +44,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     for auditor in &options.auditors {
         recipients.push(seal::parse_recipient(auditor)?);
     }
-    files::create_folder(home)?;
+    // The journal holds disclosures in the clear: nobody else may look in.
+    files::create_private_folder(home)?;
     let _lock = files::lock(home)?;
     let key_file = home.join("key.age");
     let journal_file = home.join("journal.sqlite");

@@ -2,7 +2,7 @@
 
 use crate::journal::{Draft, Journal, Row};
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{Outcome, no};
+use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::inputs;
 use coldlog_kit::keyfile::Keys;
@@ -58,10 +58,7 @@ struct Task {
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     let Some(scheme) = Scheme::from_name(&options.format) else {
-        return coldlog_kit::exit::trouble(format!(
-            "--format is sshsig or minisign, found {:?}",
-            options.format
-        ));
+        return trouble(format!("--format is sshsig or minisign, found {:?}", options.format));
     };
     let tasks = tasks(options, scheme)?;
     inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
@@ -94,6 +91,17 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
                     releases.push((Some(sequence), task, signature_bytes(&row)));
                 }
                 continue;
+            }
+            // What would be refused when it is written is refused before it is recorded.
+            if let Some(path) = &task.output
+                && !options.force
+                && path.symlink_metadata().is_ok()
+            {
+                return trouble(format!(
+                    "{} exists already, and is not the signature of this document, version and purpose; nothing more was recorded (tail {}); choose an --output-dir, or say --force to replace it",
+                    path.display(),
+                    journal.tail()?.tail.short()
+                ));
             }
             let record = sign_one(&key, task, &digest, options, &device)?;
             let Operation::Sign { signature, .. } = &record.operation else { continue };
@@ -129,7 +137,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         tail.short()
     );
     if tasks.iter().any(|task| task.output.is_none()) {
-        eprintln!("{line}")
+        coldlog_kit::terminal::talk(line)
     } else {
         say(line)
     }

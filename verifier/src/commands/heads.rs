@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
-use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::files;
 use coldlog_kit::published::{Folder, Tree};
 use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -173,8 +173,8 @@ fn fit(
     let evidence =
         Evidence::SplitView { first: older.encode(), second: newer.encode(), path: path.to_vec() };
     if judge(&evidence, policy).is_ok() {
-        files::write(evidence_file, &evidence.encode(), Existing::Replace, Mode::Public)?;
-        return no(format!("{misfit}; the evidence is in {}", evidence_file.display()));
+        let place = files::write_evidence(evidence_file, &evidence.encode())?;
+        return no(format!("{misfit}; the evidence is in {}", place.display()));
     }
     no(misfit)
 }

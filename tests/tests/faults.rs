@@ -1,0 +1,227 @@
+//! Killed at every write, and on a full disk. `strace` injects the fault into the real programs: the
+//! Nth of the calls that change a disk kills the process, or finds no space, for every N there is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use coldlog_tests::story::Story;
+use coldlog_tests::{Ran, copy, programs, ran, run};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const CALLS: &str = "write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,ftruncate,mkdir";
+
+fn strace(folder: &Path, calls: &str, fault: &str, line: &str) -> Ran {
+    let mut words = line.split(' ');
+    let program = programs().unwrap().join(words.next().unwrap());
+    let mut command = Command::new("strace");
+    command.current_dir(folder).args(["-f", "-qq", "-o", "/dev/null", "-e"]);
+    command.arg(format!("trace={calls}")).arg("-e").arg(format!("inject={calls}:{fault}"));
+    ran(&command.arg(program).args(words).output().expect("strace is needed for this test"))
+}
+
+/// Runs a command in a fresh copy of a folder, killed at the Nth call of each kind, for every N until
+/// it ends by itself; calls `look` with the copy after each kill.
+fn killed_everywhere(base: &Path, line: &str, look: impl Fn(&Path, &str)) {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut kills = 0;
+    // strace counts each kind of call by itself.
+    for call in CALLS.split(',') {
+        for n in 1..2000 {
+            let folder = scratch.path().join("copy");
+            copy(base, &folder).unwrap();
+            let ran = strace(&folder, call, &format!("signal=SIGKILL:when={n}"), line);
+            if ran.code != 0 {
+                kills += 1;
+                look(&folder, &format!("{call} {n}"));
+            }
+            std::fs::remove_dir_all(&folder).unwrap();
+            if ran.code == 0 {
+                break;
+            }
+        }
+    }
+    assert!(kills > 8, "only {kills} kills: the faults were not injected");
+}
+
+fn begun(stage: &Path) -> Story {
+    let mut story = Story::new(stage, false, 10).unwrap();
+    for n in 0..3 {
+        std::fs::write(story.at("signer").join(format!("d{n}.txt")), format!("document {n}"))
+            .unwrap();
+    }
+    story.set_up().unwrap();
+    story
+}
+
+fn files(count: usize) -> Vec<PathBuf> {
+    (0..count).map(|n| format!("d{n}.txt").into()).collect()
+}
+
+// The names of documents in the journal.
+fn recorded(folder: &Path) -> Vec<String> {
+    let list = run(folder, "signer list --json").unwrap();
+    assert_eq!(list.code, 0, "{}", list.err);
+    let list: serde_json::Value = serde_json::from_str(&list.out).unwrap();
+    let records = list["records"].as_array().unwrap();
+    records.iter().filter_map(|r| Some(r["document"]["name"].as_str()?.to_owned())).collect()
+}
+
+fn no_signature_without_its_record(folder: &Path, n: &str) {
+    let journal = run(folder, "signer verify-journal").unwrap();
+    assert_eq!(journal.code, 0, "at {n}: {}", journal.err);
+    let recorded: BTreeSet<String> = recorded(folder).into_iter().collect();
+    for file in files(3) {
+        let name = file.display().to_string();
+        let released = folder.join(format!("{name}.sig")).exists();
+        assert!(!released || recorded.contains(&name), "at {n}: {name} is released, not recorded");
+    }
+}
+
+const SIGN: &str = "signer sign d0.txt d1.txt d2.txt --operator Ada --passphrase-file passphrase";
+
+#[test]
+#[cfg_attr(not(have_strace), ignore = "strace is not installed")]
+fn a_signer_killed_at_any_write_loses_nothing_and_doubles_nothing() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = begun(stage.path());
+    killed_everywhere(&story.at("signer"), SIGN, |folder, n| {
+        no_signature_without_its_record(folder, n);
+        let again = run(folder, SIGN).unwrap();
+        assert_eq!(again.code, 0, "at {n}: {}", again.err);
+        assert_eq!(recorded(folder), ["d0.txt", "d1.txt", "d2.txt"], "at {n}");
+        no_signature_without_its_record(folder, n);
+        assert!(files(3).iter().all(|f| folder.join(format!("{}.sig", f.display())).exists()));
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_strace), ignore = "strace is not installed")]
+fn a_signer_on_a_full_disk_releases_nothing_without_its_record() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = begun(stage.path());
+    let scratch = tempfile::tempdir().unwrap();
+    let mut refused = 0;
+    for call in ["write", "pwrite64", "mkdir"] {
+        for n in 1..30 {
+            let folder = scratch.path().join(format!("{call}{n}"));
+            copy(&story.at("signer"), &folder).unwrap();
+            let full = strace(&folder, call, &format!("error=ENOSPC:when={n}+"), SIGN);
+            if full.code == 0 {
+                break;
+            }
+            // Where even stderr is full, nobody hears why; the exit code says it all the same.
+            assert_eq!(full.code, 2, "{call} {n}: {}", full.err);
+            refused += 1;
+            no_signature_without_its_record(&folder, call);
+            let again = run(&folder, SIGN).unwrap();
+            assert_eq!(again.code, 0, "{call} {n}: {}", again.err);
+            assert_eq!(recorded(&folder), ["d0.txt", "d1.txt", "d2.txt"], "{call} {n}");
+        }
+    }
+    assert!(refused > 5, "the disk was never full");
+}
+
+#[test]
+#[cfg_attr(not(have_strace), ignore = "strace is not installed")]
+fn a_log_killed_at_any_write_has_the_old_head_or_the_new_one() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path());
+    story.round("first", &files(2), "1").unwrap();
+    story.sign("second", &files(3)[2..], "2").unwrap();
+    story.run("signer", "signer export -o second.batch.cbor").unwrap();
+    story.carry("signer", "second.batch.cbor", "log").unwrap();
+    let size = |folder: &Path| {
+        let head: serde_json::Value =
+            serde_json::from_str(&run(folder, "log head --json").unwrap().out).unwrap();
+        head["size"].as_u64().unwrap()
+    };
+    assert_eq!(size(&story.at("log")), 3);
+    killed_everywhere(
+        &story.at("log"),
+        "log append second.batch.cbor -o second.receipts.cbor",
+        |folder, n| {
+            assert!([3, 4].contains(&size(folder)), "at {n}");
+            let fsck = run(folder, "log fsck").unwrap();
+            assert_eq!(fsck.code, 0, "at {n}: {}{}", fsck.out, fsck.err);
+            let again = run(folder, "log append second.batch.cbor -o second.receipts.cbor --force")
+                .unwrap();
+            assert_eq!(again.code, 0, "at {n}: {}", again.err);
+            assert_eq!(size(folder), 4, "at {n}");
+            let fsck = run(folder, "log fsck").unwrap();
+            assert_eq!(fsck.code, 0, "at {n}: {}{}", fsck.out, fsck.err);
+        },
+    );
+}
+
+#[test]
+#[cfg_attr(not(have_strace), ignore = "strace is not installed")]
+fn a_witness_killed_at_any_write_never_answers_what_it_does_not_remember() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path());
+    story.sign("first", &files(2), "1").unwrap();
+    story.run("signer", "signer export -o first.batch.cbor").unwrap();
+    story.carry("signer", "first.batch.cbor", "log").unwrap();
+    story.run("log", "log append first.batch.cbor").unwrap();
+    story.run("log", "log witness-request -o r.cbor").unwrap();
+    story.run("log", "log witness-request --old 3 -o again.cbor").unwrap();
+    story.carry("log", "r.cbor", "w1").unwrap();
+    story.carry("log", "again.cbor", "w1").unwrap();
+    killed_everywhere(&story.at("w1"), "witness cosign r.cbor -o answer.cbor", |folder, n| {
+        let heads = run(folder, "witness heads --json").unwrap();
+        assert_eq!(heads.code, 0, "at {n}: {}", heads.err);
+        let remembers = heads.out.contains("\"size\":3");
+        assert!(
+            remembers || !folder.join("answer.cbor").exists(),
+            "at {n}: an answer without memory"
+        );
+        // Asked again: the same request, or, where it remembers, one from its own size.
+        let line = if remembers { "again.cbor" } else { "r.cbor" };
+        let again = run(folder, &format!("witness cosign {line} -o answer.cbor --force")).unwrap();
+        assert_eq!(again.code, 0, "at {n}: {}", again.err);
+    });
+}
+
+#[test]
+#[cfg_attr(not(have_strace), ignore = "strace is not installed")]
+fn an_import_killed_at_any_write_is_finished_by_the_next() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path());
+    story.sign("first", &files(3), "1").unwrap();
+    story.run("signer", "signer export -o first.batch.cbor").unwrap();
+    story.carry("signer", "first.batch.cbor", "log").unwrap();
+    story.run("log", "log append first.batch.cbor").unwrap();
+    story.cosign("first").unwrap();
+    story
+        .run("log", "log receipts first.batch.cbor -o first.receipts.cbor --policy policy")
+        .unwrap();
+    story.carry("log", "first.receipts.cbor", "signer").unwrap();
+    let place = story.at("signer");
+    // The journal names its outputs by their absolute paths; the copies take theirs from here.
+    let line = "signer import first.receipts.cbor --policy policy --output-dir proofs";
+    killed_everywhere(&place, line, |folder, n| {
+        let again = run(folder, line).unwrap();
+        assert_eq!(again.code, 0, "at {n}: {}", again.err);
+        for file in files(3) {
+            let name = file.display();
+            let check =
+                format!("verifier check {name} --proof proofs/{name}.proof --policy policy");
+            let check = run(folder, &check).unwrap();
+            assert_eq!(check.code, 0, "at {n}: {}", check.err);
+        }
+    });
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_trouble_and_named() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = begun(stage.path());
+    std::fs::write(story.at("signer").join("taken"), "a file where a folder should be").unwrap();
+    let ran = run(&story.at("signer"), &format!("{SIGN} --output-dir taken")).unwrap();
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("taken"), "{}", ran.err);
+    // It was recorded before it could not be written; said again elsewhere, it leaves.
+    let recorded_before = recorded(&story.at("signer"));
+    let ran = run(&story.at("signer"), SIGN).unwrap();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(recorded(&story.at("signer")).len() >= recorded_before.len());
+}
