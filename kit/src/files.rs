@@ -131,6 +131,16 @@ pub fn write_evidence(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
     )
 }
 
+/// Whether something stands at a path. Only "not found" means no: any other error is one, for a
+/// state that cannot be read must not pass for a state that was never written.
+pub fn is_there(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e).with_context(|| format!("cannot look at {}", path.display())),
+    }
+}
+
 /// Makes a folder's entries durable.
 pub fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder)

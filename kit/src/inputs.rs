@@ -29,7 +29,8 @@ pub fn expand(
         } else {
             for entry in walkdir::WalkDir::new(&path).sort_by_file_name() {
                 let entry = entry.with_context(|| format!("walking {}", path.display()))?;
-                if entry.file_type().is_file() && !skip(entry.path()) {
+                let leftover = entry.file_name().to_string_lossy().starts_with(".coldlog-");
+                if entry.file_type().is_file() && !leftover && !skip(entry.path()) {
                     files.push(entry.into_path());
                 }
             }

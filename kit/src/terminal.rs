@@ -17,10 +17,23 @@ pub fn escape(text: &str) -> String {
     safe
 }
 
-/// Prints a result on stdout; a reader that went away ends the output, not the work.
+/// A field that comes from outside, for a line of its own: also its newlines are shown escaped, so
+/// that a name cannot forge a line.
+pub fn field(text: &str) -> String {
+    escape(text).replace('\n', "\\n")
+}
+
+/// Prints a result on stdout. A reader that went away ends the output, not the work; a full disk
+/// ends the program with 2, for half a result is none.
 pub fn say(text: impl std::fmt::Display) {
     use std::io::Write;
-    let _ = writeln!(std::io::stdout(), "{}", escape(&text.to_string()));
+    match writeln!(std::io::stdout(), "{}", escape(&text.to_string())) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            talk(format!("cannot write the result: {error}"));
+            std::process::exit(2);
+        }
+        _ => {}
+    }
 }
 
 /// Talks on stderr; where even that is full or gone, the exit code still says it.

@@ -1,7 +1,7 @@
 //! A log's folder: keys and admission private, everything published under `public/`.
 
 use crate::index::{Index, journal_id};
-use crate::store::FolderStore;
+use crate::store::{FolderStore, Store};
 use anyhow::{Context, Result};
 use coldlog_kit::files::{self, FolderLock};
 use coldlog_kit::published;
@@ -37,6 +37,11 @@ impl Place {
         let lock = files::lock(home)?;
         let store = FolderStore::new(public(home));
         let head = published::head(&store)?;
+        // A crash between the swap and this file leaves it to the next that opens the log.
+        let head_path = coldlog_spec::tile::head_path(head.checkpoint.size);
+        if head.checkpoint.size > 0 && !files::is_there(&public(home).join(&head_path))? {
+            store.put(&head_path, &head.encode())?;
+        }
         let index = Index::open(&home.join("index.sqlite"), &store, &head.checkpoint)?;
         Ok(Place { home: home.into(), store, head, index, _lock: lock })
     }
@@ -44,7 +49,7 @@ impl Place {
     /// The signer that may write a journal.
     pub fn admission(&self, claims: &Claims) -> Result<Option<Admission>> {
         let path = admission_path(&self.home, claims);
-        if !path.exists() {
+        if !files::is_there(&path)? {
             return Ok(None);
         }
         let genesis = files::read(&path, 1 << 16)?;

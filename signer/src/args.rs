@@ -36,6 +36,9 @@ pub(crate) enum Command {
         /// The batch file.
         #[arg(short, long)]
         output: PathBuf,
+        /// All records from this number on, with or without receipts: for a log that lost some.
+        #[arg(long)]
+        from: Option<u64>,
         /// Replace the file if it exists.
         #[arg(long)]
         force: bool,

@@ -94,12 +94,21 @@ impl Journal {
         let genesis = Statement::sign(key, claims, &position, Payload::KeyEvent(event));
         let sealed = seal::seal(&disclosure.encode(), recipients)?;
         let mut db = connect(&path)?;
+        // What a reader would refuse must not be committed.
+        Statement::decode(genesis.bytes())?;
+        Disclosure::decode(&disclosure.encode())?;
         let step = db.transaction()?;
         step.execute_batch(SCHEMA)?;
         insert(&step, &genesis, &sealed, &disclosure, None)?;
         put_tail(&step, key, &genesis, claims)?;
         step.commit()?;
         Ok(genesis)
+    }
+
+    /// Whether nothing was committed to a journal's file: what an interrupted init leaves.
+    pub fn is_empty(path: &Path) -> Result<bool> {
+        let version: i64 = connect(path)?.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        Ok(version == 0)
     }
 
     /// Opens a journal and checks that its genesis and its tail hold.
@@ -125,6 +134,8 @@ impl Journal {
             Payload::Commitment(_) => Vec::new(),
         };
         let journal = Journal { db, admission, recipients };
+        // One snapshot: a signing run in another process must not look like damage.
+        journal.db.execute_batch("BEGIN")?;
         let (count, last): (u64, u64) =
             journal.db.query_row("SELECT count(*), max(sequence) FROM records", [], |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -145,6 +156,7 @@ impl Journal {
                 "the journal's tail is not signed by its key: it was altered; keep it, and restore the newest copy"
             );
         }
+        journal.db.execute_batch("COMMIT")?;
         Ok(journal)
     }
 

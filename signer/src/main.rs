@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Init(options) => init::run(home, &options.into()),
         Command::Sign(options) => sign::run(home, &options.into()),
-        Command::Export { output, force } => export::run(home, &output, force),
+        Command::Export { output, from, force } => export::run(home, &output, from, force),
         Command::Import { receipts, policy, output_dir, evidence, force } => {
             import::run(home, &import::Options { receipts, policy, output_dir, evidence, force })
         }

@@ -3,7 +3,7 @@
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::hash::Hash;
 use crate::note::{KeyMaterial, NoteError, VerifierKey};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The largest policy that we read.
 pub const MAX_POLICY: usize = 1 << 20;
@@ -27,7 +27,8 @@ pub struct Policy {
     pub logs: Vec<VerifierKey>,
     /// The keys of the witnesses, each with its name in the policy.
     pub witnesses: Vec<(String, VerifierKey)>,
-    groups: BTreeMap<String, Group>,
+    /// In the order of the file: members stand above their group.
+    groups: Vec<(String, Group)>,
     quorum: Option<String>,
 }
 
@@ -116,7 +117,7 @@ impl Policy {
             digest: Hash::of(bytes),
             logs: Vec::new(),
             witnesses: Vec::new(),
-            groups: BTreeMap::new(),
+            groups: Vec::new(),
             quorum: None,
         };
         let mut quorum_seen = false;
@@ -127,7 +128,9 @@ impl Policy {
             if line.iter().any(|b| !matches!(b, 0x09 | 0x20..=0x7e | 0x80..=0xff)) {
                 return Err(fail("it holds a control character".into()));
             }
-            let text = String::from_utf8_lossy(line);
+            // Opaque octets: what is no UTF-8 keeps each byte apart as a character of its own.
+            let text = String::from_utf8(line.to_vec());
+            let text = text.unwrap_or_else(|_| line.iter().map(|byte| char::from(*byte)).collect());
             let words: Vec<&str> = text.split([' ', '\t']).filter(|w| !w.is_empty()).collect();
             let key = |text: &str| VerifierKey::decode(text).map_err(|e| fail(e.to_string()));
             match words.as_slice() {
@@ -178,7 +181,7 @@ impl Policy {
                         return Err(fail(format!("the name {name} is reserved or taken")));
                     }
                     let members = members.iter().map(|m| (*m).into()).collect();
-                    policy.groups.insert((*name).into(), Group { threshold, members });
+                    policy.groups.push(((*name).into(), Group { threshold, members }));
                 }
                 ["quorum", name] => {
                     if std::mem::replace(&mut quorum_seen, true) {
@@ -192,8 +195,12 @@ impl Policy {
                     }
                 }
                 [word, ..] => {
+                    // What stands there is not repeated: it may be a secret in the wrong place.
                     let known = "log, witness, group or quorum, each with its words";
-                    return Err(fail(format!("expected {known}, found {word:?}")));
+                    let length = word.len();
+                    return Err(fail(format!(
+                        "expected {known}, found another word of {length} bytes"
+                    )));
                 }
             }
         }
@@ -210,13 +217,13 @@ impl Policy {
     }
 
     fn met(&self, name: &str, present: &BTreeSet<&str>) -> bool {
-        match self.groups.get(name) {
-            None => present.contains(name),
-            Some(group) => {
-                let met = group.members.iter().filter(|member| self.met(member, present)).count();
-                met >= group.threshold
+        let mut met = present.clone();
+        for (group, Group { threshold, members }) in &self.groups {
+            if members.iter().filter(|member| met.contains(member.as_str())).count() >= *threshold {
+                met.insert(group);
             }
         }
+        met.contains(name)
     }
 
     /// The log's own signature only: what a witness or a log's operator needs.

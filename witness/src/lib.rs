@@ -23,10 +23,22 @@ pub fn init(home: &Path, name: &str, unencrypted: bool, secret: &Source) -> Outc
         ))?;
     }
     files::create_folder(&home.join("logs"))?;
-    let keys = Keys::generate("witness", name)?;
-    let passphrase =
-        if unencrypted { None } else { Some(secret.ask("the new witness key", true)?) };
-    keys.save(&home.join("key.age"), passphrase.as_ref().map(|p| (p.as_str(), SCRYPT_LOG_N)))?;
+    let key_file = home.join("key.age");
+    if files::is_there(&key_file)? && files::is_there(&home.join("witness.policy"))? {
+        Err(anyhow::anyhow!("{} holds a witness already; choose another --home", home.display()))?;
+    }
+    // A key without its policy lines is what an interrupted init leaves: it goes on with that key.
+    let keys = match files::is_there(&key_file)? {
+        true => Keys::load(&key_file, "witness", secret)?,
+        false => make_keys(&key_file, name, unencrypted, secret)?,
+    };
+    if keys.name != name {
+        Err(anyhow::anyhow!(
+            "{} is the key of {:?}, not of {name:?}",
+            key_file.display(),
+            keys.name
+        ))?;
+    }
     let [ed25519, mldsa] = keys.head_keys().witness_verifiers();
     // Either signature vouches; a policy names the group, and counts it once.
     let lines = format!(
@@ -40,6 +52,14 @@ pub fn init(home: &Path, name: &str, unencrypted: bool, secret: &Source) -> Outc
         home.join("witness.policy").display()
     ));
     Ok(())
+}
+
+fn make_keys(path: &Path, name: &str, unencrypted: bool, secret: &Source) -> Result<Keys> {
+    let keys = Keys::generate("witness", name)?;
+    let passphrase =
+        if unencrypted { None } else { Some(secret.ask("the new witness key", true)?) };
+    keys.save(path, passphrase.as_ref().map(|p| (p.as_str(), SCRYPT_LOG_N)))?;
+    Ok(keys)
 }
 
 fn log_folder(home: &Path, origin: &str) -> PathBuf {
@@ -73,7 +93,7 @@ pub fn add_log(home: &Path, policy: &Path) -> Outcome {
 
 fn keys_of(folder: &Path) -> Result<Vec<VerifierKey>> {
     let path = folder.join("keys");
-    if !path.exists() {
+    if !files::is_there(&path)? {
         return Ok(Vec::new());
     }
     let text =
@@ -83,7 +103,7 @@ fn keys_of(folder: &Path) -> Result<Vec<VerifierKey>> {
 
 fn last_of(folder: &Path) -> Result<Option<SignedCheckpoint>> {
     let path = folder.join("checkpoint");
-    if !path.exists() {
+    if !files::is_there(&path)? {
         return Ok(None);
     }
     let head = SignedCheckpoint::decode(&files::read(&path, MAX_NOTE as u64)?);
@@ -138,7 +158,8 @@ pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
     let _lock = files::lock(home)?;
     let folder = log_folder(home, &request.head.checkpoint.origin);
     let last = last_of(&folder)?;
-    if let Err(refusal) = decide(&request, &keys_of(&folder)?, last.as_ref()) {
+    let log_keys = keys_of(&folder)?;
+    if let Err(refusal) = decide(&request, &log_keys, last.as_ref()) {
         let body = match &refusal {
             Refusal::Stale { known, .. } => format!("{known}\n"),
             other => other.to_string(),
@@ -153,11 +174,18 @@ pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
     let now = time::now();
     let lines = keys.head_keys().cosign(&request.head, now)?;
     let mut cosigned = request.head.clone();
-    // The log's signature stays, others' cosignatures go: the memory is ours.
-    let log = cosigned.checkpoint.origin.clone();
-    cosigned.note.signatures.retain(|line| line.name == log);
+    // The log's signatures stay, one a key; whatever else somebody wrote there is not remembered.
+    cosigned.note.signatures = log_keys
+        .iter()
+        .filter_map(|key| {
+            let lines = &request.head.note.signatures;
+            lines.iter().find(|line| line.id == key.id() && line.name == key.name).cloned()
+        })
+        .collect();
     cosigned.note.signatures.extend(lines.iter().cloned());
-    files::write(&folder.join("checkpoint"), &cosigned.encode(), Existing::Replace, Mode::Public)?;
+    let memory = cosigned.encode();
+    SignedCheckpoint::decode(&memory).context("the head cannot be remembered")?;
+    files::write(&folder.join("checkpoint"), &memory, Existing::Replace, Mode::Public)?;
     answer(200, lines.iter().map(|line| line.encode()).collect())?;
     let checkpoint = &request.head.checkpoint;
     say(format!("cosigned {} at size {}, {}", checkpoint.origin, checkpoint.size, time::show(now)));

@@ -134,8 +134,9 @@ fn one(
     let (size, root) = edge.finish()?;
     let checkpoint = Checkpoint { origin: place.head.checkpoint.origin.clone(), size, root };
     let head = sign(&checkpoint)?;
-    place.store.put(&coldlog_spec::tile::head_path(size), &head.encode())?;
+    // The swap comes first: a signed head that is not in the history must never be published.
     place.store.swap_head(Some(&place.head.encode()), &head.encode())?;
+    place.store.put(&coldlog_spec::tile::head_path(size), &head.encode())?;
     place.index.commit(size)?;
     place.head = head;
     Ok((new, repeated))
@@ -158,8 +159,10 @@ impl State<'_> {
         let statements = verify_parallel(&records, &self.admission);
         for ((_, sealed), statement) in records.iter().zip(statements) {
             let number = self.end.next;
-            let result =
-                statement.and_then(|statement| self.record(&statement).map(|new| (statement, new)));
+            let result = match statement {
+                Ok(statement) => self.record(&statement)?.map(|new| (statement, new)),
+                Err(refusal) => Err(refusal),
+            };
             let (statement, new) = match result {
                 Ok(pair) => pair,
                 Err(refusal) => {
@@ -191,30 +194,37 @@ impl State<'_> {
         Ok(())
     }
 
-    // Whether the record is new; or why it is refused.
-    fn record(&mut self, statement: &Statement) -> Result<bool, Refusal> {
+    // Whether the record is new, or why it is refused. An error in reading is neither.
+    fn record(&mut self, statement: &Statement) -> Result<Result<bool, Refusal>> {
         let (expected, found) = (self.end.next, statement.position.sequence);
         if found != expected {
-            return Err(Refusal::Gap { expected, found });
+            return Ok(Err(Refusal::Gap { expected, found }));
         }
         if found < self.progress.next {
-            let logged = self.logged(statement).unwrap_or_default();
-            return repeats(statement, &logged, &self.admission).map(|()| false);
+            let logged = self.logged(statement)?;
+            return Ok(repeats(statement, &logged, &self.admission).map(|()| false));
         }
-        let (place, roots) = (self.place, &mut self.roots);
+        if let Some(head) = &statement.position.head {
+            self.read_root(head)?;
+        }
+        let (place, roots) = (self.place, &self.roots);
         let own_history = |head: &KnownHead| {
-            let newest = &place.head.checkpoint;
-            if head.origin != newest.origin || head.size > newest.size {
-                return false;
-            }
-            let root = roots.entry(head.size).or_insert_with(|| {
-                let root = Tree::new(&place.store, newest.size).root_at(head.size);
-                root.unwrap_or(Hash([0; 32]))
-            });
-            *root == head.root
+            head.origin == place.head.checkpoint.origin && roots.get(&head.size) == Some(&head.root)
         };
-        self.progress = follows(statement, &self.admission, &self.progress, own_history)?;
-        Ok(true)
+        let next = follows(statement, &self.admission, &self.progress, own_history);
+        Ok(next.map(|next| {
+            self.progress = next;
+            true
+        }))
+    }
+
+    fn read_root(&mut self, head: &KnownHead) -> Result<()> {
+        let newest = &self.place.head.checkpoint;
+        if head.size <= newest.size && !self.roots.contains_key(&head.size) {
+            let root = Tree::new(&self.place.store, newest.size).root_at(head.size)?;
+            self.roots.insert(head.size, root);
+        }
+        Ok(())
     }
 
     fn logged(&self, statement: &Statement) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ use coldlog_kit::time;
 use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::empty_root;
-use coldlog_spec::note::is_key_name;
+use coldlog_spec::note::{VerifierKey, is_key_name};
 use coldlog_spec::verify::append::verify_genesis;
 use serde_json::json;
 use std::path::Path;
@@ -113,6 +113,13 @@ pub fn head(home: &Path, as_json: bool) -> Outcome {
     }
     say(String::from_utf8_lossy(&head.encode()).trim_end());
     Ok(())
+}
+
+/// The log's verifier keys, as it published them when it was made.
+pub(crate) fn verifiers(home: &Path) -> anyhow::Result<Vec<VerifierKey>> {
+    let text = String::from_utf8(files::read(&home.join("log.policy"), 1 << 16)?)?;
+    let keys = text.lines().filter_map(|line| line.strip_prefix("log "));
+    keys.map(|key| VerifierKey::decode(key).map_err(Into::into)).collect()
 }
 
 /// The log's keys, which must be those of its head.

@@ -7,6 +7,7 @@ use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::published::Tree;
 use coldlog_kit::terminal::say;
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::tile::head_path;
@@ -75,8 +76,9 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
     }
     let bytes = head.encode();
     if head != place.head {
-        place.store.put(&head_path(head.checkpoint.size), &bytes)?;
+        SignedCheckpoint::decode(&bytes).context("too many cosignatures for one head")?;
         place.store.swap_head(Some(&place.head.encode()), &bytes)?;
+        place.store.put(&head_path(head.checkpoint.size), &bytes)?;
         place.index.set_cosigned_size(head.checkpoint.size)?;
     }
     if !refused.is_empty() {

@@ -10,13 +10,22 @@ use coldlog_spec::batch::{Header, encode_record, encode_trailer};
 use std::path::Path;
 
 /// Runs the command.
-pub fn run(home: &Path, output: &Path, force: bool) -> Outcome {
+pub fn run(home: &Path, output: &Path, from: Option<u64>, force: bool) -> Outcome {
     let _lock = files::lock(home)?;
     let journal = Journal::open(home)?;
-    let Some((first, _)) = journal.waiting()? else {
-        return no("every record has its receipt: there is nothing to export");
-    };
     let tail = journal.tail()?;
+    let waiting = journal.waiting()?.map(|(first, _)| first);
+    let Some(first) = from.or(waiting) else {
+        return no(
+            "every record has its receipt: there is nothing to export; a log that lost records asks for --from",
+        );
+    };
+    if first >= tail.tail.count {
+        return no(format!(
+            "the journal has {} records, there is none from number {first}",
+            tail.tail.count
+        ));
+    }
     let remembered = journal.newest_head()?.map_or(0, |(head, _)| head.checkpoint.size);
     let mut writer = Writer::create(output, Existing::from_force(force))?;
     writer.item(&Header { claims: journal.claims().clone(), first, remembered }.encode())?;

@@ -10,7 +10,7 @@ use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
-use coldlog_spec::proof::Proof;
+use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::receipts::{Header, Item, MAX_ITEM};
 use coldlog_spec::verify::receipts::{Refusal, verify_head, verify_receipt};
@@ -71,6 +71,11 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
                         "a receipt is for record {sequence}, which this journal does not have: was it restored from an older copy? Keep both, and bring the newest"
                     ));
                 };
+                if verified.last().is_some_and(|(last, _)| *last >= sequence) {
+                    return no(format!(
+                        "the receipt of record {sequence} is out of order; the log wrote a bad file"
+                    ));
+                }
                 verify_receipt(&receipt, &row.statement, cosigned.checkpoint(), &policy)
                     .with_context(|| format!("the receipt of record {sequence}"))
                     .or_no()?;
@@ -109,10 +114,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         };
         let path = with_suffix(&target.with_extension(""), "proof");
         let proof = proof(&journal, &row, &policy)?.encode();
-        let there = files::read(&path, proof.len() as u64).is_ok_and(|bytes| bytes == proof);
-        if !there {
-            files::write(&path, &proof, Existing::from_force(options.force), Mode::Public)?;
-        }
+        write_proof(&path, sequence, &proof, options.force)?;
         proofs += 1;
     }
     let checkpoint = cosigned.checkpoint();
@@ -124,6 +126,29 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         if vouch.is_empty() { "nobody (the policy demands none)".into() } else { vouch.join(", ") }
     ));
     Ok(())
+}
+
+// One document may have several records: the first takes `FILE.proof`, another, while that stands,
+// `FILE.<sequence>.proof`. A proof is never replaced by another record's.
+fn write_proof(path: &Path, sequence: u64, proof: &[u8], force: bool) -> Result<()> {
+    let of = |path: &Path| {
+        let there = files::read(path, MAX_PROOF as u64).ok()?;
+        Some((Proof::decode(&there).ok()?.statement.position.sequence, there))
+    };
+    let own = path.with_extension(format!("{sequence}.proof"));
+    let path = match of(path) {
+        Some((other, _)) if other != sequence => own.as_path(),
+        _ => path,
+    };
+    match of(path) {
+        Some((_, there)) if there == proof => Ok(()),
+        // The same record under another head: both prove it, and the newer one is asked for.
+        Some((same, _)) if same == sequence && force => {
+            files::write(path, proof, Existing::Replace, Mode::Public)
+        }
+        Some((same, _)) if same == sequence => Ok(()),
+        _ => files::write(path, proof, Existing::from_force(force), Mode::Public),
+    }
 }
 
 fn proof(journal: &Journal, row: &Row, policy: &Policy) -> Result<Proof> {

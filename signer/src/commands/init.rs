@@ -49,7 +49,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let _lock = files::lock(home)?;
     let key_file = home.join("key.age");
     let journal_file = home.join("journal.sqlite");
-    if journal_file.exists() {
+    let begun = journal_file.exists() && !Journal::is_empty(&journal_file)?;
+    if begun && home.join("minisign.pub").exists() {
         Err(anyhow::anyhow!("{} holds a signer already; choose another --home", home.display()))?;
     }
     // A key without a journal is what an interrupted init leaves: it goes on with that key.
@@ -83,7 +84,11 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     };
     let draft = Draft { record, salt: secret::random()?, output: None };
     let key = keys.ed25519();
-    let genesis = Journal::create(home, &key, &claims, draft, &recipients)?;
+    // A journal without the files that follow from it is what an interrupted init leaves, too.
+    if !begun {
+        Journal::create(home, &key, &claims, draft, &recipients)?;
+    }
+    let genesis = Journal::open(home)?.admission().genesis.clone();
     let genesis_file = home.join("genesis.cbor");
     files::write(&genesis_file, genesis.bytes(), Existing::Replace, Mode::Public)?;
     let public = key.public();

@@ -3,7 +3,7 @@
 use crate::journal::{Journal, Row};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
-use coldlog_kit::terminal::say;
+use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::batch::Tail;
 use coldlog_spec::document::{minisign_public_key, ssh_public_key};
@@ -53,8 +53,8 @@ fn line(row: &Row) -> String {
             format!(
                 "{} {} {}",
                 document.sha256.to_hex().get(..16).unwrap_or(""),
-                document.name,
-                document.version
+                field(&document.name),
+                field(&document.version),
             )
         }
     };
@@ -64,7 +64,7 @@ fn line(row: &Row) -> String {
         row.statement.position.sequence,
         time::show(record.time),
         state,
-        record.operator,
+        field(&record.operator),
         what
     )
 }

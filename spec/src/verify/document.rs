@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::policy::{HeadError, Policy, WitnessTime};
 use crate::proof::Proof;
 use crate::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
-use crate::statement::StatementError;
+use crate::statement::{Payload, StatementError};
 use crate::verify::receipts;
 
 /// What was proven about a document.
@@ -141,6 +141,10 @@ fn open(proof: &Proof) -> Result<(Record, Document, Signature), NotProven> {
     }
     let record = Disclosure::decode(&proof.disclosure)?.record;
     match record.operation.clone() {
+        // A key event's disclosure is a genesis, never a document.
+        Operation::Sign { .. } if matches!(proof.statement.payload, Payload::KeyEvent(_)) => {
+            Err(NotProven::OtherOperation("a key event"))
+        }
         Operation::Sign { document, signature } => Ok((record, document, signature)),
         Operation::Genesis { .. } => Err(NotProven::OtherOperation("a genesis")),
     }

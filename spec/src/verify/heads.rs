@@ -74,6 +74,10 @@ pub fn extends(older: &Checkpoint, newer: &Checkpoint, path: &[Hash]) -> Result<
             let (size, first, second) = (older.size, older.root, newer.root);
             return Err(Misfit::SameSizeOtherRoot { size, first, second });
         }
+        if !path.is_empty() {
+            let why = ProofError::Length { expected: 0, found: path.len() };
+            return Err(Misfit::NotProven { old: older.size, new: newer.size, why });
+        }
         return Ok(());
     }
     let (old, new) = (older.size, newer.size);

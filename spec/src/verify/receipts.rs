@@ -94,7 +94,9 @@ pub fn verify_head(
             new: older.size,
             why: crate::merkle::ProofError::Length { expected: 1, found: 0 },
         }),
-        _ => extends(older, newer, &header.consistency),
+        // The file proves from the size of the batch; what is remembered already needs no path.
+        std::cmp::Ordering::Equal => extends(older, newer, &[]),
+        std::cmp::Ordering::Less => extends(older, newer, &header.consistency),
     };
     fits.map(|()| cosigned).map_err(|misfit| {
         let evidence = misfit.convicts().then(|| {

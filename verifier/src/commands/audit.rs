@@ -4,7 +4,7 @@ use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::published::{self, Folder, Tree};
 use coldlog_kit::seal;
-use coldlog_kit::terminal::say;
+use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::batch::Tail;
 use coldlog_spec::hash::Hash;
@@ -91,14 +91,20 @@ pub fn open(
 ) -> Outcome {
     let policy = super::policy(policy)?;
     let identities = seal::read_identities(identity)?;
-    let (mut opened, mut records) = (0u64, Vec::new());
+    let (mut opened, mut closed, mut records) = (0u64, 0u64, Vec::new());
     each_entry(log, &policy, |place, entry, sealed| {
         if index.is_some_and(|index| index != place) {
             return Ok(());
         }
         let statement = Statement::decode(entry)?;
-        let bytes = seal::open(sealed, &identities)
-            .with_context(|| format!("the sealed record of entry {place}"))?;
+        let bytes = match seal::open(sealed, &identities) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                coldlog_kit::terminal::talk(format!("entry {place} does not open: {why:#}"));
+                closed += 1;
+                return Ok(());
+            }
+        };
         let (found, expected) = (Hash::of(&bytes), statement.commitment());
         if found != expected {
             return no(format!(
@@ -115,6 +121,9 @@ pub fn open(
         }
         Ok(())
     })?;
+    if closed > 0 {
+        return no(format!("{closed} records did not open with this identity, {opened} did"));
+    }
     if opened == 0 {
         return no("0 records were opened: nothing was checked");
     }
@@ -129,12 +138,19 @@ pub fn open(
 fn line(place: u64, disclosure: &Disclosure) -> String {
     let record = &disclosure.record;
     let what = match &record.operation {
-        Operation::Genesis { operators } => format!("genesis, operators {}", operators.join(", ")),
+        Operation::Genesis { operators } => {
+            format!("genesis, operators {}", field(&operators.join(", ")))
+        }
         Operation::Sign { document, .. } => {
-            format!("signed {} {} (SHA-256 {})", document.name, document.version, document.sha256)
+            format!(
+                "signed {} {} (SHA-256 {})",
+                field(&document.name),
+                field(&document.version),
+                document.sha256
+            )
         }
     };
-    format!("{place:>6}  {}  {}: {what}", time::show(record.time), record.operator)
+    format!("{place:>6}  {}  {}: {what}", time::show(record.time), field(&record.operator))
 }
 
 fn to_json(place: u64, statement: &Statement, disclosure: &Disclosure) -> Value {
@@ -179,7 +195,7 @@ pub fn completeness(
         None => None,
     };
     let mut journals: BTreeMap<(String, String), Journal> = BTreeMap::new();
-    let mut roots: Vec<(u64, Hash, u64)> = Vec::new();
+    let mut roots: BTreeMap<(u64, Hash), u64> = BTreeMap::new();
     let head = each_entry(log, &policy, |place, entry, sealed| {
         let statement = Statement::decode(entry).with_context(|| format!("entry {place}"))?;
         let id = (statement.claims().issuer.clone(), statement.claims().subject.clone());
@@ -200,7 +216,7 @@ pub fn completeness(
         let named = |why| anyhow::Error::from(why).context(format!("entry {place}"));
         let statement = verify_record(entry, sealed, &journal.admission).map_err(named).or_no()?;
         journal.progress = follows(&statement, &journal.admission, &journal.progress, |known| {
-            roots.push((known.size, known.root, place));
+            roots.entry((known.size, known.root)).or_insert(place);
             known.size <= place
         })
         .map_err(named)
@@ -211,10 +227,8 @@ pub fn completeness(
         Ok(())
     })?;
     // Every head that a record names must be one of this very history.
-    roots.sort();
-    roots.dedup_by_key(|(size, root, _)| (*size, *root));
     let source = Folder(log.into());
-    for (size, root, place) in roots {
+    for ((size, root), place) in roots {
         let found = Tree::new(&source, head.checkpoint().size).root_at(size)?;
         if found != root {
             return no(format!(
@@ -255,7 +269,8 @@ pub fn completeness(
     }
     for ((name, subject), journal) in &journals {
         say(format!(
-            "complete: {name} / {subject}: records 0 to {}, no number missing, chain intact, tail {}",
+            "complete: {name} / {subject} (genesis {}): records 0 to {}, no number missing, chain intact, tail {}",
+            journal.admission.genesis.leaf(),
             journal.progress.next.saturating_sub(1),
             short(&journal.progress)
         ));

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, Outcome, no, trouble};
 use coldlog_kit::inputs;
-use coldlog_kit::terminal::say;
+use coldlog_kit::terminal::{field, say};
 use coldlog_kit::{files, time};
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile, parse_public_key};
 use coldlog_spec::ed25519::PublicKey;
@@ -137,6 +137,9 @@ fn read_signer(text: &str) -> Result<PublicKey> {
     if let Some(key) = parse_public_key(text) {
         return Ok(key);
     }
+    if coldlog_spec::hash::from_hex(text).is_some() {
+        anyhow::bail!("{text} is no sound Ed25519 public key");
+    }
     let file = String::from_utf8(files::read(Path::new(text), 1 << 16)?)
         .context("the key file is not UTF-8")?;
     parse_public_key(&file)
@@ -183,16 +186,22 @@ fn bound(time: Option<u64>) -> String {
 }
 
 fn print_one(document: &Path, proven: &Proven) {
-    say(format!("proven: {}", document.display()));
+    say(format!("proven: {}", field(&document.display().to_string())));
     let recorded = &proven.document;
     say(format!(
         "  document   {} {} ({} bytes, SHA-256 {})",
-        recorded.name, recorded.version, recorded.size, recorded.sha256
+        field(&recorded.name),
+        field(&recorded.version),
+        recorded.size,
+        recorded.sha256
     ));
     say(format!("  signed by  {} ({:?})", proven.issuer, proven.key));
     say(format!(
         "  record     number {} of the journal {}, operator {}, purpose {:?}",
-        proven.sequence, proven.journal, proven.record.operator, proven.record.purpose
+        proven.sequence,
+        proven.journal,
+        field(&proven.record.operator),
+        proven.record.purpose
     ));
     for logged in &proven.logged {
         say(format!(
@@ -218,13 +227,17 @@ fn line(document: &Path, outcome: &Outcome<Proven>) -> String {
                 proven.logged.iter().map(|l| format!("{} #{}", l.origin, l.index)).collect();
             format!(
                 "proven   {}: {}, not after {}",
-                document.display(),
+                field(&document.display().to_string()),
                 places.join(", "),
                 bound(proven.not_after)
             )
         }
-        Err(Failure::No(why)) => format!("REFUSED  {}: {why:#}", document.display()),
-        Err(Failure::Trouble(why)) => format!("TROUBLE  {}: {why:#}", document.display()),
+        Err(Failure::No(why)) => {
+            format!("REFUSED  {}: {why:#}", field(&document.display().to_string()))
+        }
+        Err(Failure::Trouble(why)) => {
+            format!("TROUBLE  {}: {why:#}", field(&document.display().to_string()))
+        }
     }
 }
 

@@ -121,7 +121,14 @@ pub fn cross_check(
         let published = coldlog_kit::published::head(source)?;
         policy.verify_log(&published).or_no()?;
         let size = published.checkpoint.size;
-        for (path, head) in read.iter().filter(|(_, head)| head.checkpoint.size <= size) {
+        for (path, head) in &read {
+            if head.checkpoint.size > size {
+                return coldlog_kit::exit::trouble(format!(
+                    "{} has size {}, the copy of the log only {size}: fetch a newer copy",
+                    path.display(),
+                    head.checkpoint.size
+                ));
+            }
             let mut tree = Tree::new(source, size);
             let mut proof = tree.consistency(head.checkpoint.size)?;
             let shown = tree.root_at(head.checkpoint.size)?;
@@ -186,11 +193,12 @@ pub fn evidence(file: &Path, policy: &Path, as_json: bool) -> Outcome {
     let conviction = judge(&evidence, &policy).or_no()?;
     let (kind, who, what) = match conviction {
         Conviction::SplitView { origin, misfit } => ("split-view", origin, misfit.to_string()),
+        // A key is convicted, not a name: anybody can make a key and write a name beside it.
         Conviction::Fork { issuer, subject, sequence, key } => (
             "fork",
-            issuer,
+            format!("the key {key}, under the name {issuer}"),
             format!(
-                "the key {key} signed two records with the sequence number {sequence} of {subject}"
+                "it signed two records with the sequence number {sequence} of {subject}; hold the key against the one that you know (fingerprint of its genesis, signer.pub)"
             ),
         ),
     };

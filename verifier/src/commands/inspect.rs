@@ -11,7 +11,7 @@ use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::document::SignatureFile;
 use coldlog_spec::kind::Kind;
 use coldlog_spec::policy::Policy;
-use coldlog_spec::proof::Proof;
+use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::Disclosure;
 use coldlog_spec::statement::{SignedStatement, Statement};
@@ -43,6 +43,9 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, String)>> {
     if bytes.starts_with(b"age-encryption.org/v1\n") {
         return Ok(Some(("age file (a sealed record, or a key file)", "encrypted".into())));
     }
+    if bytes.windows(16).any(|window| window == b"AGE-SECRET-KEY-1") {
+        return Ok(Some(("age identity file", "its secrets are not shown".into())));
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         let kind = if SignedCheckpoint::decode(bytes).is_ok() {
             "checkpoint (C2SP tlog-checkpoint)"
@@ -61,10 +64,16 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, String)>> {
     let mut count = 0;
     let mut rest = bytes;
     while !rest.is_empty() {
-        let limit = rest.len();
+        let limit = rest.len().min(MAX_PROOF);
         let length = cbor::item_length("this file", rest, limit)?
             .context("the file ends in the middle of an item")?;
         let value = cbor::decode_with("this file", &rest[..length], limit, KeyOrder::Any)?;
+        if sequence_kind(&value) == Some(Kind::Key.tag()) {
+            return Ok(Some((
+                "a key file that is not encrypted",
+                "its secrets are not shown".into(),
+            )));
+        }
         if count < SHOWN {
             items.push(diagnostic::show(&value, 0));
         }
