@@ -9,7 +9,8 @@ use crate::ed25519;
 use crate::hash::Hash;
 use crate::mldsa;
 use crate::note::{KeyMaterial, Note, NoteError, SignatureLine, VerifierKey, is_key_name};
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// What a tree head says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -45,7 +46,7 @@ pub enum CheckpointError {
 impl Checkpoint {
     /// The note's text.
     pub fn text(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.size, Base64::encode_string(&self.root.0))
+        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(&self.root.0))
     }
 
     /// Reads a note's text. Extension lines must not be empty; we ignore them.
@@ -57,7 +58,7 @@ impl Checkpoint {
         let origin = origin.ok_or_else(|| malformed("the origin is no key name"))?;
         let size = lines.next().and_then(parse_decimal);
         let size = size.ok_or_else(|| malformed("the size is not a decimal number"))?;
-        let root = lines.next().and_then(|line| Base64::decode_vec(line).ok());
+        let root = lines.next().and_then(|line| STANDARD.decode(line).ok());
         let root = root.and_then(|root| Hash::from_slice(&root));
         let root = root.ok_or_else(|| malformed("the root is not base64 of 32 bytes"))?;
         if lines.any(str::is_empty) {

@@ -8,7 +8,8 @@ use crate::cbor::DecodeError;
 use crate::ed25519::{PublicKey, SecretKey};
 use crate::hash::Hash;
 use crate::record::Scheme;
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use sha2::Digest;
 
 /// The SSHSIG namespace of a file, as `ssh-keygen -Y` names it.
@@ -174,7 +175,7 @@ impl SignatureFile {
                 push_string(&mut blob, b"");
                 push_string(&mut blob, b"sha512");
                 push_string(&mut blob, &ssh_pair(signature));
-                let text = Base64::encode_string(&blob);
+                let text = STANDARD.encode(&blob);
                 let mut file = BEGIN.as_bytes().to_vec();
                 for line in text.as_bytes().chunks(70) {
                     file.extend_from_slice(line);
@@ -185,7 +186,7 @@ impl SignatureFile {
             }
             SignatureFile::Minisign { key_id, untrusted, signature, trusted, global } => {
                 let blob = [b"ED", &key_id[..], &signature[..]].concat();
-                let (blob, global) = (Base64::encode_string(&blob), Base64::encode_string(global));
+                let (blob, global) = (STANDARD.encode(&blob), STANDARD.encode(global));
                 format!(
                     "untrusted comment: {untrusted}\n{blob}\ntrusted comment: {trusted}\n{global}\n"
                 )
@@ -255,13 +256,13 @@ pub fn minisign_public_key(key: &PublicKey) -> String {
     let blob = [b"Ed", &minisign_key_id(key)[..], key.as_bytes()].concat();
     format!(
         "untrusted comment: minisign public key of a Coldlog signer\n{}\n",
-        Base64::encode_string(&blob)
+        STANDARD.encode(&blob)
     )
 }
 
 /// An OpenSSH public key: `ssh-ed25519 <base64>`.
 pub fn ssh_public_key(key: &PublicKey) -> String {
-    format!("ssh-ed25519 {}", Base64::encode_string(&ssh_pair(key.as_bytes())))
+    format!("ssh-ed25519 {}", STANDARD.encode(&ssh_pair(key.as_bytes())))
 }
 
 /// The key in an OpenSSH public key line, or in 64 hex digits.
@@ -271,7 +272,7 @@ pub fn parse_public_key(text: &str) -> Option<PublicKey> {
         return PublicKey::from_bytes(&hash.0).ok();
     }
     let mut words = text.split_whitespace().skip_while(|word| *word != "ssh-ed25519");
-    let blob = Base64::decode_vec(words.nth(1)?).ok()?;
+    let blob = STANDARD.decode(words.nth(1)?).ok()?;
     let key = blob.strip_prefix(b"\0\0\0\x0bssh-ed25519\0\0\0\x20")?;
     PublicKey::from_bytes(key).ok()
 }
@@ -300,7 +301,7 @@ fn ssh_pair(bytes: &[u8]) -> Vec<u8> {
 // The layout is fixed, so the fields lie at fixed places; the caller compares the re-encoding.
 fn decode_sshsig(body: &str) -> Option<SignatureFile> {
     let text: String = body.strip_suffix(END)?.split('\n').collect();
-    let blob = Base64::decode_vec(&text).ok()?;
+    let blob = STANDARD.decode(&text).ok()?;
     let key = blob.get(33..65)?.try_into().ok()?;
     let signature = blob.get(blob.len().checked_sub(64)?..)?.try_into().ok()?;
     Some(SignatureFile::Sshsig { key, signature })
@@ -309,12 +310,12 @@ fn decode_sshsig(body: &str) -> Option<SignatureFile> {
 fn decode_minisign(text: &str) -> Option<SignatureFile> {
     let lines: Vec<&str> = text.strip_suffix('\n')?.split('\n').collect();
     let [untrusted, blob, trusted, global] = lines.as_slice() else { return None };
-    let blob = Base64::decode_vec(blob).ok()?;
+    let blob = STANDARD.decode(blob).ok()?;
     Some(SignatureFile::Minisign {
         untrusted: untrusted.strip_prefix("untrusted comment: ")?.into(),
         trusted: trusted.strip_prefix("trusted comment: ")?.into(),
         key_id: blob.strip_prefix(b"ED")?.get(..8)?.try_into().ok()?,
         signature: blob.get(10..74)?.try_into().ok()?,
-        global: Base64::decode_vec(global).ok()?.try_into().ok()?,
+        global: STANDARD.decode(global).ok()?.try_into().ok()?,
     })
 }

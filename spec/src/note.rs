@@ -9,7 +9,8 @@
 use crate::ed25519;
 use crate::hash::Hash;
 use crate::mldsa;
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// The largest note that we read.
 pub const MAX_NOTE: usize = 256 * 1024;
@@ -71,7 +72,7 @@ impl SignatureLine {
     pub fn encode(&self) -> String {
         let mut blob = self.id.to_be_bytes().to_vec();
         blob.extend_from_slice(&self.signature);
-        format!("\u{2014} {} {}\n", self.name, Base64::encode_string(&blob))
+        format!("\u{2014} {} {}\n", self.name, STANDARD.encode(&blob))
     }
 
     /// Reads one line without its newline.
@@ -82,7 +83,7 @@ impl SignatureLine {
         if !is_key_name(name) {
             return Err(malformed("no valid key name"));
         }
-        let blob = Base64::decode_vec(blob).map_err(|_| malformed("bad base64"))?;
+        let blob = STANDARD.decode(blob).map_err(|_| malformed("bad base64"))?;
         let (id, signature) =
             blob.split_first_chunk::<4>().ok_or_else(|| malformed("no key id"))?;
         if signature.is_empty() {
@@ -114,7 +115,7 @@ impl Note {
         }
         let malformed = |why: &str| NoteError::Malformed(why.into());
         let note = std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8"))?;
-        if note.chars().any(|c| c.is_ascii_control() && c != '\n') {
+        if bytes.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n') {
             return Err(malformed("it holds a control character"));
         }
         let split =
@@ -176,7 +177,7 @@ impl VerifierKey {
         if !is_key_name(name) {
             return Err(bad(format!("{name:?} is no key name")));
         }
-        let key = Base64::decode_vec(key).map_err(|_| bad("bad base64".into()))?;
+        let key = STANDARD.decode(key).map_err(|_| bad("bad base64".into()))?;
         let (kind, key) = key.split_first().ok_or_else(|| bad("no key".into()))?;
         let ed25519 = || ed25519::PublicKey::from_bytes(key).map_err(|e| bad(e.to_string()));
         let material = match kind {
@@ -199,7 +200,7 @@ impl VerifierKey {
         let (kind, key) = self.parts();
         let mut blob = vec![kind];
         blob.extend_from_slice(key);
-        format!("{}+{:08x}+{}", self.name, self.id(), Base64::encode_string(&blob))
+        format!("{}+{:08x}+{}", self.name, self.id(), STANDARD.encode(&blob))
     }
 
     fn parts(&self) -> (u8, &[u8]) {

@@ -6,7 +6,8 @@ use crate::hash::Hash;
 use crate::kind::Kind;
 use crate::merkle::MAX_PATH;
 use crate::note::{MAX_NOTE, NoteError, SignatureLine};
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 /// What a log asks of a witness.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ impl Request {
     pub fn body(&self) -> Vec<u8> {
         let mut body = format!("old {}\n", self.old);
         for hash in &self.path {
-            body.push_str(&Base64::encode_string(&hash.0));
+            body.push_str(&STANDARD.encode(&hash.0));
             body.push('\n');
         }
         body.push('\n');
@@ -53,8 +54,7 @@ impl Request {
         let mut lines = head.split('\n');
         let old = lines.next().and_then(|line| line.strip_prefix("old ")).and_then(parse_decimal);
         let old = old.ok_or_else(|| malformed("the first line is not `old <size>`"))?;
-        let path =
-            lines.map(|line| Base64::decode_vec(line).ok().and_then(|h| Hash::from_slice(&h)));
+        let path = lines.map(|line| STANDARD.decode(line).ok().and_then(|h| Hash::from_slice(&h)));
         let path: Option<Vec<Hash>> = path.collect();
         let path = path.filter(|path| path.len() <= MAX_PATH);
         let path = path.ok_or_else(|| malformed("the proof is not up to 63 base64 hashes"))?;

@@ -1,7 +1,8 @@
 //! Test vectors made by others: Merkle proofs, Ed25519 oddities, SCITT and COSE Receipts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use base64ct::{Base64, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use coldlog_spec::cbor::KeyOrder;
 use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::hash::{Hash, from_hex};
@@ -30,7 +31,7 @@ fn json(name: &str) -> Value {
 }
 
 fn hash64(value: &Value) -> Option<Hash> {
-    Hash::from_slice(&Base64::decode_vec(value.as_str()?).ok()?)
+    Hash::from_slice(&STANDARD.decode(value.as_str()?).ok()?)
 }
 
 fn path64(value: &Value) -> Option<Vec<Hash>> {

@@ -27,6 +27,7 @@ fn build() -> Result<PathBuf> {
         command.args(["--package", &format!("coldlog-{package}")]);
     }
     if folder.ends_with("release") {
+        // What is measured is what users run.
         command.arg("--release");
     }
     if !command.status().context("cannot run cargo")?.success() {

@@ -1,0 +1,317 @@
+//! `cargo bench -p coldlog-tests`: each figure is a ratio to a baseline of the same run, for times
+//! of one machine say little about another. Bounds are the project's promises; none is a test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use coldlog_kit::files::Existing;
+use coldlog_kit::sequence::Writer;
+use coldlog_spec::batch::{Header, SignedTail, Tail, encode_record, encode_trailer};
+use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
+use coldlog_spec::cose::Claims;
+use coldlog_spec::document::{DocumentHasher, SignatureFile};
+use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::merkle::{leaf_hash, root_from_inclusion};
+use coldlog_spec::mldsa;
+use coldlog_spec::note::VerifierKey;
+use coldlog_spec::policy::Policy;
+use coldlog_spec::proof::Proof;
+use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
+use coldlog_spec::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
+use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
+use coldlog_spec::verify::document::check;
+use coldlog_tests::story::Story;
+use coldlog_tests::{programs, run};
+use std::hint::black_box;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn median(times: usize, mut work: impl FnMut()) -> Duration {
+    let mut all: Vec<Duration> = (0..times)
+        .map(|_| {
+            let start = Instant::now();
+            work();
+            start.elapsed()
+        })
+        .collect();
+    all.sort();
+    all[times / 2]
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn main() {
+    programs().unwrap();
+    one_proof();
+    if std::env::var_os("ONLY_PROOF").is_some() { return; }
+    whole_check();
+    signing();
+    appending();
+}
+
+const LOG: &str = "log.example/bench";
+
+fn keys(name: &str, seed: u8) -> HeadKeys {
+    let mldsa = mldsa::SecretKey::from_seed(&[seed; 32]);
+    HeadKeys { name: name.into(), ed25519: SecretKey::from_seed(&[seed; 32]), mldsa }
+}
+
+fn cosigned(size: u64, root: Hash) -> SignedCheckpoint {
+    let head = Checkpoint { origin: LOG.into(), size, root };
+    let mut head = keys(LOG, 2).sign_head(&head, 50).unwrap();
+    for seed in [10, 11] {
+        let lines = keys(&format!("w{seed}"), seed).cosign(&head, 100).unwrap();
+        head.note.signatures.extend(lines);
+    }
+    head
+}
+
+fn one_proof() {
+    let mut text = String::new();
+    let mut verifiers: Vec<VerifierKey> = Vec::new();
+    for key in keys(LOG, 2).log_verifiers() {
+        text += &format!("log {}\n", key.encode());
+        verifiers.push(key);
+    }
+    for seed in [10, 11] {
+        let [a, b] = keys(&format!("w{seed}"), seed).witness_verifiers();
+        text += &format!("witness w{seed}a {}\nwitness w{seed}b {}\n", a.encode(), b.encode());
+        text += &format!("group w{seed} any w{seed}a w{seed}b\n");
+        verifiers.extend([a, b]);
+    }
+    text += "group two 2 w10 w11\nquorum two\n";
+    let policy = Policy::parse(text.as_bytes()).unwrap();
+    let key = SecretKey::from_seed(&[1; 32]);
+    let document = DocumentHasher::digest(Scheme::Sshsig, b"document");
+    let signature = SignatureFile::sign(&key, &document, "");
+    let record = Record {
+        time: 1,
+        operator: "Ada".into(),
+        purpose: "bench".into(),
+        device: "bench".into(),
+        operation: Operation::Sign {
+            document: Document {
+                name: "a".into(),
+                version: "1".into(),
+                media_type: "x".into(),
+                size: document.size,
+                sha256: document.sha256,
+            },
+            signature: Signature {
+                scheme: Scheme::Sshsig,
+                key: *key.public().as_bytes(),
+                bytes: signature.encode(),
+                verified: true,
+            },
+        },
+    };
+    let disclosure = Disclosure { salt: [3; 32], record };
+    let claims = Claims { issuer: "signer.example".into(), subject: "journal".into() };
+    let earlier = cosigned(5, Hash([5; 32]));
+    let known = KnownHead {
+        origin: LOG.into(),
+        size: 5,
+        root: Hash([5; 32]),
+        note: Hash::of(&earlier.encode()),
+    };
+    let position = Position { sequence: 9, previous: Some(Hash([1; 32])), head: Some(known) };
+    let payload = Payload::Commitment(disclosure.commitment());
+    let statement = Statement::sign(&key, &claims, &position, payload);
+    let path: Vec<Hash> = (0..20).map(|n| Hash([n; 32])).collect();
+    let size = 1 << 20;
+    let root = root_from_inclusion(statement.leaf(), 12345, size, &path).unwrap();
+    let head = cosigned(size, root);
+    let signer = ReceiptSigner::new(&keys(LOG, 2).ed25519, LOG, "journal", root);
+    let receipt = signer.inclusion(Inclusion { size, index: 12345, path });
+    let proof = Proof {
+        statement,
+        receipts: vec![receipt.with_checkpoint(&head.encode())],
+        disclosure: disclosure.encode(),
+        policy: policy.digest,
+        earlier_head: Some(earlier.encode()),
+    };
+    let bytes = proof.encode();
+    let whole = median(400, || {
+        let proof = Proof::decode(black_box(&bytes)).unwrap();
+        black_box(check(&document, &proof, &policy, None, None).unwrap());
+    });
+    // Bare: document, statement and receipt by Ed25519; two heads with three signers of two kinds.
+    let public = key.public();
+    let note = head.note.signatures.iter().zip(&verifiers);
+    assert_eq!(note.count(), 6);
+    let ed25519 = median(400, || assert!(signature.verify(&public, black_box(&document)).is_ok()));
+    let refs: Vec<&VerifierKey> = verifiers.iter().collect();
+    let pq: Vec<&VerifierKey> = refs.iter().copied().skip(1).step_by(2).collect();
+    let lines = median(400, || assert_eq!(black_box(&head).verified_by(&pq).unwrap().len(), 3));
+    let bare = ed25519 * 9 + lines * 2;
+    println!(
+        "one proof in process: {:.3} ms; bare (9 Ed25519, 6 ML-DSA-44): {:.3} ms; ratio {:.3} (promised: at most 1.1)",
+        ms(whole),
+        ms(bare),
+        whole.as_secs_f64() / bare.as_secs_f64()
+    );
+}
+
+fn process(folder: &Path, program: &Path, arguments: &[&str]) {
+    let status = Command::new(program)
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.unwrap().success(), "{}", program.display());
+}
+
+fn whole_check() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::new(stage.path(), false, 10).unwrap();
+    std::fs::write(story.at("signer").join("big"), vec![7u8; 1 << 20]).unwrap();
+    story.set_up().unwrap();
+    story.round("one", &["big".into()], "1").unwrap();
+    let folder = story.at("signer");
+    let verifier = programs().unwrap().join("verifier");
+    let nothing = median(200, || process(&folder, Path::new("/bin/true"), &[]));
+    let start = median(200, || process(&folder, &verifier, &["--version"]));
+    let all = median(200, || process(&folder, &verifier, &["check", "big", "--policy", "policy"]));
+    let read = median(50, || drop(black_box(std::fs::read(folder.join("big")).unwrap())));
+    let document = std::fs::read(folder.join("big")).unwrap();
+    let hash = median(50, || {
+        black_box(DocumentHasher::digest(Scheme::Sshsig, &document));
+    });
+    let proof = std::fs::read(folder.join("big.proof")).unwrap();
+    let policy = std::fs::read(folder.join("policy")).unwrap();
+    let digest = DocumentHasher::digest(Scheme::Sshsig, &document);
+    let verify = median(50, || {
+        let policy = Policy::parse(&policy).unwrap();
+        let proof = Proof::decode(&proof).unwrap();
+        black_box(check(&digest, &proof, &policy, None, None).unwrap());
+    });
+    println!(
+        "verifier check of 1 MiB, whole process: {:.2} ms above /bin/true (promised: at most 4): start {:.2}, read {:.2}, hash {:.2}, verify {:.2}",
+        ms(all) - ms(nothing),
+        ms(start) - ms(nothing),
+        ms(read),
+        ms(hash),
+        ms(verify)
+    );
+}
+
+fn signing() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::new(stage.path(), false, 10).unwrap();
+    story.set_up().unwrap();
+    let folder = story.at("signer").join("many");
+    std::fs::create_dir(&folder).unwrap();
+    let count = 10_000u32;
+    for n in 0..count {
+        std::fs::write(folder.join(format!("{n}.txt")), n.to_be_bytes()).unwrap();
+    }
+    let start = Instant::now();
+    story
+        .run("signer", "signer sign many --recursive --operator Ada --passphrase-file passphrase")
+        .unwrap();
+    let whole = start.elapsed();
+    let key = SecretKey::from_seed(&[1; 32]);
+    let digest = DocumentHasher::digest(Scheme::Sshsig, b"x");
+    let start = Instant::now();
+    for _ in 0..count {
+        black_box(SignatureFile::sign(&key, black_box(&digest), ""));
+    }
+    let bare = start.elapsed();
+    println!(
+        "signer sign of {count} small files: {:.0} signatures a second; bare Ed25519 signing {:.0}; ratio {:.4} (a commit for each 256 records, and each signature file synced, renamed, its folder synced and read back)",
+        f64::from(count) / whole.as_secs_f64(),
+        f64::from(count) / bare.as_secs_f64(),
+        bare.as_secs_f64() / whole.as_secs_f64()
+    );
+}
+
+// A batch of records that nobody sealed: the log looks at the age header only.
+fn make_batch(folder: &Path, name: &str, count: u64) -> (Vec<Vec<u8>>, SecretKey) {
+    let key = SecretKey::from_seed(&[1; 32]);
+    let claims = Claims { issuer: format!("signer.example/{name}"), subject: "journal".into() };
+    let mut sealed = b"age-encryption.org/v1\n".to_vec();
+    sealed.resize(900, 7);
+    let mut writer =
+        Writer::create(&folder.join(format!("{name}.batch.cbor")), Existing::Keep).unwrap();
+    writer.item(&Header { claims: claims.clone(), first: 0, remembered: 0 }.encode()).unwrap();
+    let (mut previous, mut all) = (None, Vec::new());
+    for sequence in 0..count {
+        let position = Position { sequence, previous, head: None };
+        let payload = match sequence {
+            0 => Payload::KeyEvent(KeyEvent {
+                key: *key.public().as_bytes(),
+                recipients: vec!["age1bench".into()],
+                commitment: Hash([1; 32]),
+            }),
+            _ => Payload::Commitment(leaf_hash(&sequence.to_be_bytes())),
+        };
+        let statement = Statement::sign(&key, &claims, &position, payload);
+        writer.item(&encode_record(statement.bytes(), &sealed)).unwrap();
+        previous = Some(statement.leaf());
+        if sequence == 0 {
+            std::fs::write(folder.join(format!("{name}.genesis.cbor")), statement.bytes()).unwrap();
+            let line = format!("log allow {name}.genesis.cbor --fingerprint {}", statement.leaf());
+            assert_eq!(run(folder, &line).unwrap().code, 0);
+        }
+        all.push(statement.bytes().to_vec());
+    }
+    let tail = SignedTail::sign(&key, &claims, Tail { count, head: previous.unwrap() });
+    writer.item(&encode_trailer(count, writer.digest(), &tail)).unwrap();
+    writer.finish().unwrap();
+    (all, key)
+}
+
+// Runs an append and returns its time and the largest memory it had, in KiB.
+fn append(folder: &Path, name: &str) -> (Duration, u64) {
+    let start = Instant::now();
+    let mut child = Command::new(programs().unwrap().join("log"))
+        .current_dir(folder)
+        .args(["append", &format!("{name}.batch.cbor")])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut peak = 0;
+    loop {
+        if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", child.id())) {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+            peak = peak.max(kib.unwrap_or(0));
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success());
+            return (start.elapsed(), peak);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn appending() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::new(stage.path(), false, 10).unwrap();
+    story.set_up().unwrap();
+    let folder = story.at("log");
+    make_batch(&folder, "small", 10_000);
+    let (all, key) = make_batch(&folder, "large", 100_000);
+    let (_, small) = append(&folder, "small");
+    let (whole, large) = append(&folder, "large");
+    let public = key.public();
+    let decoded: Vec<Statement> =
+        all.iter().map(|bytes| Statement::decode(bytes).unwrap()).collect();
+    let start = Instant::now();
+    for statement in &decoded {
+        black_box(statement.verify(&public)).unwrap();
+    }
+    let bare = start.elapsed();
+    println!(
+        "log append of {} records: {:.0} a second; a bare loop of strict verification on one core {:.0}; ratio {:.3}; memory {} KiB, {:.2} times that of a batch of a tenth (promised: at most 1.2)",
+        all.len(),
+        all.len() as f64 / whole.as_secs_f64(),
+        all.len() as f64 / bare.as_secs_f64(),
+        bare.as_secs_f64() / whole.as_secs_f64(),
+        large,
+        large as f64 / small as f64
+    );
+}
