@@ -46,7 +46,7 @@ pub enum CheckpointError {
 impl Checkpoint {
     /// The note's text.
     pub fn text(&self) -> String {
-        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(&self.root.0))
+        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root.0))
     }
 
     /// Reads a note's text. Extension lines must not be empty; we ignore them.

@@ -175,7 +175,7 @@ impl SignatureFile {
                 push_string(&mut blob, b"");
                 push_string(&mut blob, b"sha512");
                 push_string(&mut blob, &ssh_pair(signature));
-                let text = STANDARD.encode(&blob);
+                let text = STANDARD.encode(blob);
                 let mut file = BEGIN.as_bytes().to_vec();
                 for line in text.as_bytes().chunks(70) {
                     file.extend_from_slice(line);
@@ -186,7 +186,7 @@ impl SignatureFile {
             }
             SignatureFile::Minisign { key_id, untrusted, signature, trusted, global } => {
                 let blob = [b"ED", &key_id[..], &signature[..]].concat();
-                let (blob, global) = (STANDARD.encode(&blob), STANDARD.encode(global));
+                let (blob, global) = (STANDARD.encode(blob), STANDARD.encode(global));
                 format!(
                     "untrusted comment: {untrusted}\n{blob}\ntrusted comment: {trusted}\n{global}\n"
                 )
@@ -256,13 +256,13 @@ pub fn minisign_public_key(key: &PublicKey) -> String {
     let blob = [b"Ed", &minisign_key_id(key)[..], key.as_bytes()].concat();
     format!(
         "untrusted comment: minisign public key of a Coldlog signer\n{}\n",
-        STANDARD.encode(&blob)
+        STANDARD.encode(blob)
     )
 }
 
 /// An OpenSSH public key: `ssh-ed25519 <base64>`.
 pub fn ssh_public_key(key: &PublicKey) -> String {
-    format!("ssh-ed25519 {}", STANDARD.encode(&ssh_pair(key.as_bytes())))
+    format!("ssh-ed25519 {}", STANDARD.encode(ssh_pair(key.as_bytes())))
 }
 
 /// The key in an OpenSSH public key line, or in 64 hex digits.

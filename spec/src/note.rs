@@ -72,7 +72,7 @@ impl SignatureLine {
     pub fn encode(&self) -> String {
         let mut blob = self.id.to_be_bytes().to_vec();
         blob.extend_from_slice(&self.signature);
-        format!("\u{2014} {} {}\n", self.name, STANDARD.encode(&blob))
+        format!("\u{2014} {} {}\n", self.name, STANDARD.encode(blob))
     }
 
     /// Reads one line without its newline.
@@ -200,7 +200,7 @@ impl VerifierKey {
         let (kind, key) = self.parts();
         let mut blob = vec![kind];
         blob.extend_from_slice(key);
-        format!("{}+{:08x}+{}", self.name, self.id(), STANDARD.encode(&blob))
+        format!("{}+{:08x}+{}", self.name, self.id(), STANDARD.encode(blob))
     }
 
     fn parts(&self) -> (u8, &[u8]) {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 pub fn encode(index: u64, path: &[Hash], checkpoint: &[u8]) -> Vec<u8> {
     let mut text = format!("c2sp.org/tlog-proof@v1\nindex {index}\n");
     for hash in path {
-        text.push_str(&STANDARD.encode(&hash.0));
+        text.push_str(&STANDARD.encode(hash.0));
         text.push('\n');
     }
     text.push('\n');

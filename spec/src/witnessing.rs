@@ -36,7 +36,7 @@ impl Request {
     pub fn body(&self) -> Vec<u8> {
         let mut body = format!("old {}\n", self.old);
         for hash in &self.path {
-            body.push_str(&STANDARD.encode(&hash.0));
+            body.push_str(&STANDARD.encode(hash.0));
             body.push('\n');
         }
         body.push('\n');
