@@ -180,7 +180,8 @@ pub(crate) struct SignArgs {
     /// More files, one name a line.
     #[arg(long)]
     files_from: Option<PathBuf>,
-    /// A CSV manifest: columns file, and optionally name, version, purpose.
+    /// A manifest of files: CSV with the columns file, and optionally name, version, purpose; or
+    /// CBOR, when its name ends in .cbor.
     #[arg(long)]
     manifest: Option<PathBuf>,
     /// Where signatures go; by default beside each file.

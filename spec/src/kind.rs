@@ -17,17 +17,20 @@ pub enum Kind {
     Evidence,
     /// A key file, before encryption.
     Key,
+    /// A manifest of documents to sign.
+    Manifest,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
         Kind::WitnessResponse,
         Kind::Evidence,
         Kind::Key,
+        Kind::Manifest,
     ];
 
     /// The first item of the file's first array.
@@ -39,6 +42,7 @@ impl Kind {
             Kind::WitnessResponse => "coldlog-witness-response",
             Kind::Evidence => "coldlog-evidence",
             Kind::Key => "coldlog-key",
+            Kind::Manifest => "coldlog-manifest",
         }
     }
 

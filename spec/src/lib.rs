@@ -13,6 +13,7 @@ pub mod ed25519;
 pub mod evidence;
 pub mod hash;
 pub mod kind;
+pub mod manifest;
 pub mod merkle;
 pub mod mldsa;
 pub mod note;

@@ -8,6 +8,7 @@ use coldlog_spec::document::{DocumentHasher, SignatureFile};
 use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::manifest;
 use coldlog_spec::merkle::{self, Node, leaf_hash, node_hash};
 use coldlog_spec::policy::{HeadError, Policy};
 use coldlog_spec::proof::Proof;
@@ -290,6 +291,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     };
     let item = receipts::Item::Receipt(3, Box::new(receipt.clone()));
     let digest = DocumentHasher::digest(Scheme::Minisign, DOCUMENT);
+    let row = manifest::Row { file: "a/b".into(), name: Some("b".into()), ..Default::default() };
     vec![
         ("proof", proof.encode()),
         ("receipt", receipt.encode()),
@@ -314,6 +316,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
                 .encode(),
         ),
         ("minisign", SignatureFile::sign(&signer(), &digest, "timestamp:1").encode()),
+        ("manifest", manifest::encode(&[row])),
         ("policy", policy_text("two").into_bytes()),
     ]
 }
@@ -345,6 +348,7 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     same("request body", Request::from_body(bytes).ok().map(|v| v.body()));
     same("response", Response::decode(bytes).ok().map(|v| v.encode()));
     same("evidence", Evidence::decode(bytes).ok().map(|v| v.encode()));
+    same("manifest", manifest::decode(bytes).ok().map(|v| manifest::encode(&v)));
     same("signature", SignatureFile::decode(bytes).ok().map(|v| v.encode()));
     if let Some(Ok(request)) = body.as_deref().map(Request::from_body) {
         same("request", Some(request.encode()));

@@ -10,6 +10,7 @@ use coldlog_kit::secret;
 use coldlog_kit::terminal::say;
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile};
 use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::manifest::{self, MAX_MANIFEST};
 use coldlog_spec::record::{Document, Operation, Record, Scheme, Signature};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -191,32 +192,47 @@ fn read_manifest(
     options: &Options,
     task: impl Fn(PathBuf, Option<String>, String, String) -> Result<Task>,
 ) -> Result<Vec<Task>> {
+    let rows = match path.extension().is_some_and(|extension| extension == "cbor") {
+        true => manifest::decode(&files::read(path, MAX_MANIFEST as u64)?)?,
+        false => read_csv(path)?,
+    };
+    if rows.is_empty() {
+        bail!("the manifest names no file");
+    }
+    let folder = files::folder_of(path);
+    let each = rows.into_iter().map(|row| {
+        if !row.stays_inside() {
+            bail!("the manifest names {:?}, which leads out of its folder", row.file);
+        }
+        let version = row.version.unwrap_or_else(|| options.version.clone());
+        let purpose = row.purpose.unwrap_or_else(|| options.purpose.clone());
+        task(folder.join(row.file), row.name, version, purpose)
+    });
+    each.collect()
+}
+
+fn read_csv(path: &Path) -> Result<Vec<manifest::Row>> {
     let mut reader = csv::Reader::from_reader(files::open(path)?);
     let headers = reader.headers().context("reading the manifest's first line")?.clone();
     let known = ["file", "name", "version", "purpose"];
     if let Some(other) = headers.iter().find(|header| !known.contains(header)) {
         bail!("the manifest has a column {other:?}; known are file, name, version, purpose");
     }
-    let column = |name: &str| headers.iter().position(|header| header == name);
-    let file = column("file").context("the manifest needs a column `file`")?;
-    let mut tasks = Vec::new();
+    if !headers.iter().any(|header| header == "file") {
+        bail!("the manifest needs a column `file`");
+    }
+    let mut rows = Vec::new();
     for row in reader.records() {
         let row = row.context("reading the manifest")?;
         let get = |name: &str| {
-            column(name)
-                .and_then(|at| row.get(at))
-                .filter(|text| !text.is_empty())
-                .map(String::from)
+            let at = headers.iter().position(|header| header == name)?;
+            row.get(at).filter(|text| !text.is_empty()).map(String::from)
         };
-        let path = files::folder_of(path).join(row.get(file).unwrap_or_default());
-        let version = get("version").unwrap_or_else(|| options.version.clone());
-        let purpose = get("purpose").unwrap_or_else(|| options.purpose.clone());
-        tasks.push(task(path, get("name"), version, purpose)?);
+        let file = get("file").unwrap_or_default();
+        let (name, version) = (get("name"), get("version"));
+        rows.push(manifest::Row { file, name, version, purpose: get("purpose") });
     }
-    if tasks.is_empty() {
-        bail!("the manifest names no file");
-    }
-    Ok(tasks)
+    Ok(rows)
 }
 
 fn hash(task: &Task, scheme: Scheme) -> Result<DocumentDigest> {
