@@ -50,6 +50,13 @@ pub fn finish(program: &str, outcome: Outcome) -> ExitCode {
         Err(Failure::No(error)) => (1, error),
         Err(Failure::Trouble(error)) => (2, error),
     };
+    let text = text_of(&error);
+    crate::terminal::talk(format!("{program}: {text}"));
+    ExitCode::from(code)
+}
+
+/// An error with its causes, in one line.
+pub fn text_of(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
@@ -61,6 +68,5 @@ pub fn finish(program: &str, outcome: Outcome) -> ExitCode {
             text.push_str(&cause);
         }
     }
-    crate::terminal::talk(format!("{program}: {text}"));
-    ExitCode::from(code)
+    text
 }

@@ -70,6 +70,13 @@ impl NewFile {
 
     /// Syncs, moves into place, and syncs the folder.
     pub fn finish(self) -> Result<()> {
+        let folder = folder_of(&self.path);
+        self.place()?;
+        sync_folder(&folder)
+    }
+
+    // Syncs and moves into place; the folder is the caller's to sync.
+    fn place(self) -> Result<()> {
         let path = self.path;
         self.temporary
             .as_file()
@@ -82,7 +89,7 @@ impl NewFile {
         moved
             .map_err(|e| e.error)
             .with_context(|| format!("putting {} in place", path.display()))?;
-        sync_folder(&folder_of(&path))
+        Ok(())
     }
 }
 
@@ -97,16 +104,92 @@ impl Write for NewFile {
 
 /// Writes a small file whole, syncs it, and reads it back: a removable medium may lose its last write.
 pub fn write(path: &Path, bytes: &[u8], existing: Existing, mode: Mode) -> Result<()> {
-    let mut file = NewFile::create(path, existing, mode)?;
-    file.write_all(bytes).with_context(|| format!("writing {}", path.display()))?;
-    file.finish()?;
-    if read(path, bytes.len() as u64)? != bytes {
+    write_all(&[(path, bytes)], existing, mode)
+}
+
+/// Writes small files, each whole or not at all; each folder is synced once, when all its files are
+/// in place. All are durable, and read back, when this returns; after an error some may be there.
+pub fn write_all(files: &[(&Path, &[u8])], existing: Existing, mode: Mode) -> Result<()> {
+    let mut folders = std::collections::BTreeSet::new();
+    for (path, bytes) in files {
+        let mut file = NewFile::create(path, existing, mode)?;
+        file.write_all(bytes).with_context(|| format!("writing {}", path.display()))?;
+        file.place()?;
+        folders.insert(folder_of(path));
+    }
+    folders.iter().try_for_each(|folder| sync_folder(folder))?;
+    for (path, bytes) in files {
+        let mut back = open_uncached(path)?;
+        let mut there = Vec::with_capacity(bytes.len() + 1);
+        let read = (&mut back).take(bytes.len() as u64 + 1).read_to_end(&mut there);
+        read.with_context(|| format!("reading {} back", path.display()))?;
+        if there != *bytes {
+            return Err(lost_write(path));
+        }
+    }
+    Ok(())
+}
+
+/// What was written does not read back.
+pub fn lost_write(path: &Path) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{} does not read back as it was written: the medium is failing, use another",
+        path.display()
+    )
+}
+
+/// Opens a synced file so that it is read from the medium, not from memory, where the system allows.
+pub fn open_uncached(path: &Path) -> Result<File> {
+    let file = open(path)?;
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+    Ok(file)
+}
+
+/// Refuses work that the disk of `folder` has no room for, before it starts.
+pub fn need_space(folder: &Path, bytes: u64) -> Result<()> {
+    // The nearest folder that is there already tells.
+    let mut there = folder;
+    while !there.exists() {
+        match there.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => there = parent,
+            _ => there = Path::new("."),
+        }
+    }
+    let stat = rustix::fs::statvfs(there)
+        .with_context(|| format!("cannot look at the disk of {}", there.display()))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if free < bytes {
         bail!(
-            "{} does not read back as it was written: the medium is failing, use another",
-            path.display()
+            "the disk of {} has {free} bytes free, this needs about {bytes}: make room, or use another; nothing was done",
+            folder.display()
         );
     }
     Ok(())
+}
+
+/// Refuses a file name that a FAT, exFAT or NTFS stick cannot hold. Asked before work whose result
+/// goes to a folder of its own, which may be on one.
+pub fn check_portable(name: &str) -> Result<()> {
+    const DEVICES: [&str; 4] = ["CON", "PRN", "AUX", "NUL"];
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_uppercase();
+    let numbered = |prefix: &str| {
+        stem.strip_prefix(prefix).is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
+    };
+    let why = if name.chars().any(|c| c.is_control() || "<>:\"/\\|?*".contains(c)) {
+        "a character that is not allowed there (< > : \" / \\ | ? * or a control character)"
+    } else if name.ends_with(['.', ' ']) {
+        "a dot or a space at its end"
+    } else if name.encode_utf16().count() > 255 {
+        "more than 255 characters"
+    } else if DEVICES.contains(&stem.as_str()) || numbered("COM") || numbered("LPT") {
+        "the name of a device"
+    } else {
+        return Ok(());
+    };
+    bail!(
+        "{name:?} cannot be a file's name on a FAT, exFAT or NTFS stick: it has {why}; rename the document, or sign it in place, without --output-dir"
+    )
 }
 
 /// Writes evidence: to `path`, or beside it under a number where something else stands there already.
@@ -139,6 +222,18 @@ pub fn is_there(path: &Path) -> Result<bool> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e).with_context(|| format!("cannot look at {}", path.display())),
     }
+}
+
+/// What tells a file from its copies: when it was made, which a restored backup, a cloned stick or a
+/// moved folder does not take along; its inode where the file system does not say. A copy of a whole
+/// disk, block by block, is not told apart.
+pub fn mark_of(path: &Path) -> Result<String> {
+    let meta = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
+    let born = meta.created().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+    Ok(match born {
+        Some(born) => format!("born:{}", born.as_nanos()),
+        None => format!("inode:{}", meta.ino()),
+    })
 }
 
 /// Makes a folder's entries durable.

@@ -4,8 +4,10 @@ pub mod exit;
 pub mod files;
 pub mod inputs;
 pub mod keyfile;
+pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;
+pub mod report;
 pub mod seal;
 pub mod secret;
 pub mod sequence;

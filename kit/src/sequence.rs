@@ -105,7 +105,7 @@ impl Writer {
         let written = self.digest();
         let file = self.file.into_inner().map_err(|e| e.into_error());
         file.with_context(|| format!("writing {}", self.path.display()))?.finish()?;
-        let mut back = crate::files::open(&self.path)?;
+        let mut back = crate::files::open_uncached(&self.path)?;
         let mut digest = Sha256::new();
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -116,10 +116,7 @@ impl Writer {
             digest.update(&buffer[..read]);
         }
         if Hash(digest.finalize().into()) != written {
-            bail!(
-                "{} does not read back as it was written: the medium is failing, use another",
-                self.path.display()
-            );
+            return Err(crate::files::lost_write(&self.path));
         }
         Ok(())
     }

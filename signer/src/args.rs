@@ -87,6 +87,13 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Lets a restored or moved journal sign again, after the newest tail from paper.
+    #[command(after_help = "Example:\n  signer reopen --tail 42:1a2b-3c4d-5e6f-7081")]
+    Reopen {
+        /// The newest tail that was written down.
+        #[arg(long)]
+        tail: String,
+    },
     /// What waits for a receipt, and since when.
     Status {
         /// One JSON object.
@@ -190,6 +197,9 @@ pub(crate) struct SignArgs {
     /// Sign again and replace signatures that exist.
     #[arg(long)]
     force: bool,
+    /// Go on after a document that cannot be read or signed; the run then ends with 2.
+    #[arg(long)]
+    keep_going: bool,
     #[command(flatten)]
     secret: SecretArgs,
 }
@@ -208,6 +218,7 @@ impl From<SignArgs> for sign::Options {
             manifest: args.manifest,
             output_dir: args.output_dir,
             force: args.force,
+            keep_going: args.keep_going,
             secret: args.secret.into(),
         }
     }

@@ -13,7 +13,7 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::record::{Disclosure, Record};
 use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
 use coldlog_spec::verify::append::{Admission, verify_genesis};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 
 /// The journal of one signer, open.
@@ -67,6 +67,14 @@ fn path_in(home: &Path) -> PathBuf {
     home.join("journal.sqlite")
 }
 
+fn there(home: &Path) -> Result<PathBuf> {
+    let path = path_in(home);
+    if !path.is_file() {
+        bail!("{} holds no journal; make one with `signer init`", home.display());
+    }
+    Ok(path)
+}
+
 fn connect(path: &Path) -> Result<Connection> {
     let db = Connection::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     // EXTRA also syncs the folder after a commit: a record is on the disk when commit returns.
@@ -101,6 +109,7 @@ impl Journal {
         step.execute_batch(SCHEMA)?;
         insert(&step, &genesis, &sealed, &disclosure, None)?;
         put_tail(&step, key, &genesis, claims)?;
+        put_mark(&step, &path)?;
         step.commit()?;
         Ok(genesis)
     }
@@ -113,11 +122,29 @@ impl Journal {
 
     /// Opens a journal and checks that its genesis and its tail hold.
     pub fn open(home: &Path) -> Result<Journal> {
-        let path = path_in(home);
-        if !path.is_file() {
-            bail!("{} holds no journal; make one with `signer init`", home.display());
+        let path = there(home)?;
+        Journal::over(connect(&path)?)
+    }
+
+    /// Opens a journal without writing to it. Only where an interrupted run left its last step half
+    /// done is that step undone first, as any command would.
+    pub fn open_to_read(home: &Path) -> Result<Journal> {
+        let path = there(home)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(&path, flags)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        let readable = db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()));
+        match readable {
+            Err(rusqlite::Error::SqliteFailure(why, _))
+                if matches!(why.code, ErrorCode::ReadOnly | ErrorCode::CannotOpen) =>
+            {
+                Journal::open(home)
+            }
+            _ => Journal::over(db),
         }
-        let db = connect(&path)?;
+    }
+
+    fn over(db: Connection) -> Result<Journal> {
         let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if version != 1 {
             bail!("unsupported: the journal has version {version}, this program reads version 1");
@@ -171,6 +198,20 @@ impl Journal {
     /// The signer's public key.
     pub fn key(&self) -> &PublicKey {
         &self.admission.key
+    }
+
+    /// Whether this is the very file that signed last, and not a copy of it.
+    pub fn is_original(&self, home: &Path) -> Result<bool> {
+        let mark: Option<Vec<u8>> = self
+            .db
+            .query_row("SELECT value FROM meta WHERE key = 'mark'", [], |row| row.get(0))
+            .optional()?;
+        Ok(mark == Some(coldlog_kit::files::mark_of(&path_in(home))?.into_bytes()))
+    }
+
+    /// Takes this copy for the one that signs from now on.
+    pub fn take_over(&self, home: &Path) -> Result<()> {
+        put_mark(&self.db, &path_in(home))
     }
 
     /// The signed tail.
@@ -294,30 +335,43 @@ impl Journal {
             .with_context(|| format!("the journal has no head with the digest {digest}"))
     }
 
-    /// Stores a verified head and the receipts under it, in one transaction.
-    pub fn store_receipts(
-        &mut self,
+    /// Stores a verified head and, through `each`, the receipts under it: all in one transaction, or
+    /// nothing when `each` fails. Memory does not grow with their number.
+    pub fn store_receipts<E: From<anyhow::Error>>(
+        &self,
         head: &SignedCheckpoint,
-        receipts: impl Iterator<Item = Result<(u64, Vec<u8>)>>,
-    ) -> Result<u64> {
+        each: impl FnOnce(&ReceiptStore) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
         let note = head.encode();
         let digest = Hash::of(&note);
-        let step = self.db.transaction()?;
-        step.execute(
-            "INSERT OR IGNORE INTO heads VALUES (?1, ?2, ?3, ?4)",
-            params![&digest.0[..], head.checkpoint.origin, head.checkpoint.size, note],
-        )?;
-        let mut count = 0;
-        for receipt in receipts {
-            let (sequence, receipt) = receipt?;
+        let begin = || -> Result<rusqlite::Transaction> {
+            let step = self.db.unchecked_transaction()?;
             step.execute(
-                "UPDATE records SET receipt = ?2, head = ?3 WHERE sequence = ?1",
-                params![sequence, receipt, &digest.0[..]],
+                "INSERT OR IGNORE INTO heads VALUES (?1, ?2, ?3, ?4)",
+                params![&digest.0[..], head.checkpoint.origin, head.checkpoint.size, note],
             )?;
-            count += 1;
-        }
-        step.commit()?;
-        Ok(count)
+            Ok(step)
+        };
+        let step = begin()?;
+        each(&ReceiptStore { db: &step, head: digest })?;
+        step.commit().context("making the receipts durable").map_err(E::from)
+    }
+}
+
+/// Takes the receipts of one head while its transaction is open.
+pub struct ReceiptStore<'a> {
+    db: &'a Connection,
+    head: Hash,
+}
+
+impl ReceiptStore<'_> {
+    /// Stores the bare receipt of a record.
+    pub fn put(&self, sequence: u64, receipt: &[u8]) -> Result<()> {
+        let mut update = self
+            .db
+            .prepare_cached("UPDATE records SET receipt = ?2, head = ?3 WHERE sequence = ?1")?;
+        update.execute(params![sequence, receipt, &self.head.0[..]])?;
+        Ok(())
     }
 }
 
@@ -339,6 +393,12 @@ fn insert(
         "INSERT INTO records (sequence, statement, sealed, disclosure, document, output) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![statement.position.sequence, statement.bytes(), sealed, disclosure.encode(), document, output],
     )?;
+    Ok(())
+}
+
+fn put_mark(db: &Connection, path: &Path) -> Result<()> {
+    let mark = coldlog_kit::files::mark_of(path)?;
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('mark', ?1)", [mark.into_bytes()])?;
     Ok(())
 }
 

@@ -30,6 +30,15 @@ pub enum Evidence {
         /// The other.
         second: Vec<u8>,
     },
+    /// A statement of a signer, and a tail that it signed with another statement at that place.
+    ForkedTail {
+        /// The signer's public key.
+        key: [u8; 32],
+        /// The statement.
+        statement: Vec<u8>,
+        /// The signed tail.
+        tail: Vec<u8>,
+    },
 }
 
 impl Evidence {
@@ -48,6 +57,11 @@ impl Evidence {
             Evidence::Fork { key, first, second } => {
                 items.push("fork".into());
                 let parts = vec![cbor::bytes(key), cbor::bytes(first), cbor::bytes(second)];
+                items.push(Value::Array(parts));
+            }
+            Evidence::ForkedTail { key, statement, tail } => {
+                items.push("forked-tail".into());
+                let parts = vec![cbor::bytes(key), cbor::bytes(statement), cbor::bytes(tail)];
                 items.push(Value::Array(parts));
             }
         }
@@ -72,7 +86,15 @@ impl Evidence {
                 first: parts.bytes("the first statement", MAX_ENTRY)?,
                 second: parts.bytes("the second statement", MAX_ENTRY)?,
             }),
-            other => Err(DecodeError::field(tag, "what it shows", "split-view or fork", other)),
+            "forked-tail" => Ok(Evidence::ForkedTail {
+                key: parts.hash("the key")?.0,
+                statement: parts.bytes("the statement", MAX_ENTRY)?,
+                tail: parts.bytes("the tail", MAX_ENTRY)?,
+            }),
+            other => {
+                let expected = "split-view, fork or forked-tail";
+                Err(DecodeError::field(tag, "what it shows", expected, other))
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The receipts file, log to signer: a CBOR sequence of a header, one item for each record, and a
 //! trailer (`formats.cddl`: `receipts`).
 
+use crate::batch::SignedTail;
 use crate::cbor::{self, DecodeError, Items, Value};
 use crate::cose::Claims;
 use crate::hash::Hash;
@@ -8,6 +9,7 @@ use crate::kind::Kind;
 use crate::merkle::MAX_PATH;
 use crate::note::MAX_NOTE;
 use crate::receipt::{MAX_RECEIPT, Receipt, hashes};
+use crate::tile::MAX_ENTRY;
 
 const WHAT: &str = "coldlog-receipts";
 /// The largest item.
@@ -55,12 +57,14 @@ impl Header {
 pub enum Item {
     /// `[sequence, receipt]`
     Receipt(u64, Box<Receipt>),
-    /// `["end", count, digest]`
+    /// `["end", count, digest, tail]`
     Trailer {
         /// Receipts in the file.
         count: u64,
         /// SHA-256 of all bytes before the trailer.
         digest: Hash,
+        /// The journal's tail, as the batch brought it: it tells a restored journal what it lost.
+        tail: Box<SignedTail>,
     },
 }
 
@@ -71,8 +75,9 @@ impl Item {
             Item::Receipt(sequence, receipt) => {
                 vec![(*sequence).into(), cbor::bytes(receipt.encode())]
             }
-            Item::Trailer { count, digest } => {
-                vec!["end".into(), (*count).into(), cbor::bytes(digest.0)]
+            Item::Trailer { count, digest, tail } => {
+                let tail = cbor::bytes(tail.sign1.encode());
+                vec!["end".into(), (*count).into(), cbor::bytes(digest.0), tail]
             }
         };
         cbor::to_bytes(&Value::Array(items))
@@ -81,7 +86,7 @@ impl Item {
     /// Reads an item after the header.
     pub fn decode(item: &[u8]) -> Result<Item, DecodeError> {
         let value = cbor::decode(WHAT, item, MAX_ITEM)?;
-        let mut items = Items::new(WHAT, "an item", value, 2..=3)?;
+        let mut items = Items::new(WHAT, "an item", value, 2..=4)?;
         if items.left() == 2 {
             let sequence = items.uint("sequence")?;
             let receipt = Receipt::decode(&items.bytes("receipt", MAX_RECEIPT)?)?;
@@ -91,6 +96,8 @@ impl Item {
         if end != "end" {
             return Err(DecodeError::field(WHAT, "the trailer", "\"end\"", end));
         }
-        Ok(Item::Trailer { count: items.uint("count")?, digest: items.hash("digest")? })
+        let (count, digest) = (items.uint("count")?, items.hash("digest")?);
+        let tail = Box::new(SignedTail::decode(&items.bytes("tail", MAX_ENTRY)?)?);
+        Ok(Item::Trailer { count, digest, tail })
     }
 }

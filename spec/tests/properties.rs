@@ -290,6 +290,10 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         consistency: vec![Hash([6; 32])],
     };
     let item = receipts::Item::Receipt(3, Box::new(receipt.clone()));
+    let end =
+        receipts::Item::Trailer { count: 4, digest: Hash([7; 32]), tail: Box::new(tail.clone()) };
+    let forked_tail =
+        Evidence::ForkedTail { key: [1; 32], statement: vec![1], tail: tail.sign1.encode() };
     let digest = DocumentHasher::digest(Scheme::Minisign, DOCUMENT);
     let row = manifest::Row { file: "a/b".into(), name: Some("b".into()), ..Default::default() };
     vec![
@@ -305,11 +309,13 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("batch trailer", batch::encode_trailer(4, Hash([7; 32]), &tail)),
         ("receipts header", answer.encode()),
         ("receipts item", item.encode()),
+        ("receipts trailer", end.encode()),
         ("request", request.encode()),
         ("request body", request.body()),
         ("response", response.encode()),
         ("evidence", evidence.encode()),
         ("fork", fork.encode()),
+        ("forked tail", forked_tail.encode()),
         (
             "sshsig",
             SignatureFile::sign(&signer(), &DocumentHasher::digest(Scheme::Sshsig, b"x"), "")

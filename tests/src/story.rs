@@ -165,6 +165,17 @@ impl Story {
         Ok(tail.trim().to_owned())
     }
 
+    /// Lets a copy of a signer's folder sign, with the tail that the journal itself tells: what an
+    /// operator with the paper does, honest or not.
+    pub fn reopen(folder: &Path) -> Result<()> {
+        let status = run(folder, "signer status")?.out;
+        let tail = status.split("tail ").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let line = format!("signer reopen --tail {}", tail.context("status tells the tail")?);
+        let ran = run(folder, &line)?;
+        ensure!(ran.code == 0, "{line}: {}", ran.err);
+        Ok(())
+    }
+
     /// Has the newest head cosigned by all witnesses.
     pub fn cosign(&mut self, name: &str) -> Result<()> {
         self.run("log", &format!("log witness-request -o {name}.witness-request.cbor"))?;

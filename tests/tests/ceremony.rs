@@ -33,8 +33,8 @@ fn every_signature_is_proven_and_every_attack_is_caught() {
     let line = format!("verifier check {} --policy policy --json", names.join(" "));
     let answer: serde_json::Value =
         serde_json::from_str(&story.run("relying", &line).unwrap().out).unwrap();
-    assert_eq!(answer["proven"], true);
-    let checks = answer["checks"].as_array().unwrap();
+    assert_eq!(answer["result"], "yes");
+    let checks = answer["documents"].as_array().unwrap();
     assert_eq!(checks.len(), files.len());
     let indexes: Vec<u64> =
         checks.iter().map(|c| c["logs"][0]["index"].as_u64().unwrap()).collect();
@@ -113,6 +113,13 @@ fn a_forked_journal_is_named_at_append_and_both_branches_are_kept() {
     let stage = tempfile::tempdir().unwrap();
     let (mut story, _, _) = told(stage.path(), 4);
     copy(&story.at("signer"), &story.at("clone")).unwrap();
+    std::fs::write(story.at("clone").join("more.txt"), "x").unwrap();
+    let line = "signer sign more.txt --operator Ada --passphrase-file passphrase";
+    let refused = story.expect("clone", line, 1).unwrap();
+    assert!(refused.err.contains("signer reopen --tail"), "{}", refused.err);
+    let older = story.expect("clone", "signer reopen --tail 9:0000-0000-0000-0000", 1).unwrap();
+    assert!(older.err.contains("older copy"), "{}", older.err);
+    Story::reopen(&story.at("clone")).unwrap();
     for role in ["signer", "clone"] {
         std::fs::write(story.at(role).join("more.txt"), role).unwrap();
         story

@@ -22,6 +22,7 @@ fn strace(folder: &Path, calls: &str, fault: &str, line: &str) -> Ran {
 /// Runs a command in a fresh copy of a folder, killed at the Nth call of each kind, for every N until
 /// it ends by itself; calls `look` with the copy after each kill.
 fn killed_everywhere(base: &Path, line: &str, look: impl Fn(&Path, &str)) {
+    let signs = line.starts_with("signer sign");
     let scratch = tempfile::tempdir().unwrap();
     let mut kills = 0;
     // strace counts each kind of call by itself.
@@ -29,6 +30,9 @@ fn killed_everywhere(base: &Path, line: &str, look: impl Fn(&Path, &str)) {
         for n in 1..2000 {
             let folder = scratch.path().join("copy");
             copy(base, &folder).unwrap();
+            if signs {
+                Story::reopen(&folder).unwrap();
+            }
             let ran = strace(&folder, call, &format!("signal=SIGKILL:when={n}"), line);
             if ran.code != 0 {
                 kills += 1;
@@ -105,6 +109,7 @@ fn a_signer_on_a_full_disk_releases_nothing_without_its_record() {
         for n in 1..30 {
             let folder = scratch.path().join(format!("{call}{n}"));
             copy(&story.at("signer"), &folder).unwrap();
+            Story::reopen(&folder).unwrap();
             let full = strace(&folder, call, &format!("error=ENOSPC:when={n}+"), SIGN);
             if full.code == 0 {
                 break;

@@ -1,6 +1,7 @@
-//! CBOR diagnostic notation (RFC 8949, section 8), for people.
+//! CBOR for people: in diagnostic notation (RFC 8949, section 8), and as JSON.
 
 use ciborium::Value;
+use serde_json::{Value as Json, json};
 
 /// The longest byte string that is shown whole.
 const SHOWN: usize = 64;
@@ -35,5 +36,32 @@ pub fn show(value: &Value, indent: usize) -> String {
             format!("{{\n{}\n{end}}}", entries.join(",\n"))
         }
         _ => "undefined".into(),
+    }
+}
+
+/// A value as JSON: byte strings as `{"hex": ..}`, tags as `{"tag": .., "value": ..}`, maps with the
+/// diagnostic notation of their keys.
+pub fn to_json(value: &Value) -> Json {
+    match value {
+        Value::Bytes(bytes) => json!({"hex": coldlog_spec::hash::to_hex(bytes)}),
+        Value::Text(text) => json!(text),
+        Value::Integer(number) => match i64::try_from(*number) {
+            Ok(number) => json!(number),
+            Err(_) => json!(u64::try_from(*number).ok()),
+        },
+        Value::Bool(flag) => json!(flag),
+        Value::Tag(tag, inner) => json!({"tag": tag, "value": to_json(inner)}),
+        Value::Array(items) => items.iter().map(to_json).collect(),
+        Value::Map(entries) => {
+            let entries = entries.iter().map(|(key, value)| {
+                let key = match key {
+                    Value::Text(text) => text.clone(),
+                    other => show(other, 0),
+                };
+                (key, to_json(value))
+            });
+            Json::Object(entries.collect())
+        }
+        _ => Json::Null,
     }
 }

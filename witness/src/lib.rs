@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{Failure, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
+use coldlog_kit::report::{self, Report};
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
@@ -194,41 +195,37 @@ pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
 
 /// `witness heads`
 pub fn heads(home: &Path, as_json: bool) -> Outcome {
-    let logs = home.join("logs");
-    if !logs.is_dir() {
-        Err(anyhow::anyhow!(
-            "{} is no witness's folder; make one with `witness init`",
-            home.display()
-        ))?;
-    }
-    let mut heads = Vec::new();
-    for entry in std::fs::read_dir(&logs)? {
-        let folder = entry?.path();
-        match last_of(&folder)? {
-            Some(head) => heads.push(head),
-            None if keys_of(&folder)?.is_empty() => bail_folder(&folder)?,
-            None => {}
+    report::run(as_json, &[], |_| {
+        let logs = home.join("logs");
+        if !logs.is_dir() {
+            Err(anyhow::anyhow!(
+                "{} is no witness's folder; make one with `witness init`",
+                home.display()
+            ))?;
         }
-    }
-    heads.sort_by(|a, b| a.checkpoint.origin.cmp(&b.checkpoint.origin));
-    if as_json {
-        let list = heads.iter().map(|head| {
-            let checkpoint = &head.checkpoint;
-            json!({"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.to_hex()})
-        });
-        say(json!({"version": 1, "heads": list.collect::<Vec<_>>()}));
-        return Ok(());
-    }
-    for head in &heads {
-        say(format!(
-            "{} {} {}",
-            head.checkpoint.origin, head.checkpoint.size, head.checkpoint.root
-        ));
-    }
-    if heads.is_empty() {
-        say("no head cosigned yet");
-    }
-    Ok(())
+        let mut heads = Vec::new();
+        for entry in std::fs::read_dir(&logs)? {
+            let folder = entry?.path();
+            match last_of(&folder)? {
+                Some(head) => heads.push(head),
+                None if keys_of(&folder)?.is_empty() => bail_folder(&folder)?,
+                None => {}
+            }
+        }
+        heads.sort_by(|a, b| a.checkpoint.origin.cmp(&b.checkpoint.origin));
+        let checkpoints = heads.iter().map(|head| &head.checkpoint);
+        let list = checkpoints.clone().map(|checkpoint| {
+        json!({"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.to_hex()})
+    });
+        let fields = json!({"heads": list.collect::<Vec<_>>()});
+        let mut text: Vec<String> = checkpoints
+            .map(|head| format!("{} {} {}", head.origin, head.size, head.root))
+            .collect();
+        if text.is_empty() {
+            text.push("no head cosigned yet".into());
+        }
+        Ok(Report { text, fields })
+    })
 }
 
 fn bail_folder(folder: &Path) -> Result<()> {

@@ -3,8 +3,9 @@
 use crate::place::public;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::published::{self, Folder, Tree};
-use coldlog_kit::terminal::say;
+use coldlog_kit::terminal::{say, say_json};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::VerifierKey;
 use coldlog_spec::statement::{Payload, Statement};
@@ -35,8 +36,10 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
     let mut journals: HashMap<Hash, (Admission, Progress)> = HashMap::new();
     let mut roots: BTreeSet<(u64, Hash)> = BTreeSet::new();
     let mut hashes = 0u64;
+    let progress = Bar::new("recomputing", Some(size));
     for bundle in 0..size.div_ceil(WIDTH) {
         let width = tile::width_at(0, bundle, size);
+        progress.add(width);
         let both = tree
             .bundle(bundle, entries_path)
             .and_then(|entries| tree.bundle(bundle, sealed_path).map(|sealed| (entries, sealed)));
@@ -62,6 +65,7 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
             hashes += 1;
         }
     }
+    drop(progress);
     findings.extend(rebuild.finish());
     for (known, root) in roots {
         match Tree::new(&source, size).root_at(known) {
@@ -81,7 +85,10 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
         Err(why) => findings.push(format!("{why:#}")),
     }
     if as_json {
-        say(json!({"version": 1, "size": size, "entries": hashes, "findings": findings}));
+        let result = if findings.is_empty() { "yes" } else { "no" };
+        say_json(
+            &json!({"version": 1, "result": result, "size": size, "entries": hashes, "findings": findings}),
+        );
     } else {
         for finding in &findings {
             say(finding);

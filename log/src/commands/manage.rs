@@ -7,6 +7,7 @@ use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
 use coldlog_kit::published::{self, Folder};
+use coldlog_kit::report::{self, Report};
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
@@ -101,18 +102,17 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
 
 /// `log head`
 pub fn head(home: &Path, as_json: bool) -> Outcome {
-    let head = published::head(&Folder(public(home)))?;
-    let checkpoint = &head.checkpoint;
-    if as_json {
+    report::run(as_json, &[], |_| {
+        let head = published::head(&Folder(public(home)))?;
+        let checkpoint = &head.checkpoint;
         let signers: Vec<_> = head.note.signatures.iter().map(|line| line.name.clone()).collect();
-        say(json!({
-            "version": 1, "origin": checkpoint.origin, "size": checkpoint.size,
+        let fields = json!({
+            "origin": checkpoint.origin, "size": checkpoint.size,
             "root": checkpoint.root.to_hex(), "signatures": signers,
-        }));
-        return Ok(());
-    }
-    say(String::from_utf8_lossy(&head.encode()).trim_end());
-    Ok(())
+        });
+        let text = vec![String::from_utf8_lossy(&head.encode()).trim_end().into()];
+        Ok(Report { text, fields })
+    })
 }
 
 /// The log's verifier keys, as it published them when it was made.

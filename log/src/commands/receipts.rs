@@ -81,8 +81,15 @@ pub(crate) fn write(
     let mut writer = Writer::create(output, existing)?;
     writer.item(&receipts_header.encode())?;
     let mut count = 0;
+    let mut end = None;
     while let Some(item) = reader.next()? {
-        let batch::Item::Record { statement, .. } = batch::Item::decode(&item)? else { break };
+        let statement = match batch::Item::decode(&item)? {
+            batch::Item::Record { statement, .. } => statement,
+            batch::Item::Trailer { tail, .. } => {
+                end = Some(tail);
+                break;
+            }
+        };
         let statement = Statement::decode(&statement)?;
         let sequence = statement.position.sequence;
         let Some(index) = place.index.place(&header.claims, sequence)? else {
@@ -99,8 +106,11 @@ pub(crate) fn write(
     if count == 0 {
         return no("the batch holds 0 records: there is nothing to answer");
     }
+    let Some(tail) = end else {
+        return no("the batch has no trailer: it was cut short, copy it again");
+    };
     let digest = writer.digest();
-    writer.item(&Item::Trailer { count, digest }.encode())?;
+    writer.item(&Item::Trailer { count, digest, tail: Box::new(tail) }.encode())?;
     writer.finish()?;
     say(format!("{count} receipts under the head of size {} in {}", head.size, output.display()));
     Ok(())

@@ -1,19 +1,21 @@
 //! `signer import`: receipts verified against the policy and the journal, then proofs.
 
-use crate::journal::{Journal, Row};
+use crate::journal::{Journal, ReceiptStore, Row};
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::inputs::with_suffix;
+use coldlog_kit::progress::Progress;
 use coldlog_kit::sequence::Reader;
 use coldlog_kit::terminal::say;
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::receipts::{Header, Item, MAX_ITEM};
-use coldlog_spec::verify::receipts::{Refusal, verify_head, verify_receipt};
+use coldlog_spec::verify::receipts::{Refusal, verify_head, verify_receipt, verify_tail};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// What the command line says.
@@ -34,7 +36,7 @@ pub struct Options {
 pub fn run(home: &Path, options: &Options) -> Outcome {
     let policy = Policy::parse(&files::read(&options.policy, MAX_POLICY as u64)?)?;
     let _lock = files::lock(home)?;
-    let mut journal = Journal::open(home)?;
+    let journal = Journal::open(home)?;
     let mut reader = Reader::open(&options.receipts, "coldlog-receipts", MAX_ITEM)?;
     let header = reader.next()?.context("the receipts file is empty")?;
     let header = Header::decode(&header)?;
@@ -46,77 +48,18 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         ));
     }
     let memory = journal.newest_head()?.map(|(head, _)| head);
-    let cosigned = match verify_head(&header, &policy, memory.as_ref()) {
-        Ok(cosigned) => cosigned,
-        Err(Refusal::History { misfit, evidence: Some(evidence) }) => {
-            let place = files::write_evidence(&options.evidence, &evidence.encode())?;
-            return no(format!("{misfit}; the evidence is in {}", place.display()));
-        }
-        Err(other) => return Err(Failure::No(other.into())),
-    };
+    let cosigned = verify_head(&header, &policy, memory.as_ref())
+        .map_err(|refusal| keep_evidence(refusal, &options.evidence))?;
     let head = SignedCheckpoint::decode(&header.checkpoint)?;
-
-    // All is verified before the first receipt is stored; the transaction keeps it whole.
-    let mut verified = Vec::new();
-    let mut ended = false;
-    while let Some(item) = reader.next()? {
-        if ended {
-            return no("items follow the trailer of the receipts file");
-        }
-        match Item::decode(&item)? {
-            Item::Receipt(sequence, receipt) => {
-                let row = journal.row(sequence)?;
-                let Some(row) = row else {
-                    return no(format!(
-                        "a receipt is for record {sequence}, which this journal does not have: was it restored from an older copy? Keep both, and bring the newest"
-                    ));
-                };
-                if verified.last().is_some_and(|(last, _)| *last >= sequence) {
-                    return no(format!(
-                        "the receipt of record {sequence} is out of order; the log wrote a bad file"
-                    ));
-                }
-                verify_receipt(&receipt, &row.statement, cosigned.checkpoint(), &policy)
-                    .with_context(|| format!("the receipt of record {sequence}"))
-                    .or_no()?;
-                verified.push((sequence, receipt.bare().encode()));
-            }
-            Item::Trailer { count, digest } => {
-                ended = true;
-                if count != verified.len() as u64 || digest != reader.digest_before() {
-                    return no(format!(
-                        "the trailer counts {count} receipts, the file holds {} or was altered; copy it again",
-                        verified.len()
-                    ));
-                }
-            }
-        }
-    }
-    if !ended {
-        return no("the receipts file has no trailer: it was cut short, copy it again");
-    }
-    if verified.is_empty() {
-        return no("the receipts file holds 0 receipts: nothing was checked");
-    }
-    let sequences: Vec<u64> = verified.iter().map(|(sequence, _)| *sequence).collect();
-    journal.store_receipts(&head, verified.into_iter().map(Ok))?;
-    let mut proofs = 0;
-    for sequence in sequences {
-        let row = journal.row(sequence)?.context("the record was just read")?;
-        let Some(target) = &row.output else { continue };
-        let target = match &options.output_dir {
-            Some(folder) => {
-                let name = target.file_name().context("the signature has no name")?;
-                files::create_folder(folder)?;
-                folder.join(name)
-            }
-            None => target.clone(),
-        };
-        let path = with_suffix(&target.with_extension(""), "proof");
-        let proof = proof(&journal, &row, &policy)?.encode();
-        write_proof(&path, sequence, &proof, options.force)?;
-        proofs += 1;
-    }
+    // All is verified before the first receipt is committed; the transaction keeps it whole.
+    let import =
+        Import { journal: &journal, policy: &policy, head: cosigned.checkpoint(), options };
+    let mut range = None;
+    journal.store_receipts(&head, |store| {
+        range = Some(import.verify(&mut reader, store)?);
+        Ok::<(), Failure>(())
+    })?;
+    let proofs = import.write_proofs(range.context("a range was imported")?, &head)?;
     let checkpoint = cosigned.checkpoint();
     let vouch: Vec<&str> = cosigned.witnesses().iter().map(|w| w.name.as_str()).collect();
     say(format!(
@@ -126,6 +69,125 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         if vouch.is_empty() { "nobody (the policy demands none)".into() } else { vouch.join(", ") }
     ));
     Ok(())
+}
+
+// A refusal that convicts somebody leaves its evidence before it is told.
+fn keep_evidence(refusal: Refusal, place: &Path) -> Failure {
+    let evidence = match &refusal {
+        Refusal::History { evidence: Some(evidence), .. } | Refusal::Forked { evidence, .. } => {
+            evidence.encode()
+        }
+        _ => return Failure::No(refusal.into()),
+    };
+    match files::write_evidence(place, &evidence) {
+        Ok(place) => {
+            Failure::No(anyhow::anyhow!("{refusal}; the evidence is in {}", place.display()))
+        }
+        Err(why) => Failure::Trouble(why.context(refusal.to_string())),
+    }
+}
+
+struct Import<'a> {
+    journal: &'a Journal,
+    policy: &'a Policy,
+    head: &'a Checkpoint,
+    options: &'a Options,
+}
+
+impl Import<'_> {
+    // Verifies every receipt and stores it; returns the first and the last sequence number.
+    fn verify(&self, reader: &mut Reader<File>, store: &ReceiptStore) -> Outcome<(u64, u64)> {
+        let progress = Progress::new("verifying receipts", None);
+        let (mut count, mut first, mut last) = (0, None, None);
+        // A receipt that does not fit is told only if the tail at the end has no better reason: a
+        // journal that was restored or forked.
+        let mut failure = None;
+        let tail = loop {
+            let Some(item) = reader.next()? else {
+                return no("the receipts file has no trailer: it was cut short, copy it again");
+            };
+            match Item::decode(&item)? {
+                Item::Receipt(sequence, receipt) => {
+                    count += 1;
+                    progress.add(1);
+                    if last.is_some_and(|last| last >= sequence) {
+                        return no(format!(
+                            "the receipt of record {sequence} is out of order; the log wrote a bad file"
+                        ));
+                    }
+                    first.get_or_insert(sequence);
+                    last = Some(sequence);
+                    if failure.is_none() {
+                        failure = self.one(sequence, *receipt, store).err();
+                    }
+                }
+                Item::Trailer { count: claimed, digest, tail } => {
+                    if claimed != count || digest != reader.digest_before() {
+                        return no(format!(
+                            "the trailer counts {claimed} receipts, the file holds {count} or was altered; copy it again"
+                        ));
+                    }
+                    break tail;
+                }
+            }
+        };
+        if reader.next()?.is_some() {
+            return no("items follow the trailer of the receipts file");
+        }
+        let own = self.journal.tail()?.tail;
+        let newest = match tail.tail.count.checked_sub(1) {
+            Some(sequence) => self.journal.row(sequence)?.map(|row| row.statement),
+            None => None,
+        };
+        verify_tail(&tail, self.journal.admission(), &own, newest.as_ref())
+            .map_err(|refusal| keep_evidence(refusal, &self.options.evidence))?;
+        match (failure, first, last) {
+            (Some(failure), ..) => Err(failure),
+            (None, Some(first), Some(last)) => Ok((first, last)),
+            _ => no("the receipts file holds 0 receipts: nothing was checked"),
+        }
+    }
+
+    fn one(&self, sequence: u64, receipt: Receipt, store: &ReceiptStore) -> Outcome {
+        let Some(row) = self.journal.row(sequence)? else {
+            return no(format!(
+                "a receipt is for record {sequence}, which this journal does not have: was it restored from an older copy? Keep both, and bring the newest"
+            ));
+        };
+        verify_receipt(&receipt, &row.statement, self.head, self.policy)
+            .with_context(|| format!("the receipt of record {sequence}"))
+            .or_no()?;
+        store.put(sequence, &receipt.bare().encode())?;
+        Ok(())
+    }
+
+    // Writes the proofs of the records from the first to the last that have a receipt under a head.
+    fn write_proofs(&self, (first, last): (u64, u64), head: &SignedCheckpoint) -> Result<u64> {
+        let digest = Hash::of(&head.encode());
+        let progress = Progress::new("writing proofs", Some(last - first + 1));
+        let mut proofs = 0;
+        for sequence in first..=last {
+            progress.add(1);
+            let row = self.journal.row(sequence)?.context("the record was just read")?;
+            let Some(target) = &row.output else { continue };
+            if row.receipt.as_ref().is_none_or(|(_, under)| *under != digest) {
+                continue;
+            }
+            let target = match &self.options.output_dir {
+                Some(folder) => {
+                    let name = target.file_name().context("the signature has no name")?;
+                    files::create_folder(folder)?;
+                    folder.join(name)
+                }
+                None => target.clone(),
+            };
+            let path = with_suffix(&target.with_extension(""), "proof");
+            let proof = proof(self.journal, &row, self.policy)?.encode();
+            write_proof(&path, sequence, &proof, self.options.force)?;
+            proofs += 1;
+        }
+        Ok(proofs)
+    }
 }
 
 // One document may have several records: the first takes `FILE.proof`, another, while that stands,

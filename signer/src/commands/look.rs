@@ -1,8 +1,12 @@
-//! The commands that only read: `list`, `show`, `status`, `verify-journal`, `public-key`.
+//! The commands that look at the journal: `list`, `show`, `status`, `verify-journal`, `reopen`,
+//! `public-key`.
 
 use crate::journal::{Journal, Row};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
+use coldlog_kit::files;
+use coldlog_kit::progress::Progress as Bar;
+use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::batch::Tail;
@@ -79,122 +83,134 @@ fn each(journal: &Journal, mut visit: impl FnMut(Row) -> Outcome) -> Outcome {
 
 /// `signer list`
 pub fn list(home: &Path, as_json: bool) -> Outcome {
-    let journal = Journal::open(home)?;
-    let mut records = Vec::new();
-    each(&journal, |row| {
-        if as_json {
-            records.push(record_json(&row))
-        } else {
-            say(line(&row))
-        }
-        Ok(())
-    })?;
-    if as_json {
-        say(json!({"version": 1, "records": records}));
-    }
-    Ok(())
+    report::run(as_json, &[], |_| {
+        let journal = Journal::open_to_read(home)?;
+        let mut records = Vec::new();
+        each(&journal, |row| {
+            if as_json {
+                records.push(record_json(&row))
+            } else {
+                say(line(&row))
+            }
+            Ok(())
+        })?;
+        Ok(Report { text: Vec::new(), fields: json!({"records": records}) })
+    })
 }
 
 /// `signer show`
 pub fn show(home: &Path, sequence: u64, as_json: bool) -> Outcome {
-    let journal = Journal::open(home)?;
-    let Some(row) = journal.row(sequence)? else {
-        return no(format!("the journal has no record {sequence}; see `signer list`"));
-    };
-    let object = record_json(&row);
-    if as_json {
-        say(json!({"version": 1, "record": object}));
-    } else {
-        say(serde_json::to_string_pretty(&object)?);
-    }
-    Ok(())
+    report::run(as_json, &[], |_| {
+        let journal = Journal::open_to_read(home)?;
+        let Some(row) = journal.row(sequence)? else {
+            return no(format!("the journal has no record {sequence}; see `signer list`"));
+        };
+        let object = record_json(&row);
+        let text = vec![serde_json::to_string_pretty(&object)?];
+        Ok(Report { text, fields: json!({"record": object}) })
+    })
 }
 
 /// `signer status`
 pub fn status(home: &Path, as_json: bool) -> Outcome {
-    let journal = Journal::open(home)?;
-    let tail = journal.tail()?.tail;
-    let waiting = journal.waiting()?;
-    let since = match waiting {
-        Some((first, _)) => journal.row(first)?.map(|row| row.disclosure.record.time),
-        None => None,
-    };
-    let head = journal.newest_head()?.map(|(head, _)| head.checkpoint);
-    if as_json {
-        say(json!({
-            "version": 1, "records": tail.count, "tail": tail.short(),
+    report::run(as_json, &[], |_| {
+        let journal = Journal::open_to_read(home)?;
+        let tail = journal.tail()?.tail;
+        let waiting = journal.waiting()?;
+        let since = match waiting {
+            Some((first, _)) => journal.row(first)?.map(|row| row.disclosure.record.time),
+            None => None,
+        };
+        let head = journal.newest_head()?.map(|(head, _)| head.checkpoint);
+        let mut text = vec![format!("{} records; tail {}", tail.count, tail.short())];
+        text.push(match (waiting, since) {
+            (Some((first, count)), Some(since)) => {
+                let since = time::show(since);
+                format!("{count} wait for a receipt, from number {first}, since {since}")
+            }
+            _ => "every record has its receipt".into(),
+        });
+        if let Some(head) = &head {
+            text.push(format!("newest head known: {} with {} entries", head.origin, head.size));
+        }
+        let fields = json!({
+            "records": tail.count, "tail": tail.short(),
             "waiting": waiting.map_or(0, |(_, count)| count),
             "waiting_since": since.map(time::show),
             "known_head": head.map(|h| json!({"origin": h.origin, "size": h.size, "root": h.root.to_hex()})),
-        }));
-        return Ok(());
-    }
-    say(format!("{} records; tail {}", tail.count, tail.short()));
-    match (waiting, since) {
-        (Some((first, count)), Some(since)) => say(format!(
-            "{count} wait for a receipt, from number {first}, since {}",
-            time::show(since)
-        )),
-        _ => say("every record has its receipt"),
-    }
-    if let Some(head) = head {
-        say(format!("newest head known: {} with {} entries", head.origin, head.size));
-    }
-    Ok(())
+        });
+        Ok(Report { text, fields })
+    })
 }
 
 /// `signer verify-journal`
 pub fn verify(home: &Path, at_least: Option<&str>, as_json: bool) -> Outcome {
-    let journal = Journal::open(home)?;
-    let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
-        Some((text, None)) => {
-            return trouble(format!("{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081"));
-        }
-        Some((_, wanted)) => wanted,
-        None => None,
-    };
-    let mut progress = Progress::default();
-    let mut reached = wanted.is_none();
-    let admission = journal.admission();
-    each(&journal, |row| {
-        let statement = &row.statement;
-        let place = || format!("record {}", progress.next);
-        statement.verify(journal.key()).with_context(place).or_no()?;
-        let next =
-            follows(statement, admission, &progress, |_| true).with_context(place).or_no()?;
-        if row.disclosure.commitment() != statement.commitment() {
+    const CHECKS: [&str; 2] = [
+        "each record: signature, number, chain, commitment",
+        "the journal reaches the tail from paper",
+    ];
+    report::run(as_json, &CHECKS[..1 + usize::from(at_least.is_some())], |checks| {
+        let journal = Journal::open_to_read(home)?;
+        let progress_bar = Bar::new("verifying", Some(journal.tail()?.tail.count));
+        let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
+            Some((text, None)) => {
+                return trouble(format!(
+                    "{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081"
+                ));
+            }
+            Some((_, wanted)) => wanted,
+            None => None,
+        };
+        let mut progress = Progress::default();
+        let mut reached = wanted.is_none();
+        let admission = journal.admission();
+        each(&journal, |row| {
+            let statement = &row.statement;
+            let place = || format!("record {}", progress.next);
+            statement.verify(journal.key()).with_context(place).or_no()?;
+            let next =
+                follows(statement, admission, &progress, |_| true).with_context(place).or_no()?;
+            if row.disclosure.commitment() != statement.commitment() {
+                return no(format!(
+                    "record {}: its disclosure is not what its statement commits to",
+                    progress.next
+                ));
+            }
+            progress = next;
+            progress_bar.add(1);
+            if let Some((count, digits)) = &wanted
+                && *count == progress.next
+            {
+                reached = statement.leaf().to_hex().starts_with(digits);
+            }
+            Ok(())
+        })?;
+        checks.pass();
+        let tail = journal.tail()?.tail;
+        if !reached {
             return no(format!(
-                "record {}: its disclosure is not what its statement commits to",
-                progress.next
+                "the journal ends at {}, the paper says {}: it was cut, forked or restored from an older copy",
+                tail.short(),
+                at_least.unwrap_or_default()
             ));
         }
-        progress = next;
-        if let Some((count, digits)) = &wanted
-            && *count == progress.next
-        {
-            reached = statement.leaf().to_hex().starts_with(digits);
-        }
-        Ok(())
-    })?;
-    let tail = journal.tail()?.tail;
-    if !reached {
-        return no(format!(
-            "the journal ends at {}, the paper says {}: it was cut, forked or restored from an older copy",
-            tail.short(),
-            at_least.unwrap_or_default()
-        ));
-    }
-    if as_json {
-        say(json!({"version": 1, "verified": true, "records": tail.count, "tail": tail.short()}));
-    } else {
-        say(format!("{} records verified; tail {}", tail.count, tail.short()));
-    }
+        let text = vec![format!("{} records verified; tail {}", tail.count, tail.short())];
+        Ok(Report { text, fields: json!({"records": tail.count, "tail": tail.short()}) })
+    })
+}
+
+/// `signer reopen`: the one command here that writes, once the whole journal is verified.
+pub fn reopen(home: &Path, tail: &str) -> Outcome {
+    let _lock = files::lock(home)?;
+    verify(home, Some(tail), false)?;
+    Journal::open(home)?.take_over(home)?;
+    say("this copy of the journal signs from now on; let no other copy sign");
     Ok(())
 }
 
 /// `signer public-key`
 pub fn public_key(home: &Path) -> Outcome {
-    let journal = Journal::open(home)?;
+    let journal = Journal::open_to_read(home)?;
     let key = journal.key();
     say(format!("{} {}", ssh_public_key(key), journal.claims().issuer));
     say(minisign_public_key(key).trim_end());

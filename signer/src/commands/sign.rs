@@ -6,6 +6,7 @@ use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::inputs;
 use coldlog_kit::keyfile::Keys;
+use coldlog_kit::progress::Progress;
 use coldlog_kit::secret;
 use coldlog_kit::terminal::say;
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile};
@@ -42,6 +43,8 @@ pub struct Options {
     pub output_dir: Option<PathBuf>,
     /// Sign again.
     pub force: bool,
+    /// Go on after a document that cannot be signed.
+    pub keep_going: bool,
     /// The passphrase's source.
     pub secret: secret::Source,
 }
@@ -64,7 +67,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let tasks = tasks(options, scheme)?;
     inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
     let _lock = files::lock(home)?;
-    let mut journal = Journal::open(home)?;
+    let journal = Journal::open(home)?;
+    if !journal.is_original(home)? {
+        return no(
+            "this journal was restored, copied or moved since it last signed: if the original signs too, the journal forks. Take the newest tail that was written down, and run `signer reopen --tail TAIL`",
+        );
+    }
     let operators = operators(&journal)?;
     if !operators.contains(&options.operator) {
         return no(format!(
@@ -73,68 +81,25 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             operators.join(", ")
         ));
     }
+    need_space(home, &tasks, options)?;
     let keys = Keys::load(&home.join("key.age"), "signer", &options.secret)?;
     let key = keys.ed25519();
     if key.public() != *journal.key() {
         return no("the key file is not the key of this journal");
     }
     let device = device(&journal)?;
-    let (mut signed, mut again) = (0, 0);
+    let mut run = Run { journal, key, device, scheme, options, signed: 0, again: 0, unsigned: 0 };
+    let progress = Progress::new("signing", Some(tasks.len() as u64));
     for group in tasks.chunks(GROUP) {
-        let mut drafts = Vec::new();
-        let mut releases: Vec<(Option<u64>, &Task, Vec<u8>)> = Vec::new();
-        for task in group {
-            let digest = hash(task, scheme)?;
-            if let Some(row) = earlier(&journal, task, &digest, options)? {
-                again += 1;
-                if !row.released {
-                    let sequence = row.statement.position.sequence;
-                    releases.push((Some(sequence), task, signature_bytes(&row)));
-                }
-                continue;
-            }
-            // What would be refused when it is written is refused before it is recorded.
-            if let Some(path) = &task.output
-                && !options.force
-                && path.symlink_metadata().is_ok()
-            {
-                return trouble(format!(
-                    "{} exists already, and is not the signature of this document, version and purpose; nothing more was recorded (tail {}); choose an --output-dir, or say --force to replace it",
-                    path.display(),
-                    journal.tail()?.tail.short()
-                ));
-            }
-            let record = sign_one(&key, task, &digest, options, &device)?;
-            let Operation::Sign { signature, .. } = &record.operation else { continue };
-            releases.push((None, task, signature.bytes.clone()));
-            drafts.push(Draft { record, salt: secret::random()?, output: task.output.clone() });
-        }
-        let statements = journal.append(&key, drafts)?;
-        // From here on the records are on the disk: the signatures may leave.
-        let mut new = statements.iter().map(|statement| statement.position.sequence);
-        let mut released = Vec::new();
-        let mut failed = 0;
-        for (sequence, task, bytes) in releases {
-            let Some(sequence) = sequence.or_else(|| new.next()) else { continue };
-            let row = journal.row(sequence)?.context("the record was just written")?;
-            if !verified(&row) {
-                failed += 1;
-                continue;
-            }
-            release(task, &bytes, options.force)?;
-            released.push(sequence);
-        }
-        signed += statements.len();
-        journal.mark_released(&released)?;
-        if failed > 0 {
-            return no(format!(
-                "{failed} signatures did not verify after signing: recorded, not released; do not use this machine"
-            ));
-        }
+        run.group(group)?;
+        progress.add(group.len() as u64);
     }
-    let tail = journal.tail()?.tail;
+    drop(progress);
+    let tail = run.journal.tail()?.tail;
     let line = format!(
-        "signed {signed}, signed before {again}; write down the journal's tail: {}",
+        "signed {}, signed before {}; write down the journal's tail: {}",
+        run.signed,
+        run.again,
         tail.short()
     );
     if tasks.iter().any(|task| task.output.is_none()) {
@@ -142,7 +107,121 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     } else {
         say(line)
     }
-    Ok(())
+    match run.unsigned {
+        0 => Ok(()),
+        count => trouble(format!("{count} of {} documents were not signed", tasks.len())),
+    }
+}
+
+// A journal row takes some KiB, a signature file a block.
+fn need_space(home: &Path, tasks: &[Task], options: &Options) -> Result<()> {
+    let count = tasks.len() as u64;
+    files::need_space(home, (1 << 16) + count * 8192)?;
+    let first =
+        tasks.iter().find_map(|task| task.output.as_ref()).map(|path| files::folder_of(path));
+    match options.output_dir.clone().or(first) {
+        Some(folder) => files::need_space(&folder, count * 4096),
+        None => Ok(()),
+    }
+}
+
+struct Run<'a> {
+    journal: Journal,
+    key: SecretKey,
+    device: String,
+    scheme: Scheme,
+    options: &'a Options,
+    signed: u64,
+    again: u64,
+    unsigned: u64,
+}
+
+// What will be released once its record is durable.
+struct Release<'a> {
+    // `None` for the record that is made now.
+    sequence: Option<u64>,
+    task: &'a Task,
+    bytes: Vec<u8>,
+}
+
+enum Prepared {
+    Draft(Box<Record>),
+    // Recorded earlier; the signature is still to be released, or not.
+    Earlier(Box<Row>),
+}
+
+impl Run<'_> {
+    // Records of a group become durable by one commit, and only then their signatures leave.
+    fn group(&mut self, tasks: &[Task]) -> Outcome {
+        let mut drafts = Vec::new();
+        let mut releases: Vec<Release> = Vec::new();
+        for task in tasks {
+            match self.prepare(task) {
+                Ok(Prepared::Draft(record)) => {
+                    let Operation::Sign { signature, .. } = &record.operation else { continue };
+                    let bytes = signature.bytes.clone();
+                    releases.push(Release { sequence: None, task, bytes });
+                    let output = task.output.clone();
+                    drafts.push(Draft { record: *record, salt: secret::random()?, output });
+                }
+                Ok(Prepared::Earlier(row)) => {
+                    self.again += 1;
+                    if !row.released {
+                        let sequence = Some(row.statement.position.sequence);
+                        releases.push(Release { sequence, task, bytes: signature_bytes(&row) });
+                    }
+                }
+                Err(why) if self.options.keep_going => {
+                    self.unsigned += 1;
+                    coldlog_kit::terminal::talk(format!("signer: {}: {why:#}", task.name));
+                }
+                Err(why) => return Err(why.into()),
+            }
+        }
+        let statements = self.journal.append(&self.key, drafts)?;
+        self.signed += statements.len() as u64;
+        // From here on the records are on the disk: the signatures may leave.
+        let mut new = statements.iter().map(|statement| statement.position.sequence);
+        let mut ready = Vec::with_capacity(releases.len());
+        let mut failed = 0;
+        for release in releases {
+            let Some(sequence) = release.sequence.or_else(|| new.next()) else { continue };
+            let row = self.journal.row(sequence)?.context("the record was just written")?;
+            match verified(&row) {
+                true => ready.push((sequence, release)),
+                false => failed += 1,
+            }
+        }
+        release(ready.iter().map(|(_, release)| release), self.options.force)?;
+        let released: Vec<u64> = ready.iter().map(|(sequence, _)| *sequence).collect();
+        self.journal.mark_released(&released)?;
+        if failed > 0 {
+            return no(format!(
+                "{failed} signatures did not verify after signing: recorded, not released; do not use this machine"
+            ));
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, task: &Task) -> Result<Prepared> {
+        let digest = hash(task, self.scheme)?;
+        if let Some(row) = earlier(&self.journal, task, &digest, self.options)? {
+            return Ok(Prepared::Earlier(Box::new(row)));
+        }
+        // What would be refused when it is written is refused before it is recorded.
+        if let Some(path) = &task.output
+            && !self.options.force
+            && path.symlink_metadata().is_ok()
+        {
+            bail!(
+                "{} exists already, and is not the signature of this document, version and purpose; nothing more was recorded (tail {}); choose an --output-dir, or say --force to replace it",
+                path.display(),
+                self.journal.tail()?.tail.short()
+            );
+        }
+        let record = sign_one(&self.key, task, &digest, self.options, &self.device)?;
+        Ok(Prepared::Draft(Box::new(record)))
+    }
 }
 
 fn tasks(options: &Options, scheme: Scheme) -> Result<Vec<Task>> {
@@ -160,7 +239,10 @@ fn tasks(options: &Options, scheme: Scheme) -> Result<Vec<Task>> {
         let file_name =
             file_name.with_context(|| format!("{} has no UTF-8 name", path.display()))?;
         let target = match &options.output_dir {
-            Some(folder) => folder.join(file_name),
+            Some(folder) => {
+                files::check_portable(&format!("{file_name}.{}", scheme.extension()))?;
+                folder.join(file_name)
+            }
             None => path.clone(),
         };
         let output = std::path::absolute(inputs::with_suffix(&target, scheme.extension()))?;
@@ -329,17 +411,22 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
 
-fn release(task: &Task, bytes: &[u8], replace: bool) -> Result<()> {
-    match &task.output {
-        Some(path) => {
-            files::create_folder(&files::folder_of(path))?;
-            files::write(path, bytes, Existing::from_force(replace), Mode::Public)
-        }
-        None => {
-            let mut stdout = std::io::stdout().lock();
-            stdout.write_all(bytes).and_then(|()| stdout.flush()).context("writing to stdout")
+fn release<'a>(releases: impl Iterator<Item = &'a Release<'a>>, replace: bool) -> Result<()> {
+    let mut files: Vec<(&Path, &[u8])> = Vec::new();
+    for release in releases {
+        match &release.task.output {
+            Some(path) => {
+                files::create_folder(&files::folder_of(path))?;
+                files.push((path, &release.bytes));
+            }
+            None => {
+                let mut stdout = std::io::stdout().lock();
+                let written = stdout.write_all(&release.bytes).and_then(|()| stdout.flush());
+                written.context("writing to stdout")?;
+            }
         }
     }
+    files::write_all(&files, Existing::from_force(replace), Mode::Public)
 }
 
 fn signature_bytes(row: &Row) -> Vec<u8> {

@@ -126,6 +126,80 @@ pub enum NotProven {
     /// The earlier head is not the one that the statement names.
     #[error("the earlier head in the proof is not the one that the statement names")]
     EarlierHead,
+    /// The earlier head is not to be trusted.
+    #[error("the earlier head, which bounds the time from below: {0}")]
+    UntrustedEarlierHead(HeadError),
+}
+
+/// What is checked, in this order; the first that fails is the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Check {
+    /// The disclosed record is the one that the statement commits to.
+    Record,
+    /// The document is the recorded one.
+    Document,
+    /// The key is the one that was asked for.
+    Signer,
+    /// The document's signature.
+    Signature,
+    /// The statement's signature.
+    Statement,
+    /// Each head: the log's signature and the quorum of witnesses.
+    Head,
+    /// Each receipt: the log's signature and the inclusion proof, leading to its head.
+    Receipt,
+    /// The head that bounds the time from below.
+    EarlierHead,
+}
+
+impl Check {
+    /// All, in order.
+    pub const ALL: [Check; 8] = [
+        Check::Record,
+        Check::Document,
+        Check::Signer,
+        Check::Signature,
+        Check::Statement,
+        Check::Head,
+        Check::Receipt,
+        Check::EarlierHead,
+    ];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Check::Record => "record matches the statement's commitment",
+            Check::Document => "document matches the record",
+            Check::Signer => "signer is the expected one",
+            Check::Signature => "document signature",
+            Check::Statement => "statement signature",
+            Check::Head => "head signed by the log and cosigned by the quorum",
+            Check::Receipt => "receipt proves inclusion in the head",
+            Check::EarlierHead => "earlier head bounds the time",
+        }
+    }
+}
+
+impl NotProven {
+    /// The check that failed.
+    pub fn check(&self) -> Check {
+        match self {
+            NotProven::Decode(_)
+            | NotProven::Commitment { .. }
+            | NotProven::OtherOperation(_)
+            | NotProven::Key(_) => Check::Record,
+            NotProven::OtherDocument { .. } => Check::Document,
+            NotProven::OtherSigner { .. } => Check::Signer,
+            NotProven::SelfCheckFailed | NotProven::Signature(_) => Check::Signature,
+            NotProven::Statement(_) => Check::Statement,
+            NotProven::NoCheckpoint
+            | NotProven::Checkpoint(_)
+            | NotProven::Head(_)
+            | NotProven::SameLogTwice(_) => Check::Head,
+            NotProven::Receipt(_) => Check::Receipt,
+            NotProven::EarlierHead | NotProven::UntrustedEarlierHead(_) => Check::EarlierHead,
+        }
+    }
 }
 
 /// Decodes a proof's disclosure as far as the caller needs to hash the document: its format.
@@ -160,6 +234,7 @@ pub fn check(
     signer: Option<&PublicKey>,
 ) -> Result<Proven, NotProven> {
     let (record, document, recorded) = open(proof)?;
+    let key = PublicKey::from_bytes(&recorded.key)?;
     if (digest.sha256, digest.size) != (document.sha256, document.size) {
         return Err(NotProven::OtherDocument {
             name: document.name,
@@ -169,15 +244,14 @@ pub fn check(
             found_size: digest.size,
         });
     }
-    if !recorded.verified {
-        return Err(NotProven::SelfCheckFailed);
-    }
-    let key = PublicKey::from_bytes(&recorded.key)?;
     if let Some(expected) = signer
         && *expected != key
     {
         let (expected, found) = (format!("{expected:?}"), format!("{key:?}"));
         return Err(NotProven::OtherSigner { expected, found });
+    }
+    if !recorded.verified {
+        return Err(NotProven::SelfCheckFailed);
     }
     SignatureFile::decode(&recorded.bytes)?.verify(&key, digest)?;
     if let Some(signature) = signature {
@@ -208,7 +282,7 @@ pub fn check(
     let not_before = match (&proof.statement.position.head, &proof.earlier_head) {
         (None, None) => None,
         (Some(named), Some(note)) => {
-            let head = SignedCheckpoint::decode(note)?;
+            let head = SignedCheckpoint::decode(note).map_err(|_| NotProven::EarlierHead)?;
             let Some(named) = Some(named).filter(|named| {
                 (&named.origin, named.size, named.root, named.note)
                     == (
@@ -222,7 +296,13 @@ pub fn check(
             };
             // Heads of other logs are no bound under this policy, and no reason to refuse.
             let known = policy.logs.iter().any(|key| key.name == named.origin);
-            if known { policy.verify_head(&head)?.not_before() } else { None }
+            match known {
+                true => {
+                    let cosigned = policy.verify_head(&head);
+                    cosigned.map_err(NotProven::UntrustedEarlierHead)?.not_before()
+                }
+                false => None,
+            }
         }
         _ => return Err(NotProven::EarlierHead),
     };

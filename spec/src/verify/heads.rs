@@ -1,5 +1,6 @@
 //! "Do these heads fit?" and "does this evidence convict?"
 
+use crate::batch::SignedTail;
 use crate::cbor::DecodeError;
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::ed25519::{KeyError, PublicKey};
@@ -144,9 +145,17 @@ pub enum NotConvicted {
     /// They may fit: the proof is just bad.
     #[error("the evidence is inconclusive: {0}")]
     Inconclusive(Misfit),
-    /// The statements are not in conflict.
-    #[error("the two statements are of {0}: there is no fork")]
+    /// The two do not conflict.
+    #[error("the two are of {0}: there is no fork")]
     NoFork(&'static str),
+    /// The tail is not by the key.
+    #[error(
+        "the tail is not signed by the key {key} of the statement beside it: it proves nothing"
+    )]
+    TailSignature {
+        /// The key's thumbprint.
+        key: String,
+    },
 }
 
 /// Judges evidence; the policy names the logs' keys. A fork carries its key with it.
@@ -174,21 +183,41 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Result<Conviction, NotConv
             let (first, second) = (Statement::decode(first)?, Statement::decode(second)?);
             first.verify(&key)?;
             second.verify(&key)?;
-            if first.leaf() == second.leaf() {
-                return Err(NotConvicted::NoFork("the same bytes"));
-            }
             if first.claims() != second.claims() {
                 return Err(NotConvicted::NoFork("two journals"));
             }
             if first.position.sequence != second.position.sequence {
                 return Err(NotConvicted::NoFork("two sequence numbers"));
             }
-            Ok(Conviction::Fork {
-                issuer: first.claims().issuer.clone(),
-                subject: first.claims().subject.clone(),
-                sequence: first.position.sequence,
-                key: key.thumbprint(),
-            })
+            forked(&key, &first, second.leaf())
+        }
+        Evidence::ForkedTail { key, statement, tail } => {
+            let key = PublicKey::from_bytes(key)?;
+            let (statement, tail) = (Statement::decode(statement)?, SignedTail::decode(tail)?);
+            statement.verify(&key)?;
+            if !tail.verify(&key) {
+                return Err(NotConvicted::TailSignature { key: key.thumbprint().to_hex() });
+            }
+            if statement.claims() != &tail.claims {
+                return Err(NotConvicted::NoFork("two journals"));
+            }
+            if tail.tail.count.checked_sub(1) != Some(statement.position.sequence) {
+                return Err(NotConvicted::NoFork("two sequence numbers"));
+            }
+            forked(&key, &statement, tail.tail.head)
         }
     }
+}
+
+// A key vouched for `statement` and for the leaf hash `other` at one place of one journal.
+fn forked(key: &PublicKey, statement: &Statement, other: Hash) -> Result<Conviction, NotConvicted> {
+    if statement.leaf() == other {
+        return Err(NotConvicted::NoFork("the same bytes"));
+    }
+    Ok(Conviction::Fork {
+        issuer: statement.claims().issuer.clone(),
+        subject: statement.claims().subject.clone(),
+        sequence: statement.position.sequence,
+        key: key.thumbprint(),
+    })
 }

@@ -1,6 +1,7 @@
 //! "Is this head the one that the receipt leads to, and does it extend what I remember?" — asked by
 //! the signer on import, and by the verifier for each receipt of a proof.
 
+use crate::batch::{SignedTail, Tail};
 use crate::cbor::DecodeError;
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::evidence::Evidence;
@@ -9,6 +10,7 @@ use crate::policy::{CosignedCheckpoint, HeadError, Policy};
 use crate::receipt::{Receipt, ReceiptError};
 use crate::receipts::Header;
 use crate::statement::Statement;
+use crate::verify::append::Admission;
 use crate::verify::heads::{Misfit, extends};
 
 /// Why a receipt, or a file of them, is refused.
@@ -62,6 +64,31 @@ pub enum Refusal {
         /// The two heads, where they convict the log.
         evidence: Option<Box<Evidence>>,
     },
+    /// The journal was restored from an older copy.
+    #[error(
+        "the log had the tail {claimed} of this journal, which ends at {own}: it was restored from an older copy; bring the newest, and keep both"
+    )]
+    OlderCopy {
+        /// The tail in the file, short.
+        claimed: String,
+        /// The journal's own, short.
+        own: String,
+    },
+    /// Another copy of the journal signed.
+    #[error(
+        "the log had the tail {claimed} of this journal, which has another record at that place: the journal was forked (a restored backup or a cloned stick signed too); both branches are kept as evidence"
+    )]
+    Forked {
+        /// The tail in the file, short.
+        claimed: String,
+        /// The own statement and the tail.
+        evidence: Box<Evidence>,
+    },
+    /// Not the signer's tail.
+    #[error(
+        "the tail in the receipts file is not signed by this journal's key: the file was altered, copy it again"
+    )]
+    TailSignature,
     /// The proof starts elsewhere.
     #[error(
         "the file proves consistency from size {found}, this machine remembers size {expected}; ask for `log receipts --old {expected}`"
@@ -137,4 +164,30 @@ pub fn verify_receipt(
         return Err(Refusal::OtherHead { expected, found });
     }
     Ok(proof.index)
+}
+
+/// Is the journal that asked the log the one at hand? `own` is this journal's tail, `newest` its
+/// statement at the tail's place, where it has one.
+pub fn verify_tail(
+    tail: &SignedTail,
+    admission: &Admission,
+    own: &Tail,
+    newest: Option<&Statement>,
+) -> Result<(), Refusal> {
+    if tail.claims != *admission.genesis.claims() || !tail.verify(&admission.key) {
+        return Err(Refusal::TailSignature);
+    }
+    let claimed = tail.tail.short();
+    match newest {
+        _ if tail.tail.count > own.count => Err(Refusal::OlderCopy { claimed, own: own.short() }),
+        Some(statement) if statement.leaf() != tail.tail.head => {
+            let evidence = Box::new(Evidence::ForkedTail {
+                key: *admission.key.as_bytes(),
+                statement: statement.bytes().to_vec(),
+                tail: tail.sign1.encode(),
+            });
+            Err(Refusal::Forked { claimed, evidence })
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,8 +1,11 @@
 //! `verifier open` and `verifier completeness`: what an auditor asks of a copy of the log.
 
+use super::heads::HEAD;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
+use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::published::{self, Folder, Tree};
+use coldlog_kit::report::{self, Checks, Report};
 use coldlog_kit::seal;
 use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
@@ -21,14 +24,17 @@ use std::path::Path;
 fn each_entry(
     log: &Path,
     policy: &Policy,
+    checks: &mut Checks,
     mut visit: impl FnMut(u64, &[u8], &[u8]) -> Outcome,
 ) -> Outcome<CosignedCheckpoint> {
     let source = Folder(log.into());
     let head = policy.verify_head(&published::head(&source)?).or_no()?;
+    checks.pass();
     let checkpoint = head.checkpoint();
     let size = checkpoint.size;
     let tree = Tree::new(&source, size);
     let mut rebuilt = Frontier::default();
+    let bar = Bar::new("reading the log", Some(size));
     for bundle in 0..size.div_ceil(WIDTH) {
         let width = tile::width_at(0, bundle, size);
         let (entries, sealed) =
@@ -39,7 +45,9 @@ fn each_entry(
             rebuilt.push(coldlog_spec::merkle::leaf_hash(entry));
             visit(bundle * WIDTH + at as u64, entry, sealed)?;
         }
+        bar.add(width);
     }
+    checks.pass();
     let root = rebuilt.root();
     if root != checkpoint.root {
         return no(format!(
@@ -47,6 +55,7 @@ fn each_entry(
             checkpoint.root
         ));
     }
+    checks.pass();
     Ok(head)
 }
 
@@ -89,50 +98,52 @@ pub fn open(
     index: Option<u64>,
     as_json: bool,
 ) -> Outcome {
-    let policy = super::policy(policy)?;
-    let identities = seal::read_identities(identity)?;
-    let (mut opened, mut closed, mut records) = (0u64, 0u64, Vec::new());
-    each_entry(log, &policy, |place, entry, sealed| {
-        if index.is_some_and(|index| index != place) {
-            return Ok(());
-        }
-        let statement = Statement::decode(entry)?;
-        let bytes = match seal::open(sealed, &identities) {
-            Ok(bytes) => bytes,
-            Err(why) => {
-                coldlog_kit::terminal::talk(format!("entry {place} does not open: {why:#}"));
-                closed += 1;
+    const CHECKS: [&str; 4] =
+        [HEAD, "each record that opens matches its commitment", ENTRIES, "every record opens"];
+    report::run(as_json, &CHECKS, |checks| {
+        let policy = super::policy(policy)?;
+        let identities = seal::read_identities(identity)?;
+        let (mut opened, mut closed, mut records) = (0u64, 0u64, Vec::new());
+        each_entry(log, &policy, checks, |place, entry, sealed| {
+            if index.is_some_and(|index| index != place) {
                 return Ok(());
             }
-        };
-        let (found, expected) = (Hash::of(&bytes), statement.commitment());
-        if found != expected {
-            return no(format!(
-                "tampering: the sealed record of entry {place} hashes to {found}, its statement commits to {expected}"
-            ));
+            let statement = Statement::decode(entry)?;
+            let bytes = match seal::open(sealed, &identities) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    coldlog_kit::terminal::talk(format!("entry {place} does not open: {why:#}"));
+                    closed += 1;
+                    return Ok(());
+                }
+            };
+            let (found, expected) = (Hash::of(&bytes), statement.commitment());
+            if found != expected {
+                return no(format!(
+                    "tampering: the sealed record of entry {place} hashes to {found}, its statement commits to {expected}"
+                ));
+            }
+            let disclosure =
+                Disclosure::decode(&bytes).with_context(|| format!("entry {place}"))?;
+            opened += 1;
+            let object = to_json(place, &statement, &disclosure);
+            if as_json {
+                records.push(object)
+            } else {
+                say(line(place, &disclosure))
+            }
+            Ok(())
+        })?;
+        if closed > 0 {
+            return no(format!("{closed} records did not open with this identity, {opened} did"));
         }
-        let disclosure = Disclosure::decode(&bytes).with_context(|| format!("entry {place}"))?;
-        opened += 1;
-        let object = to_json(place, &statement, &disclosure);
-        if as_json {
-            records.push(object)
-        } else {
-            say(line(place, &disclosure))
+        checks.pass();
+        if opened == 0 {
+            return no("0 records were opened: nothing was checked");
         }
-        Ok(())
-    })?;
-    if closed > 0 {
-        return no(format!("{closed} records did not open with this identity, {opened} did"));
-    }
-    if opened == 0 {
-        return no("0 records were opened: nothing was checked");
-    }
-    if as_json {
-        say(json!({"version": 1, "opened": opened, "records": records}));
-    } else {
-        say(format!("{opened} records opened, each is what its statement commits to"));
-    }
-    Ok(())
+        let text = format!("{opened} records opened, each is what its statement commits to");
+        Ok(Report { text: vec![text], fields: json!({"opened": opened, "records": records}) })
+    })
 }
 
 fn line(place: u64, disclosure: &Disclosure) -> String {
@@ -171,6 +182,8 @@ fn to_json(place: u64, statement: &Statement, disclosure: &Disclosure) -> Value 
     object
 }
 
+const ENTRIES: &str = "the entries have the root of the cosigned head";
+
 struct Journal {
     admission: Admission,
     progress: Progress,
@@ -186,97 +199,110 @@ pub fn completeness(
     at_least: Option<&str>,
     as_json: bool,
 ) -> Outcome {
-    let policy = super::policy(policy)?;
-    let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
-        Some((text, None)) => {
-            return trouble(format!("{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081"));
-        }
-        Some((_, wanted)) => wanted,
-        None => None,
-    };
-    let mut journals: BTreeMap<(String, String), Journal> = BTreeMap::new();
-    let mut roots: BTreeMap<(u64, Hash), u64> = BTreeMap::new();
-    let head = each_entry(log, &policy, |place, entry, sealed| {
-        let statement = Statement::decode(entry).with_context(|| format!("entry {place}"))?;
-        let id = (statement.claims().issuer.clone(), statement.claims().subject.clone());
-        if !journals.contains_key(&id) && matches!(statement.payload, Payload::KeyEvent(_)) {
-            let admission =
-                verify_genesis(entry).with_context(|| format!("entry {place}")).or_no()?;
-            journals.insert(
-                id.clone(),
-                Journal { admission, progress: Progress::default(), at_count: None },
-            );
-        }
-        let Some(journal) = journals.get_mut(&id) else {
-            return no(format!(
-                "entry {place}: the journal {} / {} has no genesis before it",
-                id.0, id.1
-            ));
+    const CHECKS: [&str; 5] = [
+        HEAD,
+        "each statement: signature, number, chain",
+        ENTRIES,
+        "each known head is of this history",
+        "the journal reaches the tail from paper",
+    ];
+    report::run(as_json, &CHECKS[..4 + usize::from(at_least.is_some())], |checks| {
+        let policy = super::policy(policy)?;
+        let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
+            Some((text, None)) => {
+                return trouble(format!(
+                    "{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081"
+                ));
+            }
+            Some((_, wanted)) => wanted,
+            None => None,
         };
-        let named = |why| anyhow::Error::from(why).context(format!("entry {place}"));
-        let statement = verify_record(entry, sealed, &journal.admission).map_err(named).or_no()?;
-        journal.progress = follows(&statement, &journal.admission, &journal.progress, |known| {
-            roots.entry((known.size, known.root)).or_insert(place);
-            known.size <= place
-        })
-        .map_err(named)
-        .or_no()?;
-        if wanted.as_ref().is_some_and(|(count, _)| *count == journal.progress.next) {
-            journal.at_count = journal.progress.head;
-        }
-        Ok(())
-    })?;
-    // Every head that a record names must be one of this very history.
-    let source = Folder(log.into());
-    for ((size, root), place) in roots {
-        let found = Tree::new(&source, head.checkpoint().size).root_at(size)?;
-        if found != root {
-            return no(format!(
-                "entry {place} names a head of size {size} with the root {root}, the log's is {found}"
-            ));
-        }
-    }
-    journals.retain(|(name, _), _| issuer.is_none_or(|issuer| issuer == name));
-    if journals.is_empty() {
-        return no("0 journals were checked: the log has no entry of that signer");
-    }
-    if let Some((count, digits)) = &wanted {
-        if journals.len() != 1 {
-            return trouble("--at-least is of one journal: name its signer with --signer");
-        }
-        for ((name, _), journal) in &journals {
-            if journal.progress.next < *count {
+        let mut journals: BTreeMap<(String, String), Journal> = BTreeMap::new();
+        let mut roots: BTreeMap<(u64, Hash), u64> = BTreeMap::new();
+        let head = each_entry(log, &policy, checks, |place, entry, sealed| {
+            let statement = Statement::decode(entry).with_context(|| format!("entry {place}"))?;
+            let id = (statement.claims().issuer.clone(), statement.claims().subject.clone());
+            if !journals.contains_key(&id) && matches!(statement.payload, Payload::KeyEvent(_)) {
+                let admission =
+                    verify_genesis(entry).with_context(|| format!("entry {place}")).or_no()?;
+                journals.insert(
+                    id.clone(),
+                    Journal { admission, progress: Progress::default(), at_count: None },
+                );
+            }
+            let Some(journal) = journals.get_mut(&id) else {
                 return no(format!(
-                    "the journal of {name} reaches {} records in the log, the paper says {count}: {} records were withheld",
-                    journal.progress.next,
-                    count - journal.progress.next
+                    "entry {place}: the journal {} / {} has no genesis before it",
+                    id.0, id.1
+                ));
+            };
+            let named = |why| anyhow::Error::from(why).context(format!("entry {place}"));
+            let statement =
+                verify_record(entry, sealed, &journal.admission).map_err(named).or_no()?;
+            journal.progress =
+                follows(&statement, &journal.admission, &journal.progress, |known| {
+                    roots.entry((known.size, known.root)).or_insert(place);
+                    known.size <= place
+                })
+                .map_err(named)
+                .or_no()?;
+            if wanted.as_ref().is_some_and(|(count, _)| *count == journal.progress.next) {
+                journal.at_count = journal.progress.head;
+            }
+            Ok(())
+        })?;
+        // Every head that a record names must be one of this very history.
+        let source = Folder(log.into());
+        for ((size, root), place) in roots {
+            let found = Tree::new(&source, head.checkpoint().size).root_at(size)?;
+            if found != root {
+                return no(format!(
+                    "entry {place} names a head of size {size} with the root {root}, the log's is {found}"
                 ));
             }
-            if !journal.at_count.is_some_and(|hash| hash.to_hex().starts_with(digits)) {
-                return no(format!(
-                    "the journal of {name} has another record at the count {count} than the paper says: it was forked"
-                ));
+        }
+        checks.pass();
+        journals.retain(|(name, _), _| issuer.is_none_or(|issuer| issuer == name));
+        if journals.is_empty() {
+            return no("0 journals were checked: the log has no entry of that signer");
+        }
+        if let Some((count, digits)) = &wanted {
+            if journals.len() != 1 {
+                return trouble("--at-least is of one journal: name its signer with --signer");
+            }
+            for ((name, _), journal) in &journals {
+                if journal.progress.next < *count {
+                    return no(format!(
+                        "the journal of {name} reaches {} records in the log, the paper says {count}: {} records were withheld",
+                        journal.progress.next,
+                        count - journal.progress.next
+                    ));
+                }
+                if !journal.at_count.is_some_and(|hash| hash.to_hex().starts_with(digits)) {
+                    return no(format!(
+                        "the journal of {name} has another record at the count {count} than the paper says: it was forked"
+                    ));
+                }
             }
         }
-    }
-    let size = head.checkpoint().size;
-    let list: Vec<Value> = journals.iter().map(|((name, subject), journal)| {
+        let size = head.checkpoint().size;
+        let list: Vec<Value> = journals.iter().map(|((name, subject), journal)| {
         json!({"signer": name, "journal": subject, "records": journal.progress.next, "tail": short(&journal.progress)})
     }).collect();
-    if as_json {
-        say(json!({"version": 1, "complete": true, "head_size": size, "journals": list}));
-        return Ok(());
-    }
-    for ((name, subject), journal) in &journals {
-        say(format!(
-            "complete: {name} / {subject} (genesis {}): records 0 to {}, no number missing, chain intact, tail {}",
+        let mut text: Vec<String> = Vec::new();
+        for ((name, subject), journal) in &journals {
+            text.push(format!(
+            "complete: {} / {} (genesis {}): records 0 to {}, no number missing, chain intact, tail {}",
+            field(name),
+            field(subject),
             journal.admission.genesis.leaf(),
             journal.progress.next.saturating_sub(1),
             short(&journal.progress)
         ));
-    }
-    say(format!("all under the cosigned head of size {size}"));
-    Ok(())
+        }
+        text.push(format!("all under the cosigned head of size {size}"));
+        Ok(Report { text, fields: json!({"head_size": size, "journals": list}) })
+    })
 }
 
 fn short(progress: &Progress) -> String {

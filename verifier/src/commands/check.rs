@@ -1,9 +1,11 @@
 //! `verifier check`: is this document's signature logged?
 
 use anyhow::{Context, Result};
-use coldlog_kit::exit::{Failure, Outcome, no, trouble};
+use coldlog_kit::exit::{Failure, OrNo, Outcome, no, text_of, trouble};
 use coldlog_kit::inputs;
-use coldlog_kit::terminal::{field, say};
+use coldlog_kit::progress::Progress;
+use coldlog_kit::report::{self, Checks};
+use coldlog_kit::terminal::{field, say, say_json};
 use coldlog_kit::{files, time};
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile, parse_public_key};
 use coldlog_spec::ed25519::PublicKey;
@@ -11,7 +13,7 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::record::Scheme;
-use coldlog_spec::verify::document::{Proven, check, expected_scheme};
+use coldlog_spec::verify::document::{Check, NotProven, Proven, check, expected_scheme};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -54,6 +56,8 @@ pub fn run(options: &Options) -> Outcome {
         return trouble("--proof, --signature and --checksums are for one document");
     }
     let (mut results, mut failed, mut troubled) = (Vec::new(), 0, 0);
+    let many = documents.len() > 1;
+    let progress = Progress::new("checking", Some(documents.len() as u64));
     for document in &documents {
         let proof = options.proof.clone().unwrap_or_else(|| inputs::with_suffix(document, "proof"));
         let outcome = one(document, &proof, &policy, options, signer.as_ref());
@@ -63,23 +67,32 @@ pub fn run(options: &Options) -> Outcome {
             Err(Failure::Trouble(_)) => troubled += 1,
         }
         let stop = outcome.is_err() && !options.keep_going;
-        if documents.len() == 1 && !options.json {
-            let proven = outcome?;
-            print_one(document, &proven);
-        } else if options.json {
-            results.push(to_json(document, &outcome));
-        } else {
+        progress.add(1);
+        if options.json {
+            results.push(to_json(document, &outcome, options));
+        } else if many {
             say(line(document, &outcome));
+        } else {
+            print_one(document, &outcome?);
         }
         if stop {
             break;
         }
     }
+    drop(progress);
     if options.json {
-        let proven = failed + troubled == 0;
-        say(json!({"version": 1, "proven": proven, "checks": results}));
+        let result = match (failed, troubled) {
+            (0, 0) => "yes",
+            (_, 0) => "no",
+            _ => "trouble",
+        };
+        say_json(&json!({"version": report::VERSION, "result": result, "documents": results}));
     }
     match (failed, troubled) {
+        (0, 0) if many && !options.json => {
+            say(format!("all {} documents are proven", documents.len()));
+            Ok(())
+        }
         (0, 0) => Ok(()),
         (_, 0) => no(format!("{failed} of {} documents are not proven", documents.len())),
         _ => trouble(format!(
@@ -146,11 +159,19 @@ fn read_signer(text: &str) -> Result<PublicKey> {
         .with_context(|| format!("{text} holds no ssh-ed25519 key and no 64 hex digits"))
 }
 
+const AT_HAND: &str = "proof is at hand";
+const LISTED: &str = "each listed file has its sum";
+
+/// A list whose signature is proven, and whose files are not what it says.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NotListed(String);
+
 // The files listed in a SHA256SUMS whose own signature was just proven, beside it.
 fn checksums(list: &Path, digest: &DocumentDigest) -> Outcome {
     let bytes = files::read(list, 64 << 20)?;
     if Hash::of(&bytes) != digest.sha256 {
-        return no("the list changed while it was read");
+        return Err(NotListed("the list changed while it was read".into())).or_no();
     }
     let text = String::from_utf8(bytes).context("the list is not UTF-8")?;
     let mut count = 0;
@@ -165,18 +186,20 @@ fn checksums(list: &Path, digest: &DocumentDigest) -> Outcome {
             .components()
             .all(|part| matches!(part, std::path::Component::Normal(_)));
         if !inside {
-            return no(format!("the list names {name:?}, which leads out of its folder"));
+            let why = format!("the list names {name:?}, which leads out of its folder");
+            return Err(NotListed(why)).or_no();
         }
         let found = hash(&files::folder_of(list).join(name), Scheme::Sshsig)?.sha256;
         if found != expected {
-            return no(format!(
+            return Err(NotListed(format!(
                 "tampering: {name} has the SHA-256 {found}, the signed list says {expected}"
-            ));
+            )))
+            .or_no();
         }
         count += 1;
     }
     if count == 0 {
-        return no("the list names 0 files: nothing was checked");
+        return Err(NotListed("the list names 0 files: nothing was checked".into())).or_no();
     }
     Ok(())
 }
@@ -241,17 +264,37 @@ fn line(document: &Path, outcome: &Outcome<Proven>) -> String {
     }
 }
 
-fn to_json(document: &Path, outcome: &Outcome<Proven>) -> Value {
+fn to_json(document: &Path, outcome: &Outcome<Proven>, options: &Options) -> Value {
     let name = document.display().to_string();
+    let asked = |check: &Check| match check {
+        Check::Signer => options.signer.is_some(),
+        _ => true,
+    };
+    let mut names = vec![AT_HAND];
+    names.extend(Check::ALL.iter().filter(|c| asked(c)).map(|c| c.name()));
+    if options.checksums {
+        names.push(LISTED);
+    }
+    let mut checks = Checks::new(&names);
+    // The error says which check it failed; all before it passed.
+    if let Err(Failure::No(why)) = outcome {
+        let failed = why
+            .downcast_ref::<NotProven>()
+            .map_or(if why.is::<NotListed>() { LISTED } else { names[0] }, |why| {
+                why.check().name()
+            });
+        names.iter().take_while(|name| **name != failed).for_each(|_| checks.pass());
+    }
+    let checks = checks.to_json(outcome.as_ref().err());
     match outcome {
         Err(Failure::No(why)) => {
-            json!({"file": name, "result": "refused", "reason": format!("{why:#}")})
+            json!({"file": name, "result": "no", "reason": text_of(why), "checks": checks})
         }
         Err(Failure::Trouble(why)) => {
-            json!({"file": name, "result": "trouble", "reason": format!("{why:#}")})
+            json!({"file": name, "result": "trouble", "reason": text_of(why), "checks": checks})
         }
         Ok(proven) => json!({
-            "file": name, "result": "proven",
+            "file": name, "result": "yes", "checks": checks,
             "document": {"name": proven.document.name, "version": proven.document.version,
                 "size": proven.document.size, "sha256": proven.document.sha256.to_hex()},
             "signer": proven.issuer, "key": coldlog_spec::hash::to_hex(proven.key.as_bytes()),

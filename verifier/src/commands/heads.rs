@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::published::{Folder, Tree};
-use coldlog_kit::terminal::say;
+use coldlog_kit::report::{self, Report};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::note::MAX_NOTE;
@@ -17,28 +17,31 @@ use coldlog_spec::verify::receipts::verify_receipt;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
+pub(super) const HEAD: &str = "head signed by the log and cosigned by the quorum";
+
 /// `verifier inclusion`: a statement and a receipt with its checkpoint.
 pub fn inclusion(statement: &Path, receipt: &Path, policy: &Path, as_json: bool) -> Outcome {
-    let policy = super::policy(policy)?;
-    let statement = Statement::decode(&files::read(statement, 1 << 16)?)?;
-    let receipt = Receipt::decode(&files::read(receipt, MAX_RECEIPT as u64)?)?;
-    let note = receipt.checkpoint.as_ref().context(
+    const CHECKS: [&str; 2] = [HEAD, "receipt proves inclusion in the head"];
+    report::run(as_json, &CHECKS, |checks| {
+        let policy = super::policy(policy)?;
+        let statement = Statement::decode(&files::read(statement, 1 << 16)?)?;
+        let receipt = Receipt::decode(&files::read(receipt, MAX_RECEIPT as u64)?)?;
+        let note = receipt.checkpoint.as_ref().context(
         "the receipt carries no checkpoint; export it from a proof, or make it with `log prove`",
     )?;
-    let head = policy.verify_head(&SignedCheckpoint::decode(note)?).or_no()?;
-    let index = verify_receipt(&receipt, &statement, head.checkpoint(), &policy).or_no()?;
-    let checkpoint = head.checkpoint();
-    if as_json {
-        say(
-            json!({"version": 1, "proven": true, "origin": checkpoint.origin, "index": index, "size": checkpoint.size}),
-        );
-    } else {
-        say(format!(
+        let head = policy.verify_head(&SignedCheckpoint::decode(note)?).or_no()?;
+        checks.pass();
+        let index = verify_receipt(&receipt, &statement, head.checkpoint(), &policy).or_no()?;
+        let checkpoint = head.checkpoint();
+        let text = format!(
             "proven: entry {index} of {}, in the head of size {}",
             checkpoint.origin, checkpoint.size
-        ));
-    }
-    Ok(())
+        );
+        Ok(Report {
+            text: vec![text],
+            fields: json!({"origin": checkpoint.origin, "index": index, "size": checkpoint.size}),
+        })
+    })
 }
 
 /// `verifier consistency`: two heads and a receipt that joins them.
@@ -49,33 +52,42 @@ pub fn consistency(
     policy: &Path,
     as_json: bool,
 ) -> Outcome {
-    let policy = super::policy(policy)?;
-    let (older, newer) = (read_head(older)?, read_head(newer)?);
-    policy.verify_log(&older).or_no()?;
-    policy.verify_head(&newer).or_no()?;
-    let receipt = Receipt::decode(&files::read(receipt, MAX_RECEIPT as u64)?)?;
-    let origin = &newer.checkpoint.origin;
-    let key = policy.receipt_key(origin).context("the policy has no Ed25519 key of this log")?;
-    let Proofs::Consistency(proofs) = &receipt.proofs else {
-        return no("the receipt holds an inclusion proof, expected consistency");
-    };
-    receipt.verify_consistency(key, older.checkpoint.root, newer.checkpoint.root).or_no()?;
-    for proof in proofs {
-        if (proof.old, proof.new) != (older.checkpoint.size, newer.checkpoint.size) {
-            return no(format!(
-                "the receipt joins sizes {} and {}, not these heads",
-                proof.old, proof.new
-            ));
+    const CHECKS: [&str; 4] = [
+        "older head signed by the log",
+        HEAD,
+        "receipt signed by the log",
+        "consistency proof joins the heads",
+    ];
+    report::run(as_json, &CHECKS, |checks| {
+        let policy = super::policy(policy)?;
+        let (older, newer) = (read_head(older)?, read_head(newer)?);
+        policy.verify_log(&older).or_no()?;
+        checks.pass();
+        policy.verify_head(&newer).or_no()?;
+        checks.pass();
+        let receipt = Receipt::decode(&files::read(receipt, MAX_RECEIPT as u64)?)?;
+        let origin = &newer.checkpoint.origin;
+        let key =
+            policy.receipt_key(origin).context("the policy has no Ed25519 key of this log")?;
+        let Proofs::Consistency(proofs) = &receipt.proofs else {
+            return no("the receipt holds an inclusion proof, expected consistency");
+        };
+        receipt.verify_consistency(key, older.checkpoint.root, newer.checkpoint.root).or_no()?;
+        checks.pass();
+        for proof in proofs {
+            if (proof.old, proof.new) != (older.checkpoint.size, newer.checkpoint.size) {
+                return no(format!(
+                    "the receipt joins sizes {} and {}, not these heads",
+                    proof.old, proof.new
+                ));
+            }
+            extends(&older.checkpoint, &newer.checkpoint, &proof.path).or_no()?;
         }
-        extends(&older.checkpoint, &newer.checkpoint, &proof.path).or_no()?;
-    }
-    let (old, new) = (older.checkpoint.size, newer.checkpoint.size);
-    if as_json {
-        say(json!({"version": 1, "proven": true, "origin": origin, "old": old, "new": new}));
-    } else {
-        say(format!("proven: {origin} grew from {old} to {new} entries without rewriting any"));
-    }
-    Ok(())
+        let (old, new) = (older.checkpoint.size, newer.checkpoint.size);
+        let text =
+            format!("proven: {origin} grew from {old} to {new} entries without rewriting any");
+        Ok(Report { text: vec![text], fields: json!({"origin": origin, "old": old, "new": new}) })
+    })
 }
 
 // A checkpoint, or the checkpoint of a proof's receipt.
@@ -101,65 +113,65 @@ pub fn cross_check(
     evidence: &Path,
     as_json: bool,
 ) -> Outcome {
-    let policy = super::policy(policy)?;
-    let mut read = Vec::new();
-    for path in heads {
-        let head = read_head(path)?;
-        policy.verify_log(&head).with_context(|| path.display().to_string()).or_no()?;
-        read.push((path, head));
-    }
-    if read.len() < 2 && log.is_none() {
-        return coldlog_kit::exit::trouble(
-            "one head fits itself: give two or more, or --log with a copy of the log",
-        );
-    }
-    read.sort_by_key(|(_, head)| head.checkpoint.size);
-    let source = log.map(|folder| Folder(folder.into()));
-    let mut compared = 0;
-    if let Some(source) = &source {
-        // A copy of the log settles every size: each head must be one of its roots.
-        let published = coldlog_kit::published::head(source)?;
-        policy.verify_log(&published).or_no()?;
-        let size = published.checkpoint.size;
-        for (path, head) in &read {
-            if head.checkpoint.size > size {
+    const CHECKS: [&str; 2] = ["each head signed by its log", "heads fit: one history"];
+    report::run(as_json, &CHECKS, |checks| {
+        let policy = super::policy(policy)?;
+        let mut read = Vec::new();
+        for path in heads {
+            let head = read_head(path)?;
+            policy.verify_log(&head).with_context(|| path.display().to_string()).or_no()?;
+            read.push((path, head));
+        }
+        checks.pass();
+        if read.len() < 2 && log.is_none() {
+            return coldlog_kit::exit::trouble(
+                "one head fits itself: give two or more, or --log with a copy of the log",
+            );
+        }
+        read.sort_by_key(|(_, head)| head.checkpoint.size);
+        let source = log.map(|folder| Folder(folder.into()));
+        let mut compared = 0;
+        if let Some(source) = &source {
+            // A copy of the log settles every size: each head must be one of its roots.
+            let published = coldlog_kit::published::head(source)?;
+            policy.verify_log(&published).or_no()?;
+            let size = published.checkpoint.size;
+            for (path, head) in &read {
+                if head.checkpoint.size > size {
+                    return coldlog_kit::exit::trouble(format!(
+                        "{} has size {}, the copy of the log only {size}: fetch a newer copy",
+                        path.display(),
+                        head.checkpoint.size
+                    ));
+                }
+                let mut tree = Tree::new(source, size);
+                let mut proof = tree.consistency(head.checkpoint.size)?;
+                let shown = tree.root_at(head.checkpoint.size)?;
+                if head.checkpoint.size.is_power_of_two() && shown != head.checkpoint.root {
+                    proof.insert(0, shown);
+                }
+                fit(head, &published, &proof, &policy, evidence).map_err(|e| name(e, path))?;
+                compared += 1;
+            }
+        }
+        for pair in read.windows(2) {
+            let [(_, older), (path, newer)] = pair else { continue };
+            if older.checkpoint.size == newer.checkpoint.size {
+                fit(older, newer, &[], &policy, evidence).map_err(|e| name(e, path))?;
+                compared += 1;
+            } else if source.is_none() {
                 return coldlog_kit::exit::trouble(format!(
-                    "{} has size {}, the copy of the log only {size}: fetch a newer copy",
-                    path.display(),
-                    head.checkpoint.size
+                    "the heads have the sizes {} and {}: give --log with a copy of the log, to prove that one extends the other",
+                    older.checkpoint.size, newer.checkpoint.size
                 ));
             }
-            let mut tree = Tree::new(source, size);
-            let mut proof = tree.consistency(head.checkpoint.size)?;
-            let shown = tree.root_at(head.checkpoint.size)?;
-            if head.checkpoint.size.is_power_of_two() && shown != head.checkpoint.root {
-                proof.insert(0, shown);
-            }
-            fit(head, &published, &proof, &policy, evidence).map_err(|e| name(e, path))?;
-            compared += 1;
         }
-    }
-    for pair in read.windows(2) {
-        let [(_, older), (path, newer)] = pair else { continue };
-        if older.checkpoint.size == newer.checkpoint.size {
-            fit(older, newer, &[], &policy, evidence).map_err(|e| name(e, path))?;
-            compared += 1;
-        } else if source.is_none() {
-            return coldlog_kit::exit::trouble(format!(
-                "the heads have the sizes {} and {}: give --log with a copy of the log, to prove that one extends the other",
-                older.checkpoint.size, newer.checkpoint.size
-            ));
+        if compared == 0 {
+            return no("0 heads were compared: the copy of the log is older than all of them");
         }
-    }
-    if compared == 0 {
-        return no("0 heads were compared: the copy of the log is older than all of them");
-    }
-    if as_json {
-        say(json!({"version": 1, "fit": true, "heads": read.len()}));
-    } else {
-        say(format!("{} heads fit: one history", read.len()));
-    }
-    Ok(())
+        let text = format!("{} heads fit: one history", read.len());
+        Ok(Report { text: vec![text], fields: json!({"heads": read.len()}) })
+    })
 }
 
 fn name(failure: Failure, path: &Path) -> Failure {
@@ -188,24 +200,22 @@ fn fit(
 
 /// `verifier evidence check`
 pub fn evidence(file: &Path, policy: &Path, as_json: bool) -> Outcome {
-    let policy = super::policy(policy)?;
-    let evidence = Evidence::decode(&files::read(file, 1 << 20)?)?;
-    let conviction = judge(&evidence, &policy).or_no()?;
-    let (kind, who, what) = match conviction {
-        Conviction::SplitView { origin, misfit } => ("split-view", origin, misfit.to_string()),
-        // A key is convicted, not a name: anybody can make a key and write a name beside it.
-        Conviction::Fork { issuer, subject, sequence, key } => (
-            "fork",
-            format!("the key {key}, under the name {issuer}"),
-            format!(
-                "it signed two records with the sequence number {sequence} of {subject}; hold the key against the one that you know (fingerprint of its genesis, signer.pub)"
+    report::run(as_json, &["evidence convicts"], |_| {
+        let policy = super::policy(policy)?;
+        let evidence = Evidence::decode(&files::read(file, 1 << 20)?)?;
+        let conviction = judge(&evidence, &policy).or_no()?;
+        let (kind, who, what) = match conviction {
+            Conviction::SplitView { origin, misfit } => ("split-view", origin, misfit.to_string()),
+            // A key is convicted, not a name: anybody can make a key and write a name beside it.
+            Conviction::Fork { issuer, subject, sequence, key } => (
+                "fork",
+                format!("the key {key}, under the name {issuer}"),
+                format!(
+                    "it signed two records with the sequence number {sequence} of {subject}; hold the key against the one that you know (fingerprint of its genesis, signer.pub)"
+                ),
             ),
-        ),
-    };
-    if as_json {
-        say(json!({"version": 1, "convicts": true, "kind": kind, "who": who, "what": what}));
-    } else {
-        say(format!("convicted: {who}: {what}"));
-    }
-    Ok(())
+        };
+        let text = format!("convicted: {who}: {what}");
+        Ok(Report { text: vec![text], fields: json!({"kind": kind, "who": who, "what": what}) })
+    })
 }

@@ -4,7 +4,7 @@ use crate::diagnostic;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Outcome, trouble};
 use coldlog_kit::files;
-use coldlog_kit::terminal::say;
+use coldlog_kit::report::{self, Report};
 use coldlog_spec::batch::SignedTail;
 use coldlog_spec::cbor::{self, KeyOrder, Value};
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -24,27 +24,44 @@ const SHOWN: usize = 8;
 
 /// Runs the command.
 pub fn run(path: &Path, as_json: bool) -> Outcome {
-    let bytes = files::read(path, LIMIT)?;
-    let Some((kind, body)) = name(&bytes)? else {
-        return trouble(format!("{} is none of Coldlog's files", path.display()));
-    };
-    if as_json {
-        say(
-            json!({"version": 1, "kind": kind, "bytes": bytes.len(), "verified": [], "content": body}),
-        );
-    } else {
-        say(format!("{kind}, {} bytes; well-formed, nothing else is verified", bytes.len()));
-        say(body);
-    }
-    Ok(())
+    report::run(as_json, &[], |_| {
+        let bytes = files::read(path, LIMIT)?;
+        let Some((kind, content)) = name(&bytes)? else {
+            return trouble(format!("{} is none of Coldlog's files", path.display()));
+        };
+        let first = format!("{kind}, {} bytes; well-formed, nothing else is verified", bytes.len());
+        let (body, content) = match content {
+            Content::Text(text) => (text.clone(), json!(text)),
+            Content::Items { shown, more } => {
+                let mut text: Vec<String> =
+                    shown.iter().map(|item| diagnostic::show(item, 0)).collect();
+                if more > 0 {
+                    text.push(format!("/ and {more} more items /"));
+                }
+                let items: Vec<_> = shown.iter().map(diagnostic::to_json).collect();
+                (text.join("\n"), json!({"items": items, "more_items": more}))
+            }
+        };
+        let fields = json!({
+            "kind": kind, "bytes": bytes.len(), "well_formed": true, "verified": [],
+            "not_verified": ["signatures", "hashes", "proofs", "times"], "content": content,
+        });
+        Ok(Report { text: vec![first, body], fields })
+    })
 }
 
-fn name(bytes: &[u8]) -> Result<Option<(&'static str, String)>> {
+enum Content {
+    Text(String),
+    Items { shown: Vec<Value>, more: usize },
+}
+
+fn name(bytes: &[u8]) -> Result<Option<(&'static str, Content)>> {
+    let hidden = |kind, why: &str| Ok(Some((kind, Content::Text(why.into()))));
     if bytes.starts_with(b"age-encryption.org/v1\n") {
-        return Ok(Some(("age file (a sealed record, or a key file)", "encrypted".into())));
+        return hidden("age file (a sealed record, or a key file)", "encrypted");
     }
     if bytes.windows(16).any(|window| window == b"AGE-SECRET-KEY-1") {
-        return Ok(Some(("age identity file", "its secrets are not shown".into())));
+        return hidden("age identity file", "its secrets are not shown");
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
         let kind = if SignedCheckpoint::decode(bytes).is_ok() {
@@ -58,10 +75,11 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, String)>> {
         } else {
             return Ok(None);
         };
-        return Ok(Some((kind, text.trim_end().into())));
+        return Ok(Some((kind, Content::Text(text.trim_end().into()))));
     }
-    let mut items = Vec::new();
+    let mut shown = Vec::new();
     let mut count = 0;
+    let mut first = String::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let limit = rest.len().min(MAX_PROOF);
@@ -69,28 +87,21 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, String)>> {
             .context("the file ends in the middle of an item")?;
         let value = cbor::decode_with("this file", &rest[..length], limit, KeyOrder::Any)?;
         if sequence_kind(&value) == Some(Kind::Key.tag()) {
-            return Ok(Some((
-                "a key file that is not encrypted",
-                "its secrets are not shown".into(),
-            )));
-        }
-        if count < SHOWN {
-            items.push(diagnostic::show(&value, 0));
+            return hidden("a key file that is not encrypted", "its secrets are not shown");
         }
         if count == 0 {
-            items.insert(0, sequence_kind(&value).unwrap_or_default().into());
+            first = sequence_kind(&value).unwrap_or_default().into();
+        }
+        if count < SHOWN {
+            shown.push(value);
         }
         rest = &rest[length..];
         count += 1;
     }
-    if items.is_empty() {
+    if count == 0 {
         return Ok(None);
     }
-    let kind: String = items.remove(0);
-    if count > SHOWN {
-        items.push(format!("/ and {} more items /", count - SHOWN));
-    }
-    let body = items.join("\n");
+    let more = count - shown.len();
     let kind = if Proof::decode(bytes).is_ok() {
         "proof (transparent statement, RFC 9943)"
     } else if Receipt::decode(bytes).is_ok() {
@@ -104,12 +115,12 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, String)>> {
     } else if Disclosure::decode(bytes).is_ok() {
         "disclosure"
     } else {
-        match Kind::ALL.iter().find(|known| known.tag() == kind) {
+        match Kind::ALL.iter().find(|known| known.tag() == first) {
             Some(known) => known.tag(),
             None => return Ok(None),
         }
     };
-    Ok(Some((kind, body)))
+    Ok(Some((kind, Content::Items { shown, more })))
 }
 
 fn sequence_kind(value: &Value) -> Option<&str> {
