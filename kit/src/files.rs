@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 /// What to do where a file stands already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Refuse.
+    /// Refuse: nothing ever replaces a key.
+    Never,
+    /// Refuse, unless the user says --force.
     Keep,
     /// Put the new one in its place.
     Replace,
@@ -39,7 +41,7 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Starts a file. A symlink, or with [`Existing::Keep`] any file, in its place is refused now.
+    /// Starts a file. A symlink, or unless it is replaced any file, in its place is refused now.
     pub fn create(path: &Path, existing: Existing, mode: Mode) -> Result<NewFile> {
         if let Ok(meta) = fs::symlink_metadata(path) {
             if !meta.is_file() {
@@ -48,11 +50,13 @@ impl NewFile {
                     path.display()
                 );
             }
-            if existing == Existing::Keep {
-                bail!(
+            match existing {
+                Existing::Never => bail!("{} exists already; choose another name", path.display()),
+                Existing::Keep => bail!(
                     "{} exists already; choose another name, or say --force to replace it",
                     path.display()
-                );
+                ),
+                Existing::Replace => {}
             }
         }
         let folder = folder_of(path);
@@ -83,7 +87,7 @@ impl NewFile {
             .sync_all()
             .with_context(|| format!("syncing {}", path.display()))?;
         let moved = match self.existing {
-            Existing::Keep => self.temporary.persist_noclobber(&path),
+            Existing::Never | Existing::Keep => self.temporary.persist_noclobber(&path),
             Existing::Replace => self.temporary.persist(&path),
         };
         moved
@@ -204,7 +208,7 @@ pub fn write_evidence(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
             return Ok(path);
         }
         if fs::symlink_metadata(&path).is_err() {
-            write(&path, bytes, Existing::Keep, Mode::Public)?;
+            write(&path, bytes, Existing::Never, Mode::Public)?;
             return Ok(path);
         }
     }

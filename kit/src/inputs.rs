@@ -24,6 +24,8 @@ pub fn expand(
             std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if meta.is_file() {
             files.push(path);
+        } else if !meta.is_dir() {
+            bail!("{} is neither a regular file nor a folder", path.display());
         } else if !recursive {
             bail!("{} is a folder; say --recursive to take what is in it", path.display());
         } else {

@@ -107,7 +107,7 @@ impl Keys {
                 Zeroizing::new(sealed)
             }
         };
-        files::write(path, &bytes, Existing::Keep, Mode::Private)
+        files::write(path, &bytes, Existing::Never, Mode::Private)
     }
 
     /// Reads a key file of a role, asking for its passphrase where it has one.

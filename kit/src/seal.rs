@@ -65,7 +65,7 @@ pub fn write_identity(path: &Path) -> Result<Recipient> {
     let secret = identity_text(&identity);
     let text = zeroize::Zeroizing::new(format!("# public key: {recipient}\n{}\n", secret.as_str()));
     use crate::files::{Existing, Mode, write};
-    write(path, text.as_bytes(), Existing::Keep, Mode::Private)?;
+    write(path, text.as_bytes(), Existing::Never, Mode::Private)?;
     Ok(recipient)
 }
 

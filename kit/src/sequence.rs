@@ -17,6 +17,7 @@ pub struct Reader<R> {
     start: usize,
     digest: Sha256,
     before_last: Hash,
+    begun: bool,
 }
 
 impl Reader<std::fs::File> {
@@ -38,6 +39,7 @@ impl<R: Read> Reader<R> {
             start: 0,
             digest: Sha256::new(),
             before_last,
+            begun: false,
         }
     }
 
@@ -46,6 +48,13 @@ impl<R: Read> Reader<R> {
     pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
             let have = &self.buffer[self.start..];
+            if !self.begun && !have.is_empty() {
+                self.begun = true;
+                if let Some(found) = coldlog_spec::kind::other_than(self.what, have) {
+                    let expected = self.what.into();
+                    return Err(cbor::DecodeError::OtherKind { expected, found }.into());
+                }
+            }
             if let Some(length) = cbor::item_length(self.what, have, self.limit)? {
                 let item = have[..length].to_vec();
                 self.start += length;

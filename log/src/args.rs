@@ -41,17 +41,23 @@ pub(crate) enum Command {
         fingerprint: String,
     },
     /// Verifies batches and appends each whole or not at all. Appending twice changes nothing.
-    #[command(after_help = "Example:\n  log append usb/monday.batch.cbor")]
+    #[command(
+        after_help = "Examples:\n  log append usb/monday.batch.cbor\n  log append usb/*.batch.cbor -o usb --keep-going"
+    )]
     Append {
         /// The signers' batches.
         #[arg(required = true)]
         batches: Vec<PathBuf>,
-        /// Write receipts under the new head, before witnesses cosigned it.
+        /// Write receipts under the new head, before witnesses cosigned it: a file, or for several
+        /// batches a folder that is there.
         #[arg(short, long)]
         output: Option<PathBuf>,
         /// Replace the receipts file if it exists.
         #[arg(long)]
         force: bool,
+        /// Go on after a batch that is refused.
+        #[arg(long)]
+        keep_going: bool,
         #[command(flatten)]
         secret: Secret,
     },

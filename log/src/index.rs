@@ -100,6 +100,14 @@ impl Index {
         Ok(self.db.execute_batch("BEGIN IMMEDIATE")?)
     }
 
+    /// Gives a transaction up, if one is open.
+    pub fn rollback(&self) -> Result<()> {
+        match self.db.is_autocommit() {
+            true => Ok(()),
+            false => Ok(self.db.execute_batch("ROLLBACK")?),
+        }
+    }
+
     /// Adds an entry.
     pub fn add(&self, statement: &Statement, place: u64) -> Result<()> {
         let mut insert =

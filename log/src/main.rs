@@ -14,9 +14,9 @@ fn main() -> ExitCode {
             manage::init(&home, &origin, unencrypted, &secret.into())
         }
         Command::Allow { genesis, fingerprint } => manage::allow(&home, &genesis, &fingerprint),
-        Command::Append { batches, output, force, secret } => {
+        Command::Append { batches, output, force, keep_going, secret } => {
             let secret = secret.into();
-            append::run(&home, &append::Options { batches, output, force, secret })
+            append::run(&home, &append::Options { batches, output, force, keep_going, secret })
         }
         Command::WitnessRequest { output, old, force } => {
             witnesses::request(&home, &output, old, force)

@@ -4,6 +4,7 @@
 //! stored in the same transaction as the records that it covers.
 
 use anyhow::{Context, Result, bail};
+use coldlog_kit::files::{self, FolderLock};
 use coldlog_kit::seal::{self, Recipient};
 use coldlog_spec::batch::{SignedTail, Tail};
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -65,6 +66,12 @@ pub struct Draft {
 
 fn path_in(home: &Path) -> PathBuf {
     home.join("journal.sqlite")
+}
+
+/// Holds a signer's folder for this process alone.
+pub fn lock(home: &Path) -> Result<FolderLock> {
+    there(home)?;
+    files::lock(home)
 }
 
 fn there(home: &Path) -> Result<PathBuf> {
@@ -145,7 +152,9 @@ impl Journal {
     }
 
     fn over(db: Connection) -> Result<Journal> {
-        let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let version: i64 = db
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .context("the journal is damaged: keep it, and restore the newest copy")?;
         if version != 1 {
             bail!("unsupported: the journal has version {version}, this program reads version 1");
         }
@@ -206,7 +215,7 @@ impl Journal {
             .db
             .query_row("SELECT value FROM meta WHERE key = 'mark'", [], |row| row.get(0))
             .optional()?;
-        Ok(mark == Some(coldlog_kit::files::mark_of(&path_in(home))?.into_bytes()))
+        Ok(mark == Some(files::mark_of(&path_in(home))?.into_bytes()))
     }
 
     /// Takes this copy for the one that signs from now on.
@@ -316,6 +325,16 @@ impl Journal {
         Ok(found.0.map(|first| (first, found.1)))
     }
 
+    /// The bytes of the statements and sealed records from a number on.
+    pub fn bytes_from(&self, first: u64) -> Result<u64> {
+        let bytes: Option<u64> = self.db.query_row(
+            "SELECT sum(length(statement) + length(sealed) + 16) FROM records WHERE sequence >= ?1",
+            [first],
+            |row| row.get(0),
+        )?;
+        Ok(bytes.unwrap_or(0))
+    }
+
     /// The newest head that this journal remembers, with the digest of its note.
     pub fn newest_head(&self) -> Result<Option<(SignedCheckpoint, Hash)>> {
         let note: Option<Vec<u8>> = self
@@ -397,7 +416,7 @@ fn insert(
 }
 
 fn put_mark(db: &Connection, path: &Path) -> Result<()> {
-    let mark = coldlog_kit::files::mark_of(path)?;
+    let mark = files::mark_of(path)?;
     db.execute("INSERT OR REPLACE INTO meta VALUES ('mark', ?1)", [mark.into_bytes()])?;
     Ok(())
 }

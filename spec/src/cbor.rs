@@ -127,6 +127,18 @@ pub fn decode_with(
     limit: usize,
     order: KeyOrder,
 ) -> Result<Value, DecodeError> {
+    whole(what, bytes, limit, order).map_err(|error| match crate::kind::other_than(what, bytes) {
+        Some(found) => DecodeError::OtherKind { expected: what.into(), found },
+        None => error,
+    })
+}
+
+fn whole(
+    what: &'static str,
+    bytes: &[u8],
+    limit: usize,
+    order: KeyOrder,
+) -> Result<Value, DecodeError> {
     if bytes.len() > limit {
         return Err(DecodeError::TooLong { what, limit, found: bytes.len() });
     }

@@ -77,3 +77,42 @@ impl Kind {
         Ok(items)
     }
 }
+
+/// Names what `bytes` are by how they begin, where that is not `expected`: for the error that a user
+/// sees who passed the wrong file. Nothing is decoded.
+pub fn other_than(expected: &str, bytes: &[u8]) -> Option<String> {
+    let text = &bytes[..bytes.len().min(4096)];
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => Some(text),
+        // A character may be cut where the look ends.
+        Err(why) if why.error_len().is_none() => {
+            std::str::from_utf8(&text[..why.valid_up_to()]).ok()
+        }
+        Err(_) => None,
+    };
+    let found = match (text, bytes) {
+        (_, []) => "an empty file",
+        (Some(text), _) if text.starts_with("age-encryption.org/") => "an age file",
+        (Some(text), _) if text.starts_with("-----BEGIN SSH SIGNATURE") => "an SSH signature",
+        (Some(text), _) if text.starts_with("untrusted comment:") => "a minisign file",
+        (Some(text), _) if text.starts_with("c2sp.org/tlog-proof@v1") => "a C2SP tlog-proof",
+        (Some(text), _) if text.contains("\n\n\u{2014} ") => "a signed note (a checkpoint?)",
+        (Some(text), _) if text.lines().any(|line| line.starts_with("quorum ")) => "a policy",
+        (Some(text), _) if text.lines().any(|line| line.starts_with("log ")) => "a policy",
+        (Some(_), _) => "a text file",
+        (None, [0xd2, ..]) => "a COSE_Sign1 (a statement, receipt, tail or proof)",
+        (None, [0x80..=0x97, rest @ ..]) => {
+            let length = match rest {
+                [head @ 0x60..=0x77, ..] => Some((usize::from(head & 0x1f), 1)),
+                [0x78, length, ..] => Some((usize::from(*length), 2)),
+                _ => None,
+            };
+            let (length, start) = length?;
+            let tag = std::str::from_utf8(rest.get(start..start + length)?).ok()?;
+            Kind::ALL.iter().find(|kind| kind.tag() == tag)?.tag()
+        }
+        _ => return None,
+    };
+    let same = found == expected || (found.contains("COSE_Sign1") && !expected.contains("coldlog"));
+    (!same).then(|| found.into())
+}

@@ -10,12 +10,16 @@ pub const MAX_POLICY: usize = 1 << 20;
 
 /// A line that is not the policy language.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("policy line {line}: {why}")]
+#[error("{}{why}", place(*line))]
 pub struct PolicyError {
     /// Counted from 1; 0 for the file as a whole.
     pub line: usize,
     /// What is wrong.
     pub why: String,
+}
+
+fn place(line: usize) -> String {
+    if line == 0 { "the policy: ".into() } else { format!("policy line {line}: ") }
 }
 
 /// A policy, with its groups resolved.
@@ -233,7 +237,8 @@ impl Policy {
         if keys.is_empty() {
             let known: Vec<&str> = self.logs.iter().map(|key| key.name.as_str()).collect();
             let origin = head.checkpoint.origin.clone();
-            return Err(HeadError::UnknownLog { origin, known: known.join(", ") });
+            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+            return Err(HeadError::UnknownLog { origin, known });
         }
         if head.verified_by(&keys)?.is_empty() {
             return Err(NoteError::NoKnownSignature { found: head.signer_names() }.into());

@@ -99,4 +99,5 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
     Ok(options.open(path)?.write_all(text.as_bytes())?)
 }
 
+pub mod console;
 pub mod story;

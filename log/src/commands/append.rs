@@ -4,16 +4,18 @@ use crate::commands::{manage, receipts};
 use crate::place::Place;
 use crate::sequencer::Edge;
 use crate::store::Store;
-use anyhow::{Context, Result};
-use coldlog_kit::exit::{Failure, Outcome, no};
+use anyhow::{Context, Result, bail};
+use coldlog_kit::exit::{Failure, Outcome, no, text_of, trouble};
 use coldlog_kit::files::{self, Existing};
+use coldlog_kit::inputs;
+use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::published::Tree;
 use coldlog_kit::secret::Source;
 use coldlog_kit::sequence::Reader;
-use coldlog_kit::terminal::say;
+use coldlog_kit::terminal::{say, talk};
 use coldlog_kit::time;
 use coldlog_spec::batch::{Header, Item, MAX_ITEM, SignedTail};
-use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::checkpoint::{Checkpoint, HeadKeys};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::{KnownHead, Statement};
 use coldlog_spec::tile::entries_path;
@@ -30,37 +32,91 @@ const CHUNK: usize = 1024;
 pub struct Options {
     /// The batches, in order.
     pub batches: Vec<PathBuf>,
-    /// Where the receipts of the last batch go.
+    /// Where the receipts go: a file for one batch, a folder for several.
     pub output: Option<PathBuf>,
-    /// Replace the receipts file.
+    /// Replace receipts files.
     pub force: bool,
+    /// Go on after a batch that is refused.
+    pub keep_going: bool,
     /// The passphrase's source.
     pub secret: Source,
 }
 
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
-    if options.output.is_some() && options.batches.len() != 1 {
-        Err(anyhow::anyhow!(
-            "--output takes the receipts of one batch; append the batches one by one"
-        ))?;
-    }
+    let outputs = outputs(options)?;
+    inputs::refuse_twice(outputs.iter().flatten())?;
     let mut place = Place::open(home)?;
     let keys = manage::keys(&place, &options.secret)?;
-    for path in &options.batches {
-        let (new, repeated) = one(&mut place, path, |checkpoint| {
-            Ok(keys.head_keys().sign_head(checkpoint, time::now())?)
-        })?;
-        say(format!(
-            "{}: {new} records appended, {repeated} were there already; the log has {} entries",
-            path.display(),
-            place.head.checkpoint.size
-        ));
+    let head_keys = keys.head_keys();
+    let existing = Existing::from_force(options.force);
+    let (mut refused, mut troubled) = (0, 0);
+    for (path, output) in options.batches.iter().zip(outputs) {
+        let outcome = append(&mut place, path, &head_keys).and_then(|line| {
+            say(line);
+            match output {
+                Some(output) => receipts::write(&place, &keys, path, &output, None, existing),
+                None => Ok(()),
+            }
+        });
+        match outcome {
+            Ok(()) => continue,
+            Err(failure) if !options.keep_going => return Err(failure),
+            Err(Failure::No(why)) => {
+                refused += 1;
+                talk(format!("log: {}: {}", path.display(), text_of(&why)));
+            }
+            Err(Failure::Trouble(why)) => {
+                troubled += 1;
+                talk(format!("log: {}: {}", path.display(), text_of(&why)));
+            }
+        }
     }
-    if let (Some(output), [batch]) = (&options.output, options.batches.as_slice()) {
-        receipts::write(&place, &keys, batch, output, None, Existing::from_force(options.force))?;
+    let all = options.batches.len();
+    match (refused, troubled) {
+        (0, 0) => Ok(()),
+        (_, 0) => no(format!("{refused} of {all} batches were refused")),
+        _ => trouble(format!(
+            "{troubled} of {all} batches could not be read, {refused} were refused"
+        )),
     }
-    Ok(())
+}
+
+// A receipts file for each batch: the one named, or `NAME.receipts.cbor` in the folder named.
+fn outputs(options: &Options) -> Result<Vec<Option<PathBuf>>> {
+    let Some(output) = &options.output else { return Ok(vec![None; options.batches.len()]) };
+    if !output.is_dir() {
+        if options.batches.len() != 1 {
+            bail!(
+                "{} is no folder: the receipts of several batches go to a folder, one file each",
+                output.display()
+            );
+        }
+        return Ok(vec![Some(output.clone())]);
+    }
+    let each = options.batches.iter().map(|batch| {
+        let name = batch.file_name().and_then(|name| name.to_str());
+        let name = name.with_context(|| format!("{} has no UTF-8 name", batch.display()))?;
+        let stem = name.strip_suffix(".batch.cbor").unwrap_or(name);
+        Ok(Some(output.join(format!("{stem}.receipts.cbor"))))
+    });
+    each.collect()
+}
+
+fn append(place: &mut Place, path: &Path, keys: &HeadKeys) -> Outcome<String> {
+    // Entries, sealed records and tiles take about what the batch takes; the index a part of it.
+    let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
+    files::need_space(&place.home, bytes + bytes / 4 + (1 << 20))?;
+    let appended = one(place, path, |checkpoint| Ok(keys.sign_head(checkpoint, time::now())?));
+    if appended.is_err() {
+        place.index.rollback()?;
+    }
+    let (new, repeated) = appended?;
+    Ok(format!(
+        "{}: {new} records appended, {repeated} were there already; the log has {} entries",
+        path.display(),
+        place.head.checkpoint.size
+    ))
 }
 
 type Signed = coldlog_spec::checkpoint::SignedCheckpoint;
@@ -92,6 +148,7 @@ fn one(
         repeated: 0,
     };
     state.place.index.begin()?;
+    let bar = Bar::new("appending", None);
     let mut trailer: Option<(u64, Hash, SignedTail)> = None;
     let mut chunk = Vec::with_capacity(CHUNK);
     loop {
@@ -113,6 +170,7 @@ fn one(
             }
         }
         if chunk.len() == CHUNK {
+            bar.add(CHUNK as u64);
             state.chunk(std::mem::take(&mut chunk), &mut edge)?;
         }
     }

@@ -77,7 +77,7 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
         ));
     }
     if !public(home).is_dir() {
-        Err(anyhow::anyhow!("{} holds no log; make one with `log init`", home.display()))?;
+        bail_absent(home)?;
     }
     let path = admission_path(home, claims);
     if path.exists() {
@@ -90,7 +90,7 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
             claims.issuer, claims.subject
         ));
     }
-    files::write(&path, &bytes, Existing::Keep, Mode::Public)?;
+    files::write(&path, &bytes, Existing::Never, Mode::Public)?;
     say(format!(
         "allowed {} / {}, key {}",
         claims.issuer,
@@ -100,9 +100,16 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
     Ok(())
 }
 
+fn bail_absent(home: &Path) -> anyhow::Result<()> {
+    bail!("{} holds no log; make one with `log init`", home.display())
+}
+
 /// `log head`
 pub fn head(home: &Path, as_json: bool) -> Outcome {
     report::run(as_json, &[], |_| {
+        if !public(home).is_dir() {
+            bail_absent(home)?;
+        }
         let head = published::head(&Folder(public(home)))?;
         let checkpoint = &head.checkpoint;
         let signers: Vec<_> = head.note.signatures.iter().map(|line| line.name.clone()).collect();

@@ -72,7 +72,11 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
             head.note.signatures.push(line);
         }
         // Checked file by file, so that a bad one is named.
-        policy.witness_times(&head).with_context(|| path.display().to_string()).or_no()?;
+        let size = head.checkpoint.size;
+        policy
+            .witness_times(&head)
+            .with_context(|| format!("{} is no answer for the newest head, of size {size} (was it asked for an older one?)", path.display()))
+            .or_no()?;
     }
     let bytes = head.encode();
     if head != place.head {

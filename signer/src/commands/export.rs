@@ -1,9 +1,10 @@
 //! `signer export`: what has no receipt yet, with the signed tail.
 
-use crate::journal::Journal;
+use crate::journal::{self, Journal};
 use anyhow::Context;
 use coldlog_kit::exit::{Outcome, no};
 use coldlog_kit::files::{self, Existing};
+use coldlog_kit::progress::Progress;
 use coldlog_kit::sequence::Writer;
 use coldlog_kit::terminal::say;
 use coldlog_spec::batch::{Header, encode_record, encode_trailer};
@@ -11,7 +12,7 @@ use std::path::Path;
 
 /// Runs the command.
 pub fn run(home: &Path, output: &Path, from: Option<u64>, force: bool) -> Outcome {
-    let _lock = files::lock(home)?;
+    let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     let tail = journal.tail()?;
     let waiting = journal.waiting()?.map(|(first, _)| first);
@@ -27,16 +28,20 @@ pub fn run(home: &Path, output: &Path, from: Option<u64>, force: bool) -> Outcom
         ));
     }
     let remembered = journal.newest_head()?.map_or(0, |(head, _)| head.checkpoint.size);
+    files::need_space(&files::folder_of(output), journal.bytes_from(first)? + 4096)?;
+    let progress = Progress::new("exporting", Some(tail.tail.count - first));
     let mut writer = Writer::create(output, Existing::from_force(force))?;
     writer.item(&Header { claims: journal.claims().clone(), first, remembered }.encode())?;
     for sequence in first..tail.tail.count {
         let row =
             journal.row(sequence)?.with_context(|| format!("record {sequence} is missing"))?;
         writer.item(&encode_record(row.statement.bytes(), &row.sealed))?;
+        progress.add(1);
     }
     let count = tail.tail.count - first;
     writer.item(&encode_trailer(count, writer.digest(), &tail))?;
     writer.finish()?;
+    drop(progress);
     say(format!(
         "{count} records, {first} to {}, in {}; tail {}",
         tail.tail.count - 1,

@@ -1,6 +1,6 @@
 //! `signer import`: receipts verified against the policy and the journal, then proofs.
 
-use crate::journal::{Journal, ReceiptStore, Row};
+use crate::journal::{self, Journal, ReceiptStore, Row};
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
@@ -35,7 +35,7 @@ pub struct Options {
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     let policy = Policy::parse(&files::read(&options.policy, MAX_POLICY as u64)?)?;
-    let _lock = files::lock(home)?;
+    let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     let mut reader = Reader::open(&options.receipts, "coldlog-receipts", MAX_ITEM)?;
     let header = reader.next()?.context("the receipts file is empty")?;
@@ -176,6 +176,7 @@ impl Import<'_> {
             let target = match &self.options.output_dir {
                 Some(folder) => {
                     let name = target.file_name().context("the signature has no name")?;
+                    files::check_portable(&name.to_string_lossy())?;
                     files::create_folder(folder)?;
                     folder.join(name)
                 }

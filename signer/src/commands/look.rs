@@ -1,10 +1,9 @@
 //! The commands that look at the journal: `list`, `show`, `status`, `verify-journal`, `reopen`,
 //! `public-key`.
 
-use crate::journal::{Journal, Row};
+use crate::journal::{self, Journal, Row};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
-use coldlog_kit::files;
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::{field, say};
@@ -201,7 +200,7 @@ pub fn verify(home: &Path, at_least: Option<&str>, as_json: bool) -> Outcome {
 
 /// `signer reopen`: the one command here that writes, once the whole journal is verified.
 pub fn reopen(home: &Path, tail: &str) -> Outcome {
-    let _lock = files::lock(home)?;
+    let _lock = journal::lock(home)?;
     verify(home, Some(tail), false)?;
     Journal::open(home)?.take_over(home)?;
     say("this copy of the journal signs from now on; let no other copy sign");

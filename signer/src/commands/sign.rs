@@ -1,6 +1,6 @@
 //! `signer sign`: hash once, sign, check, record, make durable, and only then release.
 
-use crate::journal::{Draft, Journal, Row};
+use crate::journal::{self, Draft, Journal, Row};
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
@@ -66,7 +66,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     };
     let tasks = tasks(options, scheme)?;
     inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
-    let _lock = files::lock(home)?;
+    let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     if !journal.is_original(home)? {
         return no(

@@ -89,6 +89,16 @@ pub enum Refusal {
         "the tail in the receipts file is not signed by this journal's key: the file was altered, copy it again"
     )]
     TailSignature,
+    /// The file is older than what is known.
+    #[error(
+        "the receipts are under a head of size {found}, this machine remembers one of size {remembered}: have the log make them anew, with `log receipts`"
+    )]
+    OlderHead {
+        /// The size remembered.
+        remembered: u64,
+        /// The size in the file.
+        found: u64,
+    },
     /// The proof starts elsewhere.
     #[error(
         "the file proves consistency from size {found}, this machine remembers size {expected}; ask for `log receipts --old {expected}`"
@@ -116,11 +126,9 @@ pub fn verify_head(
             let (expected, found) = (older.size, header.old_size);
             return Err(Refusal::OtherStart { expected, found });
         }
-        std::cmp::Ordering::Greater => Err(Misfit::NotProven {
-            old: newer.size,
-            new: older.size,
-            why: crate::merkle::ProofError::Length { expected: 1, found: 0 },
-        }),
+        std::cmp::Ordering::Greater => {
+            return Err(Refusal::OlderHead { remembered: older.size, found: newer.size });
+        }
         // The file proves from the size of the batch; what is remembered already needs no path.
         std::cmp::Ordering::Equal => extends(older, newer, &[]),
         std::cmp::Ordering::Less => extends(older, newer, &header.consistency),

@@ -1,0 +1,181 @@
+//! The text of every error of this crate, one line each, held against `refusals.txt`: texts are
+//! reviewed like code. After a change, `COLDLOG_BLESS=1 cargo test -p coldlog-spec --test refusals`
+//! writes them anew; read the diff.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use coldlog_spec::cbor::DecodeError;
+use coldlog_spec::checkpoint::{CannotSign, CheckpointError};
+use coldlog_spec::document::SignatureError;
+use coldlog_spec::ed25519::KeyError;
+use coldlog_spec::evidence::Evidence;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::merkle::ProofError;
+use coldlog_spec::note::NoteError;
+use coldlog_spec::policy::{HeadError, Policy};
+use coldlog_spec::receipt::ReceiptError;
+use coldlog_spec::statement::StatementError;
+use coldlog_spec::verify::append::Refusal as Append;
+use coldlog_spec::verify::cosign::Refusal as Cosign;
+use coldlog_spec::verify::document::NotProven;
+use coldlog_spec::verify::heads::{Misfit, NotConvicted};
+use coldlog_spec::verify::receipts::Refusal as Receipts;
+use coldlog_spec::witnessing::RequestError;
+use std::fmt::Display;
+use std::path::Path;
+
+fn texts() -> Vec<String> {
+    let mut all = Vec::new();
+    let mut say = |place: &str, error: &dyn Display| all.push(format!("{place}: {error}"));
+    let (a, b) = (Hash([0xaa; 32]), Hash([0xbb; 32]));
+    let (what, hex) = ("signed statement", "5eed");
+
+    say("cbor", &DecodeError::TooLong { what, limit: 65_535, found: 70_000 });
+    say("cbor", &DecodeError::Malformed { what, why: "syntax error at byte 7".into() });
+    say("cbor", &DecodeError::Trailing { what, end: 10, extra: 2 });
+    say("cbor", &DecodeError::NotDeterministic { what, why: "map keys are not sorted".into() });
+    say("cbor", &DecodeError::field(what, "vds (label 395)", "1", "nothing"));
+    let (expected, found) = ("coldlog-batch".into(), "coldlog-receipts".into());
+    say("cbor", &DecodeError::OtherKind { expected, found });
+    say("cbor", &DecodeError::Unsupported { what, found: 2, supported: 1 });
+
+    say("note", &NoteError::TooLarge { unit: "bytes", found: 300_000, limit: 262_144 });
+    say("note", &NoteError::Malformed("no newline at its end".into()));
+    say("note", &NoteError::BadSignature { name: "w1.example".into(), id: 7 });
+    say("note", &NoteError::NoKnownSignature { found: "w1.example".into() });
+    say("note", &NoteError::VerifierKey("bad base64".into()));
+    say("checkpoint", &CheckpointError::Malformed("no final newline".into()));
+    say("checkpoint", &CannotSign);
+    say("policy", &Policy::parse(b"quorum nobody\n").unwrap_err());
+    say("policy", &Policy::parse(b"").unwrap_err());
+    let (origin, known) = ("log.example".to_owned(), "none".to_owned());
+    say("policy", &HeadError::UnknownLog { origin: origin.clone(), known });
+    let (quorum, found) = ("two-of-three".into(), "w1.example".into());
+    say("policy", &HeadError::Quorum { quorum, found, size: 9 });
+
+    say("ed25519", &KeyError::Length(31));
+    say("ed25519", &KeyError::Unsound);
+    let (expected, found): (String, String) = (hex.into(), "f00d".into());
+    let other_key = SignatureError::OtherKey { expected: expected.clone(), found: found.clone() };
+    say("document", &other_key);
+    say("document", &SignatureError::OtherScheme { expected: "sshsig", found: "minisign" });
+    say("document", &SignatureError::Bad);
+    say("statement", &StatementError::OtherKey { expected, found });
+    say("statement", &StatementError::BadSignature { key: hex.into() });
+
+    say("merkle", &ProofError::IndexOutside { index: 9, size: 9 });
+    say("merkle", &ProofError::NotASubtree { start: 1, end: 3, size: 9 });
+    say("merkle", &ProofError::Length { expected: 4, found: 3 });
+    say("merkle", &ProofError::Root { expected: a, computed: b });
+    let rewritten = ProofError::Rewritten { size: 5, expected: a, computed: b };
+    say("merkle", &rewritten);
+    say("receipt", &ReceiptError::Kind { found: "several proofs" });
+    say("receipt", &ReceiptError::BadSignature { root: a });
+    say("witnessing", &RequestError::Malformed("not UTF-8".into()));
+
+    let evidence = Box::new(Evidence::Fork { key: [1; 32], first: vec![], second: vec![] });
+    let journal = |name: &str| format!("{name} / journal");
+    say("append", &Append::NotGenesis { found: "sequence number 4".into() });
+    say("append", &Append::Key(KeyError::Unsound));
+    say("append", &Append::OtherGenesis { expected: a, found: b });
+    let (expected, found) = (journal("a.example"), journal("b.example"));
+    say("append", &Append::OtherJournal { expected, found });
+    say("append", &Append::Gap { expected: 4, found: 6 });
+    say("append", &Append::Forked { sequence: 4, evidence: evidence.clone() });
+    say("append", &Append::Chain { expected: a.to_hex(), found: b.to_hex() });
+    say("append", &Append::Sealed { found: "missing".into() });
+    say("append", &Append::ForeignHead { origin: origin.clone(), size: 9, root: a });
+    say("append", &Append::LateGenesis { sequence: 4 });
+    say("append", &Append::Count { claimed: 5, found: 4 });
+    say("append", &Append::Digest { claimed: a, found: b });
+    say("append", &Append::TailSignature);
+    let (claimed, own) = ("9:aaaa-aaaa-aaaa-aaaa".to_owned(), "5:bbbb-bbbb-bbbb-bbbb".to_owned());
+    say("append", &Append::Tail { claimed: claimed.clone(), found: own.clone() });
+
+    let other_log = || Misfit::OtherLog { first: "a.example".into(), second: "b.example".into() };
+    say("heads", &other_log());
+    say("heads", &Misfit::SameSizeOtherRoot { size: 9, first: a, second: b });
+    say("heads", &Misfit::Rewritten { old: 5, new: 9, why: rewritten.clone() });
+    let why = ProofError::Length { expected: 4, found: 3 };
+    say("heads", &Misfit::NotProven { old: 5, new: 9, why });
+    say("evidence", &NotConvicted::Fits);
+    say("evidence", &NotConvicted::Inconclusive(other_log()));
+    say("evidence", &NotConvicted::NoFork("two journals"));
+    say("evidence", &NotConvicted::TailSignature { key: hex.into() });
+
+    say("cosign", &Cosign::OldBeyondNew { old: 9, new: 5 });
+    let why = "it is signed by b.example".into();
+    say("cosign", &Cosign::NotSigned { origin: origin.clone(), why });
+    say("cosign", &Cosign::UnknownLog { origin: origin.clone() });
+    say("cosign", &Cosign::Stale { known: 9, old: 5 });
+    say("cosign", &Cosign::NotAnExtension { misfit: other_log(), evidence: None });
+    say("cosign", &Cosign::EmptyTree);
+
+    say("receipts", &Receipts::NoReceiptKey { origin: origin.clone() });
+    let (expected, found) = (format!("size 9, root {a}"), format!("size 9, root {b}"));
+    say("receipts", &Receipts::OtherHead { expected, found });
+    let other_claims = Receipts::OtherClaims {
+        issuer: "b.example".into(),
+        subject: "journal".into(),
+        expected_issuer: origin,
+        expected_subject: "journal".into(),
+    };
+    say("receipts", &other_claims);
+    say("receipts", &Receipts::History { misfit: other_log(), evidence: None });
+    say("receipts", &Receipts::OlderCopy { claimed: claimed.clone(), own });
+    say("receipts", &Receipts::Forked { claimed, evidence });
+    say("receipts", &Receipts::TailSignature);
+    say("receipts", &Receipts::OlderHead { remembered: 9, found: 5 });
+    say("receipts", &Receipts::OtherStart { expected: 9, found: 5 });
+
+    say("check", &NotProven::Commitment { expected: a, found: b });
+    say("check", &NotProven::OtherOperation("a genesis"));
+    say("check", &NotProven::SelfCheckFailed);
+    let other_document = NotProven::OtherDocument {
+        name: "app\u{202e}.txt".into(),
+        expected: a,
+        expected_size: 16,
+        found: b,
+        found_size: 17,
+    };
+    say("check", &other_document);
+    let (expected, found) = (hex.into(), "f00d".into());
+    say("check", &NotProven::OtherSigner { expected, found });
+    say("check", &NotProven::NoCheckpoint);
+    say("check", &NotProven::SameLogTwice("log.example".into()));
+    say("check", &NotProven::EarlierHead);
+    let head = HeadError::UnknownLog { origin: "b.example".into(), known: "none".into() };
+    say("check", &NotProven::UntrustedEarlierHead(head));
+    all
+}
+
+#[test]
+fn the_text_of_every_error_is_the_reviewed_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/refusals.txt");
+    let texts = texts();
+    if std::env::var_os("COLDLOG_BLESS").is_some() {
+        std::fs::write(&path, texts.join("\n") + "\n").unwrap();
+    }
+    let reviewed = std::fs::read_to_string(&path).unwrap();
+    let reviewed: Vec<&str> = reviewed.lines().collect();
+    assert_eq!(texts, reviewed);
+}
+
+#[test]
+fn no_error_is_without_a_reviewed_text() {
+    // One text for each `#[error("...")]` in the sources, and the policy's second form.
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut own = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(path).unwrap();
+            let all = source.matches("#[error(").count();
+            own += all - source.matches("#[error(transparent)]").count();
+        }
+    }
+    assert_eq!(texts().len(), own + 1);
+}
