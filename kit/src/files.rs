@@ -37,7 +37,7 @@ pub enum Mode {
 pub struct NewFile {
     temporary: tempfile::NamedTempFile,
     path: PathBuf,
-    existing: Existing,
+    pub(crate) existing: Existing,
 }
 
 impl NewFile {
@@ -50,13 +50,8 @@ impl NewFile {
                     path.display()
                 );
             }
-            match existing {
-                Existing::Never => bail!("{} exists already; choose another name", path.display()),
-                Existing::Keep => bail!(
-                    "{} exists already; choose another name, or say --force to replace it",
-                    path.display()
-                ),
-                Existing::Replace => {}
+            if existing != Existing::Replace {
+                return Err(taken(path, existing));
             }
         }
         let folder = folder_of(path);
@@ -116,6 +111,10 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing, mode: Mode) -> Resul
 pub fn write_all(files: &[(&Path, &[u8])], existing: Existing, mode: Mode) -> Result<()> {
     let mut folders = std::collections::BTreeSet::new();
     for (path, bytes) in files {
+        // An interrupted command that is run again finds its own work.
+        if existing == Existing::Keep && read(path, bytes.len() as u64).is_ok_and(|b| b == *bytes) {
+            continue;
+        }
         let mut file = NewFile::create(path, existing, mode)?;
         file.write_all(bytes).with_context(|| format!("writing {}", path.display()))?;
         file.place()?;
@@ -132,6 +131,15 @@ pub fn write_all(files: &[(&Path, &[u8])], existing: Existing, mode: Mode) -> Re
         }
     }
     Ok(())
+}
+
+/// Something else stands there.
+pub fn taken(path: &Path, existing: Existing) -> anyhow::Error {
+    let hint = match existing {
+        Existing::Never => "",
+        _ => ", or say --force to replace it",
+    };
+    anyhow::anyhow!("{} exists already; choose another name{hint}", path.display())
 }
 
 /// What was written does not read back.
@@ -228,16 +236,29 @@ pub fn is_there(path: &Path) -> Result<bool> {
     }
 }
 
-/// What tells a file from its copies: when it was made, which a restored backup, a cloned stick or a
-/// moved folder does not take along; its inode where the file system does not say. A copy of a whole
-/// disk, block by block, is not told apart.
-pub fn mark_of(path: &Path) -> Result<String> {
-    let meta = fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
-    let born = meta.created().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-    Ok(match born {
-        Some(born) => format!("born:{}", born.as_nanos()),
-        None => format!("inode:{}", meta.ino()),
-    })
+/// What tells a file from its copies and from what was put in its place: when it was made (its inode,
+/// where the file system does not say) and when it was last touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Not changed by writing to the file; another for every copy but one of a whole disk.
+    pub born: String,
+    /// Changed by whatever changes the file, a restored backup among it. Nanoseconds.
+    pub touched: i128,
+}
+
+impl Mark {
+    /// Of a file.
+    pub fn of(path: &Path) -> Result<Mark> {
+        let meta =
+            fs::metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
+        let born = meta.created().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+        let born = match born {
+            Some(born) => format!("born {}", born.as_nanos()),
+            None => format!("inode {}", meta.ino()),
+        };
+        let touched = i128::from(meta.ctime()) * 1_000_000_000 + i128::from(meta.ctime_nsec());
+        Ok(Mark { born, touched })
+    }
 }
 
 /// Makes a folder's entries durable.

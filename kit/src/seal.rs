@@ -12,9 +12,10 @@ pub type Identity = age::x25519::Identity;
 
 /// Reads `age1...`.
 pub fn parse_recipient(text: &str) -> Result<Recipient> {
-    text.trim()
-        .parse()
-        .map_err(|why| anyhow::anyhow!("{text:?} is no age recipient (age1...): {why}"))
+    // Not repeated: it may be the identity, pasted into the wrong place.
+    text.trim().parse().map_err(|why| {
+        anyhow::anyhow!("expected an age recipient (age1...), found something else: {why}")
+    })
 }
 
 /// Encrypts to all recipients.

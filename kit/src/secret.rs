@@ -37,12 +37,13 @@ impl Source {
                     rpassword::prompt_password(prompt)
                         .context("no terminal to ask for the passphrase; use --passphrase-file or --passphrase-fd")
                 };
-                let text = ask(format!("Passphrase for {what}: "))?;
+                let mut text = ask(format!("Passphrase for {what}: "))?;
                 if confirm {
                     let mut again = ask("The same once more: ".into())?;
                     let same = text == again;
                     again.zeroize();
                     if !same {
+                        text.zeroize();
                         bail!("the two passphrases differ; nothing was made");
                     }
                 }

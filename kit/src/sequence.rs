@@ -89,13 +89,21 @@ pub struct Writer {
     file: BufWriter<NewFile>,
     path: PathBuf,
     digest: Sha256,
+    existing: Existing,
 }
 
 impl Writer {
-    /// Starts the file.
+    /// Starts the file. With [`Existing::Keep`], a file that stands there already is refused at the
+    /// end, unless it is the same: an interrupted command that is run again finds its own work.
     pub fn create(path: &Path, existing: Existing) -> Result<Writer> {
-        let file = BufWriter::new(NewFile::create(path, existing, Mode::Public)?);
-        Ok(Writer { file, path: path.into(), digest: Sha256::new() })
+        let mut file = NewFile::create(path, Existing::Replace, Mode::Public)?;
+        file.existing = existing;
+        Ok(Writer {
+            file: BufWriter::new(file),
+            path: path.into(),
+            digest: Sha256::new(),
+            existing,
+        })
     }
 
     /// Writes an item.
@@ -113,20 +121,30 @@ impl Writer {
     pub fn finish(self) -> Result<()> {
         let written = self.digest();
         let file = self.file.into_inner().map_err(|e| e.into_error());
-        file.with_context(|| format!("writing {}", self.path.display()))?.finish()?;
-        let mut back = crate::files::open_uncached(&self.path)?;
-        let mut digest = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let read = back.read(&mut buffer)?;
-            if read == 0 {
-                break;
-            }
-            digest.update(&buffer[..read]);
+        let file = file.with_context(|| format!("writing {}", self.path.display()))?;
+        if self.existing != Existing::Replace && crate::files::is_there(&self.path)? {
+            return match digest_of(&self.path) {
+                Ok(there) if there == written => Ok(()),
+                _ => Err(crate::files::taken(&self.path, self.existing)),
+            };
         }
-        if Hash(digest.finalize().into()) != written {
+        file.finish()?;
+        if digest_of(&self.path)? != written {
             return Err(crate::files::lost_write(&self.path));
         }
         Ok(())
+    }
+}
+
+fn digest_of(path: &Path) -> Result<Hash> {
+    let mut file = crate::files::open_uncached(path)?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(Hash(digest.finalize().into()));
+        }
+        digest.update(&buffer[..read]);
     }
 }

@@ -40,6 +40,13 @@ pub(crate) enum Command {
         #[arg(long)]
         fingerprint: String,
     },
+    /// Lists the signers that may write, each with its genesis, verified.
+    #[command(after_help = "Example:\n  log signers --json")]
+    Signers {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Verifies batches and appends each whole or not at all. Appending twice changes nothing.
     #[command(
         after_help = "Examples:\n  log append usb/monday.batch.cbor\n  log append usb/*.batch.cbor -o usb --keep-going"
@@ -109,6 +116,7 @@ pub(crate) enum Command {
         secret: Secret,
     },
     /// Prints the newest checkpoint.
+    #[command(after_help = "Example:\n  log head > checkpoint")]
     Head {
         /// One JSON object.
         #[arg(long)]
@@ -135,6 +143,7 @@ pub(crate) enum Command {
         secret: Secret,
     },
     /// Recomputes every entry, sealed record, tile and the root.
+    #[command(after_help = "Example:\n  log fsck")]
     Fsck {
         /// One JSON object.
         #[arg(long)]

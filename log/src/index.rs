@@ -34,12 +34,13 @@ impl Index {
             Ok(index) => Ok(index),
             Err(why) => {
                 // Everything in it is derived; what is damaged is set aside, not deleted.
-                coldlog_kit::terminal::talk(format!("log: the index is rebuilt: {why:#}"));
+                let mut aside = String::new();
                 if path.exists() {
-                    let aside =
-                        path.with_extension(format!("damaged-{}", coldlog_kit::time::now()));
-                    std::fs::rename(path, aside)?;
+                    let to = path.with_extension(format!("damaged-{}", coldlog_kit::time::now()));
+                    std::fs::rename(path, &to)?;
+                    aside = format!("; what it was is in {}", to.display());
                 }
+                coldlog_kit::terminal::talk(format!("log: the index is rebuilt: {why:#}{aside}"));
                 Index::catch_up(path, source, head)
             }
         }

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
             manage::init(&home, &origin, unencrypted, &secret.into())
         }
         Command::Allow { genesis, fingerprint } => manage::allow(&home, &genesis, &fingerprint),
+        Command::Signers { json } => manage::signers(&home, json),
         Command::Append { batches, output, force, keep_going, secret } => {
             let secret = secret.into();
             append::run(&home, &append::Options { batches, output, force, keep_going, secret })

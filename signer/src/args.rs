@@ -62,12 +62,14 @@ pub(crate) enum Command {
         force: bool,
     },
     /// Lists the records.
+    #[command(after_help = "Example:\n  signer list --json")]
     List {
         /// One JSON object.
         #[arg(long)]
         json: bool,
     },
     /// Shows one record.
+    #[command(after_help = "Example:\n  signer show 7")]
     Show {
         /// Its sequence number.
         sequence: u64,
@@ -75,7 +77,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Verifies every statement, the chain and the tail of the journal.
+    /// Verifies every statement, the chain, the receipts and the tail of the journal.
     #[command(
         after_help = "Example:\n  signer verify-journal --at-least 42:1a2b-3c4d-5e6f-7081      (from paper)"
     )]
@@ -83,6 +85,9 @@ pub(crate) enum Command {
         /// The tail that was written down: the journal must reach it.
         #[arg(long)]
         at_least: Option<String>,
+        /// Check the receipts' and heads' signatures under this policy too.
+        #[arg(long)]
+        policy: Option<PathBuf>,
         /// One JSON object.
         #[arg(long)]
         json: bool,
@@ -95,12 +100,14 @@ pub(crate) enum Command {
         tail: String,
     },
     /// What waits for a receipt, and since when.
+    #[command(after_help = "Example:\n  signer status --json")]
     Status {
         /// One JSON object.
         #[arg(long)]
         json: bool,
     },
     /// Prints the public key for ssh-keygen and minisign.
+    #[command(after_help = "Example:\n  signer public-key")]
     PublicKey,
 }
 
@@ -219,6 +226,7 @@ impl From<SignArgs> for sign::Options {
             output_dir: args.output_dir,
             force: args.force,
             keep_going: args.keep_going,
+            self_check: sign::self_check,
             secret: args.secret.into(),
         }
     }

@@ -4,7 +4,7 @@
 //! stored in the same transaction as the records that it covers.
 
 use anyhow::{Context, Result, bail};
-use coldlog_kit::files::{self, FolderLock};
+use coldlog_kit::files::{self, Existing, FolderLock, Mark, Mode};
 use coldlog_kit::seal::{self, Recipient};
 use coldlog_spec::batch::{SignedTail, Tail};
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -23,6 +23,10 @@ pub struct Journal {
     admission: Admission,
     recipients: Vec<Recipient>,
 }
+
+/// Beside the journal: how it stood when the last command left it.
+const MARK: &str = "journal.mark";
+const UNDER_WAY: &str = "under way";
 
 /// A record as it stands in the journal.
 #[derive(Debug, Clone)]
@@ -116,7 +120,6 @@ impl Journal {
         step.execute_batch(SCHEMA)?;
         insert(&step, &genesis, &sealed, &disclosure, None)?;
         put_tail(&step, key, &genesis, claims)?;
-        put_mark(&step, &path)?;
         step.commit()?;
         Ok(genesis)
     }
@@ -155,6 +158,9 @@ impl Journal {
         let version: i64 = db
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .context("the journal is damaged: keep it, and restore the newest copy")?;
+        if version == 0 {
+            bail!("the journal is empty: `signer init` was interrupted; run it again");
+        }
         if version != 1 {
             bail!("unsupported: the journal has version {version}, this program reads version 1");
         }
@@ -209,18 +215,42 @@ impl Journal {
         &self.admission.key
     }
 
-    /// Whether this is the very file that signed last, and not a copy of it.
+    /// Whether this is the very journal that signed last: not a copy, and not an older state put in
+    /// its place.
     pub fn is_original(&self, home: &Path) -> Result<bool> {
-        let mark: Option<Vec<u8>> = self
-            .db
-            .query_row("SELECT value FROM meta WHERE key = 'mark'", [], |row| row.get(0))
-            .optional()?;
-        Ok(mark == Some(files::mark_of(&path_in(home))?.into_bytes()))
+        let mark = home.join(MARK);
+        if !files::is_there(&mark)? {
+            return Ok(false);
+        }
+        let text = String::from_utf8(files::read(&mark, 1024)?).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let [born, writes, touched] = lines[..] else { return Ok(false) };
+        let found = Mark::of(&path_in(home))?;
+        let now = writes_of(home)?;
+        let as_left = match (touched, writes.parse::<u32>()) {
+            // A command that was interrupted wrote to it, or was about to.
+            (UNDER_WAY, Ok(writes)) => now >= writes,
+            (touched, Ok(writes)) => now == writes && touched == found.touched.to_string(),
+            (_, Err(_)) => false,
+        };
+        Ok(born == found.born && as_left)
     }
 
-    /// Takes this copy for the one that signs from now on.
-    pub fn take_over(&self, home: &Path) -> Result<()> {
-        put_mark(&self.db, &path_in(home))
+    /// Marks that a command begins to write to the original.
+    pub fn begin(&self, home: &Path) -> Result<()> {
+        self.mark(home, UNDER_WAY)
+    }
+
+    /// Takes the journal as it stands for the one that signs from now on: a command that wrote to it
+    /// is done.
+    pub fn leave(&self, home: &Path) -> Result<()> {
+        self.mark(home, &Mark::of(&path_in(home))?.touched.to_string())
+    }
+
+    fn mark(&self, home: &Path, touched: &str) -> Result<()> {
+        let found = Mark::of(&path_in(home))?;
+        let text = format!("{}\n{}\n{touched}\n", found.born, writes_of(home)?);
+        files::write(&home.join(MARK), text.as_bytes(), Existing::Replace, Mode::Private)
     }
 
     /// The signed tail.
@@ -415,10 +445,12 @@ fn insert(
     Ok(())
 }
 
-fn put_mark(db: &Connection, path: &Path) -> Result<()> {
-    let mark = files::mark_of(path)?;
-    db.execute("INSERT OR REPLACE INTO meta VALUES ('mark', ?1)", [mark.into_bytes()])?;
-    Ok(())
+// SQLite counts the transactions that wrote to a file in its header (file format, section 1.3.7).
+fn writes_of(home: &Path) -> Result<u32> {
+    let mut header = [0; 28];
+    let mut file = files::open(&path_in(home))?;
+    std::io::Read::read_exact(&mut file, &mut header).context("reading the journal's header")?;
+    Ok(u32::from_be_bytes([header[24], header[25], header[26], header[27]]))
 }
 
 fn put_tail(

@@ -19,7 +19,9 @@ fn main() -> ExitCode {
         }
         Command::List { json } => look::list(home, json),
         Command::Show { sequence, json } => look::show(home, sequence, json),
-        Command::VerifyJournal { at_least, json } => look::verify(home, at_least.as_deref(), json),
+        Command::VerifyJournal { at_least, policy, json } => {
+            look::verify(home, at_least.as_deref(), policy.as_deref(), json)
+        }
         Command::Reopen { tail } => look::reopen(home, &tail),
         Command::Status { json } => look::status(home, json),
         Command::PublicKey => look::public_key(home),

@@ -9,6 +9,9 @@ pub use ciborium::Value;
 
 /// The deepest nesting that any of our formats may have.
 pub const MAX_DEPTH: usize = 16;
+/// The most items, nested ones counted, that a file may have: in memory an item takes many times the
+/// byte that it takes in the file.
+pub const MAX_ITEMS: u64 = 1 << 16;
 
 /// Why bytes are not a well-formed file of the kind that was expected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +27,14 @@ pub enum DecodeError {
         limit: usize,
         /// Bytes there.
         found: usize,
+    },
+    /// More items than a file may have.
+    #[error("{what} holds more than {limit} items: this is not such a file")]
+    TooMany {
+        /// The format.
+        what: &'static str,
+        /// Items allowed.
+        limit: u64,
     },
     /// Not CBOR at all, or cut short.
     #[error("{what} is not well-formed CBOR: {why}; it was damaged or cut short, copy it again")]
@@ -120,6 +131,16 @@ pub fn decode(what: &'static str, bytes: &[u8], limit: usize) -> Result<Value, D
     decode_with(what, bytes, limit, KeyOrder::Sorted)
 }
 
+/// Decodes one item that may hold more than [`MAX_ITEMS`] items.
+pub fn decode_large(
+    what: &'static str,
+    bytes: &[u8],
+    limit: usize,
+    items: u64,
+) -> Result<Value, DecodeError> {
+    named(what, bytes, whole(what, bytes, limit, items, KeyOrder::Sorted))
+}
+
 /// Decodes one item that is all of `bytes`; see [`KeyOrder`].
 pub fn decode_with(
     what: &'static str,
@@ -127,7 +148,16 @@ pub fn decode_with(
     limit: usize,
     order: KeyOrder,
 ) -> Result<Value, DecodeError> {
-    whole(what, bytes, limit, order).map_err(|error| match crate::kind::other_than(what, bytes) {
+    named(what, bytes, whole(what, bytes, limit, MAX_ITEMS, order))
+}
+
+// What is no such file at all is named for what it is.
+fn named(
+    what: &'static str,
+    bytes: &[u8],
+    decoded: Result<Value, DecodeError>,
+) -> Result<Value, DecodeError> {
+    decoded.map_err(|error| match crate::kind::other_than(what, bytes) {
         Some(found) => DecodeError::OtherKind { expected: what.into(), found },
         None => error,
     })
@@ -137,10 +167,15 @@ fn whole(
     what: &'static str,
     bytes: &[u8],
     limit: usize,
+    items: u64,
     order: KeyOrder,
 ) -> Result<Value, DecodeError> {
     if bytes.len() > limit {
         return Err(DecodeError::TooLong { what, limit, found: bytes.len() });
+    }
+    if scan(what, bytes, limit, items)?.is_none() {
+        let why = "it ends in the middle of an item".into();
+        return Err(DecodeError::Malformed { what, why });
     }
     let mut rest = bytes;
     let value: Value = ciborium::de::from_reader_with_recursion_limit(&mut rest, MAX_DEPTH)
@@ -459,10 +494,24 @@ pub fn item_length(
     buffer: &[u8],
     limit: usize,
 ) -> Result<Option<usize>, DecodeError> {
+    scan(what, buffer, limit, MAX_ITEMS)
+}
+
+fn scan(
+    what: &'static str,
+    buffer: &[u8],
+    limit: usize,
+    most: u64,
+) -> Result<Option<usize>, DecodeError> {
+    let mut items = 0u64;
     let malformed = |why: &str| Err(DecodeError::Malformed { what, why: why.into() });
     let mut at = 0usize;
     let mut pending = 1u64;
     while pending > 0 {
+        items += 1;
+        if items > most {
+            return Err(DecodeError::TooMany { what, limit: most });
+        }
         if at >= limit {
             return Err(DecodeError::TooLong { what, limit, found: at });
         }
@@ -471,7 +520,11 @@ pub fn item_length(
         let width = match info {
             0..=23 => 0,
             24..=27 => 1usize << (info - 24),
-            _ => return malformed("it has an indefinite or reserved length"),
+            31 => {
+                let why = "it has an indefinite length".into();
+                return Err(DecodeError::NotDeterministic { what, why });
+            }
+            _ => return malformed("it has a reserved length"),
         };
         let Some(argument) = buffer.get(at + 1..at + 1 + width) else { return Ok(None) };
         let value = match width {
@@ -483,14 +536,22 @@ pub fn item_length(
         let left = (limit.saturating_sub(at)) as u64;
         match major {
             2 | 3 if value > left => {
-                return Err(DecodeError::TooLong { what, limit, found: usize::MAX });
+                return Err(DecodeError::TooLong {
+                    what,
+                    limit,
+                    found: at.saturating_add(value as usize),
+                });
             }
             2 | 3 => at += value as usize,
             // Every item takes a byte at least, so a count beyond what is left can't be true.
             4 | 5 => {
                 let items = value.saturating_mul(if major == 5 { 2 } else { 1 });
                 if items > left {
-                    return Err(DecodeError::TooLong { what, limit, found: usize::MAX });
+                    return Err(DecodeError::TooLong {
+                        what,
+                        limit,
+                        found: at.saturating_add(value as usize),
+                    });
                 }
                 pending += items;
             }

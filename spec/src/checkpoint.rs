@@ -129,10 +129,13 @@ impl SignedCheckpoint {
         }
     }
 
-    /// The names on its lines, for an error text.
+    /// The names and key ids on its lines, for an error text.
     pub fn signer_names(&self) -> String {
-        let names: Vec<&str> = self.note.signatures.iter().map(|line| line.name.as_str()).collect();
-        names.join(", ")
+        let lines = self.note.signatures.iter();
+        lines
+            .map(|line| format!("{} (key id {:08x})", line.name, line.id))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 

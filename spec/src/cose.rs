@@ -66,11 +66,24 @@ pub struct Sign1 {
     pub signature: Vec<u8>,
 }
 
+/// The most labels that a header may have.
+pub const MAX_LABELS: usize = 64;
+
 /// A header map with integer labels.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Headers(pub Vec<(i64, Value)>);
 
 impl Headers {
+    /// A header in deterministic order.
+    pub fn sorted(entries: Vec<(i64, Value)>) -> Headers {
+        let mut keyed: Vec<(Vec<u8>, (i64, Value))> = entries
+            .into_iter()
+            .map(|entry| (cbor::to_bytes(&Value::from(entry.0)), entry))
+            .collect();
+        keyed.sort_by(|a, b| a.0.cmp(&b.0));
+        Headers(keyed.into_iter().map(|(_, entry)| entry).collect())
+    }
+
     /// The value under `label`.
     pub fn get(&self, label: i64) -> Option<&Value> {
         self.0.iter().find(|(l, _)| *l == label).map(|(_, value)| value)
@@ -81,15 +94,19 @@ impl Headers {
         self.0.iter().map(|(label, _)| *label).find(|label| !known.contains(label))
     }
 
-    /// As a CBOR map in deterministic order.
+    /// As a CBOR map, in the order in which it stands: another's receipt is written as it was read.
     pub fn to_value(&self) -> Value {
-        cbor::map(self.0.iter().map(|(l, v)| (Value::from(*l), v.clone())).collect())
+        Value::Map(self.0.iter().map(|(l, v)| (Value::from(*l), v.clone())).collect())
     }
 
     fn from_value(what: &'static str, field: &str, value: Value) -> Result<Headers, DecodeError> {
         let Value::Map(entries) = value else {
             return Err(DecodeError::field(what, field, "a map", show(&value)));
         };
+        if entries.len() > MAX_LABELS {
+            let expected = format!("at most {MAX_LABELS} labels");
+            return Err(DecodeError::field(what, field, expected, entries.len().to_string()));
+        }
         let entries = entries.into_iter().map(|(key, value)| {
             let label = key.as_integer().and_then(|n| i64::try_from(n).ok());
             let label = label
@@ -205,6 +222,7 @@ impl Sign1 {
 
     /// Signs with Ed25519 over [`sig_structure`]. With `detached`, the payload is signed but not carried.
     pub fn sign(key: &SecretKey, protected: Headers, payload: &[u8], detached: bool) -> Sign1 {
+        let protected = Headers::sorted(protected.0);
         let protected_bytes = cbor::to_bytes(&protected.to_value());
         let signature = key.sign(&sig_structure(&protected_bytes, payload)).to_vec();
         Sign1 {

@@ -7,9 +7,9 @@ use crate::record::MAX_TEXT;
 
 const WHAT: &str = "coldlog-manifest";
 /// The largest manifest.
-pub const MAX_MANIFEST: usize = 64 << 20;
+pub const MAX_MANIFEST: usize = 32 << 20;
 /// The most documents in one.
-pub const MAX_ROWS: usize = 1 << 20;
+pub const MAX_ROWS: usize = 1 << 17;
 
 /// One document.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +47,9 @@ pub fn encode(rows: &[Row]) -> Vec<u8> {
 
 /// Reads a file.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Row>, DecodeError> {
-    let mut items = Kind::Manifest.open(cbor::decode(WHAT, bytes, MAX_MANIFEST)?, 1)?;
+    // Five items a row: the row and its four texts.
+    let value = cbor::decode_large(WHAT, bytes, MAX_MANIFEST, 5 * MAX_ROWS as u64 + 16)?;
+    let mut items = Kind::Manifest.open(value, 1)?;
     let mut list = Items::new(WHAT, "its documents", items.any("its documents")?, 1..=MAX_ROWS)?;
     let mut rows = Vec::new();
     while list.left() > 0 {

@@ -160,13 +160,15 @@ pub fn verify_consistency(
     root1: Hash,
     root2: Hash,
 ) -> Result<(), ProofError> {
-    if size1 == 0 && size2 > 0 {
+    if size1 == 0 {
         if !path.is_empty() {
             return Err(ProofError::Length { expected: 0, found: path.len() });
         }
         let empty = empty_root();
-        if root1 != empty {
-            return Err(ProofError::Root { expected: root1, computed: empty });
+        for root in [Some(root1), Some(root2).filter(|_| size2 == 0)].into_iter().flatten() {
+            if root != empty {
+                return Err(ProofError::Root { expected: root, computed: empty });
+            }
         }
         return Ok(());
     }

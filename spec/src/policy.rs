@@ -246,23 +246,28 @@ impl Policy {
         Ok(())
     }
 
-    /// The witnesses of the policy that cosigned a head, with their times.
+    /// The witnesses of the policy that cosigned a head, with the time of each of their lines, in
+    /// order of time: one that cosigned twice is there twice.
     pub fn witness_times(&self, head: &SignedCheckpoint) -> Result<Vec<WitnessTime>, HeadError> {
         let keys: Vec<&VerifierKey> = self.witnesses.iter().map(|(_, key)| key).collect();
         let mut times: Vec<WitnessTime> = Vec::new();
         for vouched in head.verified_by(&keys)? {
-            let name = &self.witnesses[vouched.key].0;
-            if !times.iter().any(|known| known.name == *name) {
-                times.push(WitnessTime { name: name.clone(), time: vouched.time });
-            }
+            let name = self.witnesses[vouched.key].0.clone();
+            times.push(WitnessTime { name, time: vouched.time });
         }
+        times.sort_by_key(|witness| witness.time);
         Ok(times)
     }
 
     /// The log's signature and the quorum of witnesses.
     pub fn verify_head(&self, head: &SignedCheckpoint) -> Result<CosignedCheckpoint, HeadError> {
         self.verify_log(head)?;
-        let witnesses = self.witness_times(head)?;
+        let times = self.witness_times(head)?;
+        // Each witness once, in the policy's order, with the first time at which it vouched.
+        let first = |(name, _): &(String, VerifierKey)| {
+            times.iter().find(|witness| witness.name == *name).cloned()
+        };
+        let witnesses: Vec<WitnessTime> = self.witnesses.iter().filter_map(first).collect();
         let Some(quorum) = &self.quorum else {
             let checkpoint = head.checkpoint.clone();
             return Ok(CosignedCheckpoint {
@@ -277,10 +282,10 @@ impl Policy {
         // reached bounds whoever knew the note from below.
         let bound = |keep: &dyn Fn(u64, u64) -> bool| {
             let met = |limit: u64| {
-                let present = witnesses.iter().filter(|w| keep(w.time, limit));
+                let present = times.iter().filter(|w| keep(w.time, limit));
                 self.met(quorum, &present.map(|w| w.name.as_str()).collect())
             };
-            witnesses.iter().map(|w| w.time).filter(|time| met(*time)).collect::<BTreeSet<u64>>()
+            times.iter().map(|w| w.time).filter(|time| met(*time)).collect::<BTreeSet<u64>>()
         };
         let not_after = bound(&|time, limit| time <= limit).first().copied();
         let not_before = bound(&|time, limit| time >= limit).last().copied();

@@ -43,7 +43,7 @@ impl Proof {
             headers.push((label::EARLIER_HEAD, cbor::bytes(head)));
         }
         let mut sign1 = self.statement.sign1().clone();
-        sign1.unprotected = Headers(headers);
+        sign1.unprotected = Headers::sorted(headers);
         sign1.encode()
     }
 

@@ -174,7 +174,9 @@ impl Receipt {
     /// The same receipt with the cosigned checkpoint of its root.
     pub fn with_checkpoint(mut self, note: &[u8]) -> Receipt {
         self.sign1.unprotected.0.retain(|(label, _)| *label != label::CHECKPOINT);
-        self.sign1.unprotected.0.push((label::CHECKPOINT, cbor::bytes(note)));
+        let mut labels = std::mem::take(&mut self.sign1.unprotected.0);
+        labels.push((label::CHECKPOINT, cbor::bytes(note)));
+        self.sign1.unprotected = Headers::sorted(labels);
         self.checkpoint = Some(note.to_vec());
         self
     }

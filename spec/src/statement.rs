@@ -5,6 +5,7 @@ use crate::cose::{ALG_ED25519, ALG_EDDSA, ALG_SHA256, Claims, Headers, Sign1, la
 use crate::ed25519::{PublicKey, SecretKey};
 use crate::hash::Hash;
 use crate::merkle::leaf_hash;
+use crate::note::is_key_name;
 use crate::record::DISCLOSURE_TYPE;
 use crate::tile::MAX_ENTRY;
 
@@ -225,6 +226,13 @@ impl Statement {
             let expected = "only the labels of a Coldlog statement";
             let found = format!("label {other}");
             return Err(DecodeError::field(WHAT, "the protected header", expected, found));
+        }
+        // Names go into reports and policies: nothing in them may break a line.
+        for (name, field) in [(&inner.claims.issuer, "iss"), (&inner.claims.subject, "sub")] {
+            if !is_key_name(name) {
+                let expected = "a name without spaces, plus or control characters";
+                return Err(DecodeError::field(WHAT, field, expected, format!("{name:?}")));
+            }
         }
         if inner.sign1.algorithm() != Some(ALG_EDDSA) {
             return Err(DecodeError::field(WHAT, "alg", "EdDSA (-8)", "another algorithm"));

@@ -48,18 +48,6 @@ pub fn width_at(level: u8, index: u64, size: u64) -> u64 {
     row.saturating_sub(index.saturating_mul(WIDTH)).min(WIDTH)
 }
 
-/// All tiles of a tree of `size`, row by row; a row ends with its partial tile.
-pub fn all_tiles(size: u64) -> impl Iterator<Item = Tile> {
-    (0..HEIGHT).flat_map(move |level| {
-        let row = size >> (u32::from(level) * u32::from(HEIGHT));
-        (0..row.div_ceil(WIDTH)).map(move |index| Tile {
-            level,
-            index,
-            width: width_at(level, index, size),
-        })
-    })
-}
-
 /// The path of a bundle of entries: `tile/entries/NNN[.p/W]`.
 pub fn entries_path(index: u64, width: u64) -> String {
     format!("tile/entries/{}", number(index, width))

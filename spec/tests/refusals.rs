@@ -30,6 +30,7 @@ fn texts() -> Vec<String> {
     let (what, hex) = ("signed statement", "5eed");
 
     say("cbor", &DecodeError::TooLong { what, limit: 65_535, found: 70_000 });
+    say("cbor", &DecodeError::TooMany { what, limit: 65_536 });
     say("cbor", &DecodeError::Malformed { what, why: "syntax error at byte 7".into() });
     say("cbor", &DecodeError::Trailing { what, end: 10, extra: 2 });
     say("cbor", &DecodeError::NotDeterministic { what, why: "map keys are not sorted".into() });

@@ -47,9 +47,49 @@ pub struct Ran {
     pub err: String,
 }
 
-/// Runs one of the four programs in a folder; the arguments are split at spaces.
+/// The words of a command as a shell would split it, with single quotes only.
+pub fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let (mut word, mut quoted, mut begun) = (String::new(), false, false);
+    for c in line.chars() {
+        match c {
+            '\'' => (quoted, begun) = (!quoted, true),
+            c if c.is_whitespace() && !quoted => {
+                if begun {
+                    words.push(std::mem::take(&mut word));
+                }
+                begun = false;
+            }
+            c => {
+                word.push(c);
+                begun = true;
+            }
+        }
+    }
+    if begun {
+        words.push(word);
+    }
+    words
+}
+
+/// `FILE` with something behind its name: `FILE.sig`.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
+/// A path as a person would type it: in quotes where it needs them.
+pub fn typed(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{text}'") }
+}
+
+/// Runs one of the four programs in a folder; see [`words`].
 pub fn run(folder: &Path, line: &str) -> Result<Ran> {
-    let mut words = line.split_whitespace();
+    let mut words = words(line).into_iter();
     let program = words.next().context("an empty command")?;
     let mut command = Command::new(programs()?.join(program));
     command.current_dir(folder).args(words).stdin(Stdio::null());

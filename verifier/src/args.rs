@@ -39,6 +39,9 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Proves that a statement is in the log, from a receipt.
+    #[command(
+        after_help = "Example:\n  verifier inclusion app.statement --receipt app.receipt --policy policy"
+    )]
     Inclusion {
         /// The signed statement.
         statement: PathBuf,
@@ -53,6 +56,9 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Proves that a newer head extends an older one, from a consistency receipt.
+    #[command(
+        after_help = "Example:\n  verifier consistency monday.checkpoint tuesday.checkpoint --receipt growth.receipt.cbor --policy policy"
+    )]
     Consistency {
         /// The older checkpoint.
         older: PathBuf,
@@ -102,9 +108,12 @@ pub(crate) enum Command {
         /// The auditor's age identity file (mode 0600).
         #[arg(long)]
         identity: PathBuf,
-        /// Only this entry.
+        /// Only this entry, by its inclusion proof.
         #[arg(long)]
         index: Option<u64>,
+        /// Only the records of this signer.
+        #[arg(long)]
+        signer: Option<String>,
         /// One JSON object.
         #[arg(long)]
         json: bool,
@@ -154,6 +163,7 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvidenceCommand {
     /// Does it convict? Exit 0 when it does.
+    #[command(after_help = "Example:\n  verifier evidence check log.evidence.cbor --policy policy")]
     Check {
         /// The evidence file.
         file: PathBuf,

@@ -21,8 +21,8 @@ fn main() -> ExitCode {
         Command::CrossCheck { heads, policy, log, evidence, json } => {
             heads::cross_check(&heads, &policy, log.as_deref(), &evidence, json)
         }
-        Command::Open { log, policy, identity, index, json } => {
-            audit::open(&log, &policy, &identity, index, json)
+        Command::Open { log, policy, identity, index, signer, json } => {
+            audit::open(&log, &policy, &identity, audit::Which { index, signer }, json)
         }
         Command::Completeness { log, policy, signer, at_least, json } => {
             audit::completeness(&log, &policy, signer.as_deref(), at_least.as_deref(), json)

@@ -68,7 +68,7 @@ fn log_folder(home: &Path, origin: &str) -> PathBuf {
 }
 
 /// `witness add-log`: the verifier keys on the `log` lines of a file.
-pub fn add_log(home: &Path, policy: &Path) -> Outcome {
+pub fn add_log(home: &Path, policy: &Path, replace: bool) -> Outcome {
     let text = String::from_utf8(files::read(policy, 1 << 20)?).context("the file is not UTF-8")?;
     let mut keys: Vec<VerifierKey> = Vec::new();
     for line in text.lines() {
@@ -86,6 +86,13 @@ pub fn add_log(home: &Path, policy: &Path) -> Outcome {
     }
     let folder = log_folder(home, &origin);
     files::create_folder(&folder)?;
+    let _lock = files::lock(home)?;
+    let known = keys_of(&folder)?;
+    if !known.is_empty() && known != keys && !replace {
+        return no(format!(
+            "{origin} is watched by other keys: ask its operator by another channel whether its keys changed, then say --replace"
+        ));
+    }
     let lines: String = keys.iter().map(|key| format!("{}\n", key.encode())).collect();
     files::write(&folder.join("keys"), lines.as_bytes(), Existing::Replace, Mode::Public)?;
     say(format!("watching {origin} by {} keys", keys.len()));
@@ -165,11 +172,13 @@ pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
             Refusal::Stale { known, .. } => format!("{known}\n"),
             other => other.to_string(),
         };
-        answer(refusal.status(), body)?;
+        // Evidence first: where the answer cannot be written, it must not be lost.
         if let Refusal::NotAnExtension { evidence: Some(evidence), .. } = &refusal {
             let place = files::write_evidence(&options.evidence, &evidence.encode())?;
+            answer(refusal.status(), body)?;
             return no(format!("{refusal}; the evidence is in {}", place.display()));
         }
+        answer(refusal.status(), body)?;
         return Err(Failure::No(refusal.into()));
     }
     let now = time::now();

@@ -1,85 +1,10 @@
 //! `witness`: an independent party's command.
 
-use clap::{Parser, Subcommand};
-use coldlog_kit::secret::Source;
-use std::path::PathBuf;
+mod args;
+
+use args::{Args, Command};
+use clap::Parser;
 use std::process::ExitCode;
-
-/// Cosigns a log's tree head only if it extends the last one that this witness saw.
-///
-/// Exit codes: 0 cosigned, 1 refused, 2 trouble (usage, unreadable input, I/O).
-#[derive(Debug, Parser)]
-#[command(name = "witness", version, max_term_width = 100)]
-struct Args {
-    /// The witness's folder: its key and its memory of heads.
-    #[arg(long, global = true, env = "COLDLOG_WITNESS", default_value = "coldlog-witness")]
-    home: PathBuf,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Makes the witness's keys, Ed25519 and ML-DSA-44, and its lines for a policy.
-    #[command(after_help = "Example:\n  witness init --name w1.example/witness")]
-    Init {
-        /// The witness's name: a schema-less URL.
-        #[arg(long)]
-        name: String,
-        /// Do not encrypt the key file: for a machine that runs unattended.
-        #[arg(long)]
-        unencrypted: bool,
-        #[command(flatten)]
-        secret: Secret,
-    },
-    /// Watches the log whose `log` lines stand in a policy file.
-    #[command(after_help = "Example:\n  witness add-log usb/log.policy")]
-    AddLog {
-        /// The policy file, or the log's own lines.
-        policy: PathBuf,
-    },
-    /// Answers a log's request: cosignatures, or the protocol's refusal.
-    #[command(
-        after_help = "Example:\n  witness cosign usb/monday.witness-request.cbor -o usb/w1.witness-response.cbor"
-    )]
-    Cosign {
-        /// The log's request.
-        request: PathBuf,
-        /// The answer.
-        #[arg(short, long)]
-        output: PathBuf,
-        /// Where evidence goes if the log shows another history.
-        #[arg(long, default_value = "log.evidence.cbor")]
-        evidence: PathBuf,
-        /// Replace the answer if it exists.
-        #[arg(long)]
-        force: bool,
-        #[command(flatten)]
-        secret: Secret,
-    },
-    /// The newest head of each log that this witness cosigned.
-    Heads {
-        /// One JSON object.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-struct Secret {
-    /// Read the passphrase from a file (mode 0600).
-    #[arg(long)]
-    passphrase_file: Option<PathBuf>,
-    /// Read the passphrase from an inherited file descriptor.
-    #[arg(long, conflicts_with = "passphrase_file")]
-    passphrase_fd: Option<i32>,
-}
-
-impl From<Secret> for Source {
-    fn from(secret: Secret) -> Source {
-        Source { file: secret.passphrase_file, fd: secret.passphrase_fd }
-    }
-}
 
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
@@ -87,7 +12,7 @@ fn main() -> ExitCode {
         Command::Init { name, unencrypted, secret } => {
             coldlog_witness::init(&home, &name, unencrypted, &secret.into())
         }
-        Command::AddLog { policy } => coldlog_witness::add_log(&home, &policy),
+        Command::AddLog { policy, replace } => coldlog_witness::add_log(&home, &policy, replace),
         Command::Cosign { request, output, evidence, force, secret } => {
             let secret = secret.into();
             let options = coldlog_witness::Cosign { request, output, evidence, force, secret };

@@ -4,10 +4,11 @@ use crate::place::public;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::progress::Progress as Bar;
-use coldlog_kit::published::{self, Folder, Tree};
+use coldlog_kit::published::{self, Folder, Source, Tree};
 use coldlog_kit::terminal::{say, say_json};
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::note::VerifierKey;
+use coldlog_spec::note::{MAX_NOTE, VerifierKey};
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::append::{Admission, Progress, follows, verify_genesis, verify_record};
@@ -58,7 +59,8 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
             if findings.len() >= MOST_FINDINGS {
                 break;
             }
-            if let Err(why) = check_entry(entry, sealed, &mut journals, &mut roots) {
+            let origin = &head.checkpoint.origin;
+            if let Err(why) = check_entry(entry, sealed, origin, &mut journals, &mut roots) {
                 findings.push(format!("entry {place}: {why:#}"));
             }
             rebuild.push(coldlog_spec::merkle::leaf_hash(entry));
@@ -68,6 +70,15 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
     drop(progress);
     findings.extend(rebuild.finish());
     for (known, root) in roots {
+        // What a signer knew was published, and stays.
+        let path = tile::head_path(known);
+        match source.get(&path, MAX_NOTE)? {
+            Some(bytes)
+                if SignedCheckpoint::decode(&bytes)
+                    .is_ok_and(|h| (h.checkpoint.size, h.checkpoint.root) == (known, root)) => {}
+            Some(_) => findings.push(format!("{path} is not the head of size {known}")),
+            None => findings.push(format!("{path} is missing: the published head of size {known}")),
+        }
         match Tree::new(&source, size).root_at(known) {
             Ok(found) if found == root => {}
             Ok(found) => findings.push(format!(
@@ -85,7 +96,7 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
         Err(why) => findings.push(format!("{why:#}")),
     }
     if as_json {
-        let result = if findings.is_empty() { "yes" } else { "no" };
+        let result = if findings.is_empty() && size > 0 { "yes" } else { "no" };
         say_json(
             &json!({"version": 1, "result": result, "size": size, "entries": hashes, "findings": findings}),
         );
@@ -93,6 +104,9 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
         for finding in &findings {
             say(finding);
         }
+    }
+    if findings.is_empty() && size == 0 {
+        return no("the log has 0 entries: nothing was checked but its signed head");
     }
     if !findings.is_empty() {
         return no(format!("{} findings in a log of {size} entries", findings.len()));
@@ -106,6 +120,7 @@ pub fn run(home: &Path, as_json: bool) -> Outcome {
 fn check_entry(
     entry: &[u8],
     sealed: &[u8],
+    origin: &str,
     journals: &mut HashMap<Hash, (Admission, Progress)>,
     roots: &mut BTreeSet<(u64, Hash)>,
 ) -> anyhow::Result<()> {
@@ -121,7 +136,7 @@ fn check_entry(
     let statement = verify_record(entry, sealed, admission)?;
     *progress = follows(&statement, admission, progress, |known| {
         roots.insert((known.size, known.root));
-        true
+        known.origin == origin
     })?;
     Ok(())
 }

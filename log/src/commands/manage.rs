@@ -2,7 +2,7 @@
 
 use crate::place::{Place, admission_path, public};
 use crate::store::{FolderStore, Store};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
@@ -98,6 +98,40 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
         admission.key.thumbprint()
     ));
     Ok(())
+}
+
+/// `log signers`
+pub fn signers(home: &Path, as_json: bool) -> Outcome {
+    report::run(as_json, &[], |_| {
+        if !public(home).is_dir() {
+            bail_absent(home)?;
+        }
+        let folder = home.join("allowed");
+        let mut paths: Vec<_> = std::fs::read_dir(&folder)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<_, _>>())
+            .with_context(|| format!("reading {}", folder.display()))?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "cbor"));
+        paths.sort();
+        let (mut text, mut list) = (Vec::new(), Vec::new());
+        for path in paths {
+            let admission = verify_genesis(&files::read(&path, 1 << 16)?)
+                .with_context(|| format!("{} does not hold", path.display()))?;
+            let (claims, genesis) = (admission.genesis.claims(), admission.genesis.leaf());
+            let key = admission.key.thumbprint();
+            text.push(format!(
+                "{} / {}, key {key}, genesis {genesis}",
+                claims.issuer, claims.subject
+            ));
+            list.push(json!({
+                "signer": claims.issuer, "journal": claims.subject,
+                "key": key.to_hex(), "genesis": genesis.to_hex(),
+            }));
+        }
+        if text.is_empty() {
+            text.push("no signer may write; allow one with `log allow`".into());
+        }
+        Ok(Report { text, fields: json!({"signers": list}) })
+    })
 }
 
 fn bail_absent(home: &Path) -> anyhow::Result<()> {

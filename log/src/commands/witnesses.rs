@@ -6,7 +6,7 @@ use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::published::Tree;
-use coldlog_kit::terminal::say;
+use coldlog_kit::terminal::{field, say};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
@@ -44,18 +44,18 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
         match response.status {
             200 => {}
             409 => {
-                let known = response.body.trim();
+                let known = field(response.body.trim());
                 refused.push(format!(
                     "{} saw size {known} last; make a request with `log witness-request --old {known}`",
-                    response.witness
+                    field(&response.witness)
                 ));
                 continue;
             }
             status => {
                 refused.push(format!(
                     "{} answered {status}: {}",
-                    response.witness,
-                    response.body.trim()
+                    field(&response.witness),
+                    field(response.body.trim())
                 ));
                 continue;
             }

@@ -14,6 +14,7 @@ use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::receipts::{Header, Item, MAX_ITEM};
+use coldlog_spec::record::Operation;
 use coldlog_spec::verify::receipts::{Refusal, verify_head, verify_receipt, verify_tail};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -54,20 +55,35 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     // All is verified before the first receipt is committed; the transaction keeps it whole.
     let import =
         Import { journal: &journal, policy: &policy, head: cosigned.checkpoint(), options };
+    let original = journal.is_original(home)?;
+    if original {
+        journal.begin(home)?;
+    }
     let mut range = None;
-    journal.store_receipts(&head, |store| {
+    let stored = journal.store_receipts(&head, |store| {
         range = Some(import.verify(&mut reader, store)?);
         Ok::<(), Failure>(())
-    })?;
+    });
+    stored?;
+    if original {
+        journal.leave(home)?;
+    }
     let proofs = import.write_proofs(range.context("a range was imported")?, &head)?;
     let checkpoint = cosigned.checkpoint();
     let vouch: Vec<&str> = cosigned.witnesses().iter().map(|w| w.name.as_str()).collect();
+    let Proofs { written, kept, nameless } = proofs;
+    let kept = if kept > 0 { format!(", {kept} there already and kept") } else { String::new() };
     say(format!(
-        "{proofs} proofs under the head of {} with {} entries, cosigned by {}",
+        "{written} proofs written{kept}, under the head of {} with {} entries, cosigned by {}",
         checkpoint.origin,
         checkpoint.size,
         if vouch.is_empty() { "nobody (the policy demands none)".into() } else { vouch.join(", ") }
     ));
+    if nameless > 0 {
+        say(format!(
+            "{nameless} documents came from stdin and have no file to put a proof beside: import again with --output-dir for record-NUMBER.proof"
+        ));
+    }
     Ok(())
 }
 
@@ -162,38 +178,60 @@ impl Import<'_> {
     }
 
     // Writes the proofs of the records from the first to the last that have a receipt under a head.
-    fn write_proofs(&self, (first, last): (u64, u64), head: &SignedCheckpoint) -> Result<u64> {
+    fn write_proofs(&self, (first, last): (u64, u64), head: &SignedCheckpoint) -> Result<Proofs> {
         let digest = Hash::of(&head.encode());
         let progress = Progress::new("writing proofs", Some(last - first + 1));
-        let mut proofs = 0;
+        let mut proofs = Proofs::default();
         for sequence in first..=last {
             progress.add(1);
             let row = self.journal.row(sequence)?.context("the record was just read")?;
-            let Some(target) = &row.output else { continue };
-            if row.receipt.as_ref().is_none_or(|(_, under)| *under != digest) {
+            let signed = matches!(row.disclosure.record.operation, Operation::Sign { .. });
+            if !signed || row.receipt.as_ref().is_none_or(|(_, under)| *under != digest) {
                 continue;
             }
-            let target = match &self.options.output_dir {
-                Some(folder) => {
-                    let name = target.file_name().context("the signature has no name")?;
+            let folder = self.options.output_dir.as_ref();
+            let path = match (&row.output, folder) {
+                (Some(target), None) => with_suffix(&target.with_extension(""), "proof"),
+                (Some(target), Some(folder)) => {
+                    let name = target.file_stem().context("the signature has no name")?;
+                    let path = with_suffix(&folder.join(name), "proof");
                     files::check_portable(&name.to_string_lossy())?;
-                    files::create_folder(folder)?;
-                    folder.join(name)
+                    path
                 }
-                None => target.clone(),
+                // A document from stdin has no name of its own: its record's number names the proof.
+                (None, Some(folder)) => folder.join(format!("record-{sequence}.proof")),
+                (None, None) => {
+                    proofs.nameless += 1;
+                    continue;
+                }
             };
-            let path = with_suffix(&target.with_extension(""), "proof");
+            if let Some(folder) = folder {
+                files::create_folder(folder)?;
+            }
             let proof = proof(self.journal, &row, self.policy)?.encode();
-            write_proof(&path, sequence, &proof, self.options.force)?;
-            proofs += 1;
+            match write_proof(&path, sequence, &proof, self.options.force)? {
+                true => proofs.written += 1,
+                false => proofs.kept += 1,
+            }
         }
         Ok(proofs)
     }
 }
 
+/// What became of the proofs.
+#[derive(Default)]
+struct Proofs {
+    written: u64,
+    /// The same record has a proof there already.
+    kept: u64,
+    /// Documents from stdin, which have no file to put a proof beside.
+    nameless: u64,
+}
+
 // One document may have several records: the first takes `FILE.proof`, another, while that stands,
 // `FILE.<sequence>.proof`. A proof is never replaced by another record's.
-fn write_proof(path: &Path, sequence: u64, proof: &[u8], force: bool) -> Result<()> {
+// Says whether it wrote one.
+fn write_proof(path: &Path, sequence: u64, proof: &[u8], force: bool) -> Result<bool> {
     let of = |path: &Path| {
         let there = files::read(path, MAX_PROOF as u64).ok()?;
         Some((Proof::decode(&there).ok()?.statement.position.sequence, there))
@@ -203,15 +241,15 @@ fn write_proof(path: &Path, sequence: u64, proof: &[u8], force: bool) -> Result<
         Some((other, _)) if other != sequence => own.as_path(),
         _ => path,
     };
-    match of(path) {
-        Some((_, there)) if there == proof => Ok(()),
+    let existing = match of(path) {
+        Some((_, there)) if there == proof => return Ok(false),
         // The same record under another head: both prove it, and the newer one is asked for.
-        Some((same, _)) if same == sequence && force => {
-            files::write(path, proof, Existing::Replace, Mode::Public)
-        }
-        Some((same, _)) if same == sequence => Ok(()),
-        _ => files::write(path, proof, Existing::from_force(force), Mode::Public),
-    }
+        Some((same, _)) if same == sequence && force => Existing::Replace,
+        Some((same, _)) if same == sequence => return Ok(false),
+        _ => Existing::from_force(force),
+    };
+    files::write(path, proof, existing, Mode::Public)?;
+    Ok(true)
 }
 
 fn proof(journal: &Journal, row: &Row, policy: &Policy) -> Result<Proof> {

@@ -88,7 +88,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     if !begun {
         Journal::create(home, &key, &claims, draft, &recipients)?;
     }
-    let genesis = Journal::open(home)?.admission().genesis.clone();
+    let journal = Journal::open(home)?;
+    journal.leave(home)?;
+    let genesis = journal.admission().genesis.clone();
     let genesis_file = home.join("genesis.cbor");
     files::write(&genesis_file, genesis.bytes(), Existing::Replace, Mode::Public)?;
     let public = key.public();

@@ -4,14 +4,19 @@
 use crate::journal::{self, Journal, Row};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
+use coldlog_kit::files;
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::batch::Tail;
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::document::{minisign_public_key, ssh_public_key};
+use coldlog_spec::policy::{MAX_POLICY, Policy};
+use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::Operation;
 use coldlog_spec::verify::append::{Progress, follows};
+use coldlog_spec::verify::receipts::{Refusal, verify_path, verify_receipt};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -143,13 +148,21 @@ pub fn status(home: &Path, as_json: bool) -> Outcome {
 }
 
 /// `signer verify-journal`
-pub fn verify(home: &Path, at_least: Option<&str>, as_json: bool) -> Outcome {
+pub fn verify(
+    home: &Path,
+    at_least: Option<&str>,
+    policy: Option<&Path>,
+    as_json: bool,
+) -> Outcome {
     const CHECKS: [&str; 2] = [
-        "each record: signature, number, chain, commitment",
+        "each record: signature, number, chain, commitment, receipt",
         "the journal reaches the tail from paper",
     ];
     report::run(as_json, &CHECKS[..1 + usize::from(at_least.is_some())], |checks| {
         let journal = Journal::open_to_read(home)?;
+        let policy = policy
+            .map(|path| anyhow::Ok(Policy::parse(&files::read(path, MAX_POLICY as u64)?)?))
+            .transpose()?;
         let progress_bar = Bar::new("verifying", Some(journal.tail()?.tail.count));
         let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
             Some((text, None)) => {
@@ -174,6 +187,23 @@ pub fn verify(home: &Path, at_least: Option<&str>, as_json: bool) -> Outcome {
                     "record {}: its disclosure is not what its statement commits to",
                     progress.next
                 ));
+            }
+            if let Some((receipt, head)) = &row.receipt {
+                let note = journal.head_note(head).with_context(place)?;
+                let head = SignedCheckpoint::decode(&note).with_context(place)?;
+                let receipt = Receipt::decode(receipt).with_context(place)?;
+                let held = match &policy {
+                    Some(policy) => {
+                        policy.verify_head(&head).map_err(Refusal::from).and_then(|_| {
+                            verify_receipt(&receipt, statement, &head.checkpoint, policy)
+                        })
+                    }
+                    None => verify_path(&receipt, statement, &head.checkpoint),
+                };
+                held.with_context(place).or_no()?;
+            }
+            if let Some(known) = &statement.position.head {
+                journal.head_note(&known.note).with_context(place)?;
             }
             progress = next;
             progress_bar.add(1);
@@ -201,8 +231,8 @@ pub fn verify(home: &Path, at_least: Option<&str>, as_json: bool) -> Outcome {
 /// `signer reopen`: the one command here that writes, once the whole journal is verified.
 pub fn reopen(home: &Path, tail: &str) -> Outcome {
     let _lock = journal::lock(home)?;
-    verify(home, Some(tail), false)?;
-    Journal::open(home)?.take_over(home)?;
+    verify(home, Some(tail), None, false)?;
+    Journal::open(home)?.leave(home)?;
     say("this copy of the journal signs from now on; let no other copy sign");
     Ok(())
 }

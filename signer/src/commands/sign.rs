@@ -4,14 +4,14 @@ use crate::journal::{self, Draft, Journal, Row};
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
-use coldlog_kit::inputs;
+use coldlog_kit::inputs::{self, Inputs};
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::progress::Progress;
 use coldlog_kit::secret;
 use coldlog_kit::terminal::say;
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile};
-use coldlog_spec::ed25519::SecretKey;
-use coldlog_spec::manifest::{self, MAX_MANIFEST};
+use coldlog_spec::ed25519::{PublicKey, SecretKey};
+use coldlog_spec::manifest::{self, MAX_MANIFEST, MAX_ROWS};
 use coldlog_spec::record::{Document, Operation, Record, Scheme, Signature};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -45,8 +45,18 @@ pub struct Options {
     pub force: bool,
     /// Go on after a document that cannot be signed.
     pub keep_going: bool,
+    /// How a signature is checked before it is recorded: [`self_check`], or a test's.
+    pub self_check: SelfCheck,
     /// The passphrase's source.
     pub secret: secret::Source,
+}
+
+/// Says whether a key signed a document, from the signature file's bytes.
+pub type SelfCheck = fn(&PublicKey, &[u8], &DocumentDigest) -> bool;
+
+/// Checks a signature from the bytes that will leave, as a stranger would.
+pub fn self_check(key: &PublicKey, bytes: &[u8], digest: &DocumentDigest) -> bool {
+    SignatureFile::decode(bytes).is_ok_and(|file| file.verify(key, digest).is_ok())
 }
 
 struct Task {
@@ -88,13 +98,23 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         return no("the key file is not the key of this journal");
     }
     let device = device(&journal)?;
+    journal.begin(home)?;
     let mut run = Run { journal, key, device, scheme, options, signed: 0, again: 0, unsigned: 0 };
     let progress = Progress::new("signing", Some(tasks.len() as u64));
+    let mut outcome = Ok(());
     for group in tasks.chunks(GROUP) {
-        run.group(group)?;
+        outcome = run.group(group);
+        if outcome.is_err() {
+            break;
+        }
         progress.add(group.len() as u64);
     }
     drop(progress);
+    // After an error the journal's file may still be touched: its mark stays under way.
+    if outcome.is_ok() {
+        run.journal.leave(home)?;
+    }
+    // However the run ended: what it recorded is there, and its tail belongs on paper.
     let tail = run.journal.tail()?.tail;
     let line = format!(
         "signed {}, signed before {}; write down the journal's tail: {}",
@@ -108,8 +128,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         say(line)
     }
     match run.unsigned {
-        0 => Ok(()),
-        count => trouble(format!("{count} of {} documents were not signed", tasks.len())),
+        0 => outcome,
+        count => outcome.and_then(|()| {
+            trouble(format!("{count} of {} documents were not signed", tasks.len()))
+        }),
     }
 }
 
@@ -214,9 +236,8 @@ impl Run<'_> {
             && path.symlink_metadata().is_ok()
         {
             bail!(
-                "{} exists already, and is not the signature of this document, version and purpose; nothing more was recorded (tail {}); choose an --output-dir, or say --force to replace it",
-                path.display(),
-                self.journal.tail()?.tail.short()
+                "{} exists already, and is not the signature of this document, version and purpose; nothing was recorded for it; choose an --output-dir, or say --force to replace it",
+                path.display()
             );
         }
         let record = sign_one(&self.key, task, &digest, self.options, &self.device)?;
@@ -255,12 +276,12 @@ fn tasks(options: &Options, scheme: Scheme) -> Result<Vec<Task>> {
         }
         return read_manifest(manifest, options, task);
     }
-    // Our own outputs are not documents.
-    let skip = |path: &Path| {
-        path.extension().is_some_and(|e| e == "sig" || e == "minisig" || e == "proof")
-    };
-    let files =
-        inputs::expand(&options.files, options.recursive, options.files_from.as_deref(), skip)?;
+    let Inputs { files, others } =
+        inputs::expand(&options.files, options.recursive, options.files_from.as_deref())?;
+    for other in others {
+        let why = "no document: a symlink, a device, or what an interrupted run left";
+        coldlog_kit::terminal::talk(format!("signer: {} is left out: {why}", other.display()));
+    }
     if options.name.is_some() && files.len() != 1 {
         bail!("--name is for one document, {} were given; use --manifest", files.len());
     }
@@ -294,7 +315,8 @@ fn read_manifest(
 }
 
 fn read_csv(path: &Path) -> Result<Vec<manifest::Row>> {
-    let mut reader = csv::Reader::from_reader(files::open(path)?);
+    let text = files::read(path, MAX_MANIFEST as u64)?;
+    let mut reader = csv::Reader::from_reader(text.as_slice());
     let headers = reader.headers().context("reading the manifest's first line")?.clone();
     let known = ["file", "name", "version", "purpose"];
     if let Some(other) = headers.iter().find(|header| !known.contains(header)) {
@@ -306,6 +328,9 @@ fn read_csv(path: &Path) -> Result<Vec<manifest::Row>> {
     let mut rows = Vec::new();
     for row in reader.records() {
         let row = row.context("reading the manifest")?;
+        if rows.len() == MAX_ROWS {
+            bail!("the manifest names more than {MAX_ROWS} files; split it");
+        }
         let get = |name: &str| {
             let at = headers.iter().position(|header| header == name)?;
             row.get(at).filter(|text| !text.is_empty()).map(String::from)
@@ -385,10 +410,8 @@ fn sign_one(
     let comment = format!("timestamp:{time}\tfile:{}\thashed", one_line(&task.name));
     let file = SignatureFile::sign(key, digest, &comment);
     let bytes = file.encode();
-    // Checked from the bytes that will leave, as a stranger would.
     let public = key.public();
-    let verified =
-        SignatureFile::decode(&bytes).is_ok_and(|file| file.verify(&public, digest).is_ok());
+    let verified = (options.self_check)(&public, &bytes, digest);
     let document = Document {
         name: task.name.clone(),
         version: task.version.clone(),

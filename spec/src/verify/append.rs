@@ -55,7 +55,9 @@ pub enum Refusal {
         found: Hash,
     },
     /// Another journal's statement.
-    #[error("the statement is of {found}, the batch is of {expected}")]
+    #[error(
+        "the statement is of {found}, the batch is of {expected}: batches were glued together; export each journal by itself"
+    )]
     OtherJournal {
         /// The batch's issuer and subject.
         expected: String,
@@ -84,7 +86,7 @@ pub enum Refusal {
     },
     /// The chain is broken.
     #[error(
-        "the statement follows {found}, expected {expected}: the chain is broken, or the journal forked"
+        "the statement follows {found}, expected {expected}: the chain is broken, or the journal forked; run `signer verify-journal`, and keep the batch"
     )]
     Chain {
         /// The newest logged statement.
@@ -93,14 +95,16 @@ pub enum Refusal {
         found: String,
     },
     /// No sealed record, or no age file.
-    #[error("the sealed record is {found}, expected an age file of up to 65535 bytes")]
+    #[error(
+        "the sealed record is {found}, expected an age file of up to 65535 bytes; export the batch again"
+    )]
     Sealed {
         /// What it is.
         found: String,
     },
     /// A head that is not this log's.
     #[error(
-        "the statement names a head of {origin:?}, size {size}, root {root}, which is not in this log's history"
+        "the statement names a head of {origin:?}, size {size}, root {root}, which is not in this log's history: it is of another log, or this log was restored from an older copy; run `log fsck`, and compare heads (`verifier cross-check`)"
     )]
     ForeignHead {
         /// The origin named.
@@ -111,7 +115,9 @@ pub enum Refusal {
         root: Hash,
     },
     /// A key event after the genesis.
-    #[error("a genesis stands at sequence number {sequence}, expected only at 0")]
+    #[error(
+        "a genesis stands at sequence number {sequence}, expected only at 0: a new journal starts in a folder of its own"
+    )]
     LateGenesis {
         /// Where.
         sequence: u64,
@@ -135,7 +141,9 @@ pub enum Refusal {
         found: Hash,
     },
     /// The tail's signature.
-    #[error("the journal's tail is not signed by the signer's key")]
+    #[error(
+        "the journal's tail is not signed by the signer's key: the batch was altered or put together by hand; export it again"
+    )]
     TailSignature,
     /// The tail is beyond, or before, the batch.
     #[error(

@@ -6,6 +6,7 @@ use crate::cbor::DecodeError;
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::evidence::Evidence;
 use crate::hash::Hash;
+use crate::merkle::root_from_inclusion;
 use crate::policy::{CosignedCheckpoint, HeadError, Policy};
 use crate::receipt::{Receipt, ReceiptError};
 use crate::receipts::Header;
@@ -164,8 +165,20 @@ pub fn verify_receipt(
             expected_subject: statement.claims().subject.clone(),
         });
     }
-    let root = receipt.verify_inclusion(key, statement.leaf())?;
+    receipt.verify_inclusion(key, statement.leaf())?;
+    verify_path(receipt, statement, head)
+}
+
+/// Checks that a receipt's path leads from a statement to a head, and nothing about signatures: what
+/// a journal can ask of itself without a policy. Returns the leaf's index.
+pub fn verify_path(
+    receipt: &Receipt,
+    statement: &Statement,
+    head: &Checkpoint,
+) -> Result<u64, Refusal> {
     let proof = receipt.inclusion()?;
+    let root = root_from_inclusion(statement.leaf(), proof.index, proof.size, &proof.path)
+        .map_err(ReceiptError::from)?;
     if root != head.root || proof.size != head.size {
         let show = |size: u64, root: Hash| format!("size {size}, root {root}");
         let (expected, found) = (show(head.size, head.root), show(proof.size, root));

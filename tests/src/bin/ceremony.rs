@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use coldlog_tests::story::{Story, WITNESSES, documents};
-use coldlog_tests::{copy, write_private};
+use coldlog_tests::{copy, typed, with_suffix, write_private};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,12 +29,7 @@ fn main() -> ExitCode {
 fn ceremony(folder: Option<&Path>) -> Result<()> {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the repository")?;
     let folder = folder.unwrap_or(repository);
-    let mut found = documents(folder)?;
-    if (found.len() + 1).is_power_of_two() {
-        // A consistency path from a complete subtree does not hold its root, so that the second
-        // attack would be refused but not convict: one document fewer tells the whole story.
-        found.pop();
-    }
+    let found = documents(folder)?;
     let base =
         std::env::var_os("COLDLOG_CEREMONY_DIR").map_or("coldlog-ceremony".into(), PathBuf::from);
     std::fs::create_dir_all(&base)?;
@@ -47,7 +42,14 @@ fn ceremony(folder: Option<&Path>) -> Result<()> {
     for file in &found {
         copy(&folder.join(file), &place.join(file))?;
     }
-    let files: Vec<PathBuf> = found.iter().map(|file| Path::new("documents").join(file)).collect();
+    let mut files: Vec<PathBuf> =
+        found.iter().map(|file| Path::new("documents").join(file)).collect();
+    if (files.len() + 1).is_power_of_two() {
+        // A consistency path from a complete subtree does not hold its root, so that the second
+        // attack would be refused but not convict: one document more tells the whole story.
+        std::fs::write(place.join("ceremony.txt"), "Signed in a ceremony of Coldlog.\n")?;
+        files.push("documents/ceremony.txt".into());
+    }
     story.set_up()?;
     let (monday, tuesday) = files.split_at(files.len() / 2);
     story.round("monday", monday, "1.0")?;
@@ -78,11 +80,14 @@ fn ceremony(folder: Option<&Path>) -> Result<()> {
     story.tell("\n== A relying party, offline, with the documents, their proofs and the policy");
     story.carry("signer", "documents", "relying")?;
     story.carry("signer", "coldlog-signer/signer.pub", "relying")?;
-    let sample = files.first().context("a document")?.display().to_string();
+    let sample = files.first().context("a document")?;
+    let signature = typed(&with_suffix(sample, "sig"));
+    let victim = story.at("relying").join(sample);
+    let sample = typed(sample);
     story.run(
         "relying",
         &format!(
-            "verifier check {sample} --policy policy --signature {sample}.sig --signer signer.pub"
+            "verifier check {sample} --policy policy --signature {signature} --signer signer.pub"
         ),
     )?;
     story.run(
@@ -105,7 +110,6 @@ fn ceremony(folder: Option<&Path>) -> Result<()> {
     story.run("auditor", "verifier cross-check w1.checkpoint w2.checkpoint w3.checkpoint monday.checkpoint --log public --policy policy")?;
 
     println!("\n== Attack 1: a document is changed by one byte");
-    let victim = story.at("relying").join(&sample);
     let mut bytes = std::fs::read(&victim)?;
     match bytes.first_mut() {
         Some(byte) => *byte ^= 1,

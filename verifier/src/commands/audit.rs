@@ -90,25 +90,59 @@ pub fn identity(output: &Path) -> Outcome {
     Ok(())
 }
 
-/// `verifier open`
-pub fn open(
+/// Which records are opened.
+#[derive(Debug, Default)]
+pub struct Which {
+    /// Only this entry.
+    pub index: Option<u64>,
+    /// Only this signer's.
+    pub signer: Option<String>,
+}
+
+// Visits one entry, which an inclusion proof ties to the cosigned head.
+fn one_entry(
     log: &Path,
-    policy: &Path,
-    identity: &Path,
-    index: Option<u64>,
-    as_json: bool,
+    policy: &Policy,
+    checks: &mut Checks,
+    index: u64,
+    visit: impl FnOnce(u64, &[u8], &[u8]) -> Outcome,
 ) -> Outcome {
+    let source = Folder(log.into());
+    let head = policy.verify_head(&published::head(&source)?).or_no()?;
+    checks.pass();
+    let checkpoint = head.checkpoint();
+    if index >= checkpoint.size {
+        return no(format!(
+            "the cosigned head has {} entries, there is no entry {index}: nothing was checked",
+            checkpoint.size
+        ));
+    }
+    let mut tree = Tree::new(&source, checkpoint.size);
+    let (entry, sealed) = (tree.entry(index, entries_path)?, tree.entry(index, sealed_path)?);
+    visit(index, &entry, &sealed)?;
+    checks.pass();
+    let path = tree.inclusion(index)?;
+    let leaf = coldlog_spec::merkle::leaf_hash(&entry);
+    coldlog_spec::merkle::verify_inclusion(leaf, index, checkpoint.size, &path, checkpoint.root)
+        .with_context(|| format!("tampering: entry {index} is not under the cosigned head"))
+        .or_no()?;
+    checks.pass();
+    Ok(())
+}
+
+/// `verifier open`
+pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: bool) -> Outcome {
     const CHECKS: [&str; 4] =
         [HEAD, "each record that opens matches its commitment", ENTRIES, "every record opens"];
     report::run(as_json, &CHECKS, |checks| {
         let policy = super::policy(policy)?;
         let identities = seal::read_identities(identity)?;
         let (mut opened, mut closed, mut records) = (0u64, 0u64, Vec::new());
-        each_entry(log, &policy, checks, |place, entry, sealed| {
-            if index.is_some_and(|index| index != place) {
+        let visit = |place: u64, entry: &[u8], sealed: &[u8]| -> Outcome {
+            let statement = Statement::decode(entry)?;
+            if which.signer.as_ref().is_some_and(|name| *name != statement.claims().issuer) {
                 return Ok(());
             }
-            let statement = Statement::decode(entry)?;
             let bytes = match seal::open(sealed, &identities) {
                 Ok(bytes) => bytes,
                 Err(why) => {
@@ -133,7 +167,13 @@ pub fn open(
                 say(line(place, &disclosure))
             }
             Ok(())
-        })?;
+        };
+        match which.index {
+            Some(index) => one_entry(log, &policy, checks, index, visit)?,
+            None => {
+                each_entry(log, &policy, checks, visit)?;
+            }
+        }
         if closed > 0 {
             return no(format!("{closed} records did not open with this identity, {opened} did"));
         }
@@ -242,7 +282,7 @@ pub fn completeness(
             journal.progress =
                 follows(&statement, &journal.admission, &journal.progress, |known| {
                     roots.entry((known.size, known.root)).or_insert(place);
-                    known.size <= place
+                    known.size <= place && policy.logs.iter().any(|key| key.name == known.origin)
                 })
                 .map_err(named)
                 .or_no()?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no, text_of, trouble};
-use coldlog_kit::inputs;
+use coldlog_kit::inputs::{self, Inputs};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::report::{self, Checks};
 use coldlog_kit::terminal::{field, say, say_json};
@@ -47,20 +47,30 @@ pub fn run(options: &Options) -> Outcome {
     let policy = super::policy(&options.policy)?;
     let signer = options.signer.as_deref().map(read_signer).transpose()?;
     let single = options.proof.is_some() || options.signature.is_some() || options.checksums;
-    let skip = |path: &Path| {
-        path.extension().is_some_and(|e| e == "sig" || e == "minisig" || e == "proof")
-    };
-    let documents =
-        inputs::expand(&options.files, options.recursive, options.files_from.as_deref(), skip)?;
+    let Inputs { files: documents, others } =
+        inputs::expand(&options.files, options.recursive, options.files_from.as_deref())?;
     if single && documents.len() != 1 {
         return trouble("--proof, --signature and --checksums are for one document");
     }
     let (mut results, mut failed, mut troubled) = (Vec::new(), 0, 0);
-    let many = documents.len() > 1;
-    let progress = Progress::new("checking", Some(documents.len() as u64));
-    for document in &documents {
+    let many = documents.len() > 1 || !others.is_empty();
+    // What cannot be checked is not proven.
+    let other = |path: &PathBuf| {
+        let why = "it is no regular file, or an interrupted run left it: it is not checked";
+        (path.clone(), Some(why))
+    };
+    let all = documents.iter().map(|path| (path.clone(), None)).chain(others.iter().map(other));
+    let total = documents.len() + others.len();
+    let mut seen = 0;
+    let progress = Progress::new("checking", Some(total as u64));
+    for (document, unchecked) in all {
+        let document = document.as_path();
         let proof = options.proof.clone().unwrap_or_else(|| inputs::with_suffix(document, "proof"));
-        let outcome = one(document, &proof, &policy, options, signer.as_ref());
+        let outcome = match unchecked {
+            Some(why) => no(why),
+            None => one(document, &proof, &policy, options, signer.as_ref()),
+        };
+        seen += 1;
         match &outcome {
             Ok(_) => {}
             Err(Failure::No(_)) => failed += 1,
@@ -90,15 +100,21 @@ pub fn run(options: &Options) -> Outcome {
     }
     match (failed, troubled) {
         (0, 0) if many && !options.json => {
-            say(format!("all {} documents are proven", documents.len()));
+            say(format!("all {total} documents are proven"));
             Ok(())
         }
         (0, 0) => Ok(()),
-        (_, 0) => no(format!("{failed} of {} documents are not proven", documents.len())),
-        _ => trouble(format!(
-            "{troubled} of {} documents could not be checked, {failed} failed",
-            documents.len()
-        )),
+        _ => {
+            let left = match total - seen {
+                0 => String::new(),
+                left => format!(", {left} were not looked at (--keep-going looks at all)"),
+            };
+            let proven = seen - failed - troubled;
+            let text = format!(
+                "of {total} documents {proven} are proven, {failed} are not, {troubled} could not be checked{left}"
+            );
+            if troubled > 0 { trouble(text) } else { no(text) }
+        }
     }
 }
 
@@ -218,11 +234,11 @@ fn print_one(document: &Path, proven: &Proven) {
         recorded.size,
         recorded.sha256
     ));
-    say(format!("  signed by  {} ({:?})", proven.issuer, proven.key));
+    say(format!("  signed by  {} ({:?})", field(&proven.issuer), proven.key));
     say(format!(
         "  record     number {} of the journal {}, operator {}, purpose {:?}",
         proven.sequence,
-        proven.journal,
+        field(&proven.journal),
         field(&proven.record.operator),
         proven.record.purpose
     ));

@@ -8,7 +8,7 @@ use coldlog_kit::report::{self, Report};
 use coldlog_spec::batch::SignedTail;
 use coldlog_spec::cbor::{self, KeyOrder, Value};
 use coldlog_spec::checkpoint::SignedCheckpoint;
-use coldlog_spec::document::SignatureFile;
+use coldlog_spec::document::{SignatureFile, parse_public_key};
 use coldlog_spec::kind::Kind;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::{MAX_PROOF, Proof};
@@ -60,10 +60,12 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, Content)>> {
     if bytes.starts_with(b"age-encryption.org/v1\n") {
         return hidden("age file (a sealed record, or a key file)", "encrypted");
     }
-    if bytes.windows(16).any(|window| window == b"AGE-SECRET-KEY-1") {
-        return hidden("age identity file", "its secrets are not shown");
-    }
     if let Ok(text) = std::str::from_utf8(bytes) {
+        if text.contains("AGE-SECRET-KEY-1") {
+            return hidden("age identity file", "its secrets are not shown");
+        }
+        // Lines of a policy, without its quorum: what log and witness write when they are made.
+        let lines = [bytes, b"\nquorum none\n"].concat();
         let kind = if SignedCheckpoint::decode(bytes).is_ok() {
             "checkpoint (C2SP tlog-checkpoint)"
         } else if SignatureFile::decode(bytes).is_ok() {
@@ -72,6 +74,14 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, Content)>> {
             "offline proof (C2SP tlog-proof)"
         } else if Policy::parse(bytes).is_ok() {
             "policy (C2SP tlog-policy)"
+        } else if Policy::parse(&lines)
+            .is_ok_and(|p| !(p.logs.is_empty() && p.witnesses.is_empty()))
+        {
+            "lines for a policy (C2SP tlog-policy)"
+        } else if parse_public_key(text).is_some() || text.contains(" namespaces=\"file\" ssh-") {
+            "public key"
+        } else if text.starts_with("untrusted comment: minisign public key") {
+            "public key (minisign)"
         } else {
             return Ok(None);
         };
