@@ -1,0 +1,229 @@
+//! What the tests of this crate build from: one log, three witnesses, one signer, and a valid file of
+//! every kind.
+// Each test file is a crate of its own and takes what it needs.
+#![allow(dead_code)]
+
+pub(crate) mod rules;
+
+use coldlog_spec::batch::{self, SignedTail, Tail};
+use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
+use coldlog_spec::cose::Claims;
+use coldlog_spec::document::{DocumentHasher, SignatureFile};
+use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::evidence::Evidence;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::manifest;
+use coldlog_spec::merkle::{self, Node, leaf_hash, node_hash};
+use coldlog_spec::mldsa;
+use coldlog_spec::policy::Policy;
+use coldlog_spec::proof::Proof;
+use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
+use coldlog_spec::receipts;
+use coldlog_spec::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
+use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
+use coldlog_spec::tile;
+use coldlog_spec::witnessing::{Request, Response};
+use std::convert::Infallible;
+
+pub(crate) fn leaves(count: u64) -> Vec<Hash> {
+    (0..count).map(|n| leaf_hash(&n.to_be_bytes())).collect()
+}
+
+// Any node of a tree in memory, the slow and plain way.
+pub(crate) fn reader(leaves: &[Hash]) -> impl FnMut(Node) -> Result<Hash, Infallible> + '_ {
+    |node| {
+        let width = 1usize << node.level;
+        let start = node.index as usize * width;
+        Ok(tile::fold(&leaves[start..start + width]).unwrap())
+    }
+}
+
+pub(crate) fn root(leaves: &[Hash]) -> Hash {
+    merkle::root(leaves.len() as u64, &mut reader(leaves)).unwrap()
+}
+
+pub(crate) fn signer() -> SecretKey {
+    SecretKey::from_seed(&[1; 32])
+}
+
+pub(crate) fn head_keys(name: &str, seed: u8) -> HeadKeys {
+    HeadKeys {
+        name: name.into(),
+        ed25519: SecretKey::from_seed(&[seed; 32]),
+        mldsa: mldsa::SecretKey::from_seed(&[seed; 32]),
+    }
+}
+
+pub(crate) const LOG: &str = "log.example/test";
+pub(crate) const DOCUMENT: &[u8] = b"the document";
+
+pub(crate) fn witnesses() -> Vec<HeadKeys> {
+    (0..3).map(|n| head_keys(&format!("w{n}.example"), 10 + n)).collect()
+}
+
+pub(crate) fn policy_text(quorum: &str) -> String {
+    let mut text = String::new();
+    for key in head_keys(LOG, 2).log_verifiers() {
+        text += &format!("log {}\n", key.encode());
+    }
+    for (n, witness) in witnesses().iter().enumerate() {
+        let [ed25519, mldsa] = witness.witness_verifiers();
+        text += &format!(
+            "witness w{n}a {}\nwitness w{n}b {}\ngroup w{n} any w{n}a w{n}b\n",
+            ed25519.encode(),
+            mldsa.encode()
+        );
+    }
+    text + &format!("group two 2 w0 w1 w2\nquorum {quorum}\n")
+}
+
+pub(crate) fn policy(quorum: &str) -> Policy {
+    Policy::parse(policy_text(quorum).as_bytes()).unwrap()
+}
+
+pub(crate) fn cosigned(size: u64, root: Hash, times: &[(usize, u64)]) -> SignedCheckpoint {
+    let checkpoint = Checkpoint { origin: LOG.into(), size, root };
+    let mut head = head_keys(LOG, 2).sign_head(&checkpoint, 50).unwrap();
+    for (witness, time) in times {
+        let lines = witnesses()[*witness].cosign(&head, *time).unwrap();
+        head.note.signatures.extend(lines);
+    }
+    head
+}
+
+pub(crate) fn record() -> Record {
+    let key = signer();
+    let digest = DocumentHasher::digest(Scheme::Sshsig, DOCUMENT);
+    let document = Document {
+        name: "a".into(),
+        version: "1".into(),
+        media_type: "text/plain".into(),
+        size: digest.size,
+        sha256: digest.sha256,
+    };
+    let bytes = SignatureFile::sign(&key, &digest, "").encode();
+    let signature =
+        Signature { scheme: Scheme::Sshsig, key: *key.public().as_bytes(), bytes, verified: true };
+    Record {
+        time: 77,
+        operator: "Ada".into(),
+        purpose: "test".into(),
+        device: "d".into(),
+        operation: Operation::Sign { document, signature },
+    }
+}
+
+pub(crate) fn claims() -> Claims {
+    Claims { issuer: "signer.example".into(), subject: "journal".into() }
+}
+
+// The first statement of a journal; another recipient makes another genesis.
+pub(crate) fn genesis(recipient: &str) -> Statement {
+    let position = Position { sequence: 0, previous: None, head: None };
+    Statement::sign(&signer(), &claims(), &position, event(recipient))
+}
+
+pub(crate) fn event(recipient: &str) -> Payload {
+    Payload::KeyEvent(KeyEvent {
+        key: *signer().public().as_bytes(),
+        recipients: vec![recipient.into()],
+        commitment: Hash([3; 32]),
+    })
+}
+
+pub(crate) fn after(sequence: u64, previous: Hash) -> Position {
+    Position { sequence, previous: Some(previous), head: None }
+}
+
+// A record's statement; another `content` makes another statement at the same place.
+pub(crate) fn commitment(position: &Position, content: u8) -> Statement {
+    Statement::sign(&signer(), &claims(), position, Payload::Commitment(Hash([content; 32])))
+}
+
+pub(crate) fn make_proof(record: Record, times: &[(usize, u64)]) -> Proof {
+    let earlier = cosigned(1, leaf_hash(b"x"), &[(0, 60), (1, 61), (2, 62)]);
+    let disclosure = Disclosure { salt: [9; 32], record };
+    let head = KnownHead {
+        origin: LOG.into(),
+        size: 1,
+        root: earlier.checkpoint.root,
+        note: Hash::of(&earlier.encode()),
+    };
+    let position = Position { sequence: 3, previous: Some(Hash([4; 32])), head: Some(head) };
+    let payload = Payload::Commitment(disclosure.commitment());
+    let statement = Statement::sign(&signer(), &claims(), &position, payload);
+    let sibling = leaf_hash(b"x");
+    let root = node_hash(&sibling, &statement.leaf());
+    let head = cosigned(2, root, times);
+    let receipts = ReceiptSigner::new(&head_keys(LOG, 2).ed25519, LOG, "journal", root);
+    let receipt = receipts.inclusion(Inclusion { size: 2, index: 1, path: vec![sibling] });
+    Proof {
+        statement,
+        receipts: vec![receipt.with_checkpoint(&head.encode())],
+        disclosure: disclosure.encode(),
+        policy: policy("two").digest,
+        earlier_head: Some(earlier.encode()),
+    }
+}
+
+pub(crate) const TIMES: [(usize, u64); 3] = [(0, 100), (1, 110), (2, 120)];
+
+pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
+    let proof = make_proof(record(), &TIMES);
+    let receipt = proof.receipts[0].clone();
+    let head = cosigned(5, Hash([5; 32]), &TIMES);
+    let tail = SignedTail::sign(&signer(), &claims(), Tail { count: 4, head: Hash([7; 32]) });
+    let request = Request { old: 3, path: vec![Hash([6; 32])], head: head.clone() };
+    let evidence = Evidence::SplitView {
+        first: head.encode(),
+        second: cosigned(5, Hash([8; 32]), &[]).encode(),
+        path: vec![],
+    };
+    let key = *signer().public().as_bytes();
+    let first = commitment(&after(3, Hash([4; 32])), 1).bytes().to_vec();
+    let second = commitment(&after(3, Hash([4; 32])), 2).bytes().to_vec();
+    let fork = Evidence::Fork { key, first: first.clone(), second };
+    let response = Response { witness: "w".into(), status: 409, body: "5\n".into() };
+    let header = batch::Header { claims: claims(), first: 0, remembered: 3 };
+    let answer = receipts::Header {
+        claims: claims(),
+        checkpoint: head.encode(),
+        old_size: 3,
+        consistency: vec![Hash([6; 32])],
+    };
+    let item = receipts::Item::Receipt(3, Box::new(receipt.clone()));
+    let end =
+        receipts::Item::Trailer { count: 4, digest: Hash([7; 32]), tail: Box::new(tail.clone()) };
+    let forked_tail = Evidence::ForkedTail { key, statement: first, tail: tail.sign1.encode() };
+    let digest = DocumentHasher::digest(Scheme::Minisign, DOCUMENT);
+    let row = manifest::Row { file: "a/b".into(), name: Some("b".into()), ..Default::default() };
+    vec![
+        ("proof", proof.encode()),
+        ("receipt", receipt.encode()),
+        ("disclosure", proof.disclosure.clone()),
+        ("statement", proof.statement.bytes().to_vec()),
+        ("genesis", genesis("age1x").bytes().to_vec()),
+        ("checkpoint", head.encode()),
+        ("tail", tail.sign1.encode()),
+        ("batch header", header.encode()),
+        ("batch record", batch::encode_record(proof.statement.bytes(), b"sealed")),
+        ("batch trailer", batch::encode_trailer(4, Hash([7; 32]), &tail)),
+        ("receipts header", answer.encode()),
+        ("receipts item", item.encode()),
+        ("receipts trailer", end.encode()),
+        ("request", request.encode()),
+        ("request body", request.body()),
+        ("response", response.encode()),
+        ("evidence", evidence.encode()),
+        ("fork", fork.encode()),
+        ("forked tail", forked_tail.encode()),
+        (
+            "sshsig",
+            SignatureFile::sign(&signer(), &DocumentHasher::digest(Scheme::Sshsig, b"x"), "")
+                .encode(),
+        ),
+        ("minisign", SignatureFile::sign(&signer(), &digest, "timestamp:1").encode()),
+        ("manifest", manifest::encode(&[row])),
+        ("policy", policy_text("two").into_bytes()),
+    ]
+}

@@ -1,0 +1,494 @@
+//! Mutations: any split of a tree, any order of a head's lines, any one change of any file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod common;
+
+use coldlog_spec::batch::{self, SignedTail};
+use coldlog_spec::cbor::{self, Value};
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::document::DocumentHasher;
+use coldlog_spec::evidence::Evidence;
+use coldlog_spec::hash::{Hash, from_hex, to_hex};
+use coldlog_spec::merkle::{self, Node, empty_root, leaf_hash};
+use coldlog_spec::policy::{HeadError, Policy};
+use coldlog_spec::proof::Proof;
+use coldlog_spec::receipt::Receipt;
+use coldlog_spec::record::{Disclosure, Scheme};
+use coldlog_spec::statement::Statement;
+use coldlog_spec::tile::{self, Tile, WIDTH};
+use coldlog_spec::verify::document::{Proven, check};
+use coldlog_spec::verify::heads::{Conviction, judge};
+use coldlog_spec::witnessing::{Request, Response};
+use coldlog_spec::{manifest, receipts};
+use common::*;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use std::convert::Infallible;
+use std::sync::LazyLock;
+
+// ---- Any split of a tree
+
+// The rows of tiles as a log keeps them: a full tile of one row is a hash of the row above, and
+// nothing that was written changes.
+#[derive(Default)]
+struct Rows(Vec<Vec<Hash>>);
+
+impl Rows {
+    fn append(&mut self, batch: &[Hash]) {
+        for leaf in batch {
+            let (mut level, mut hash) = (0, *leaf);
+            loop {
+                if self.0.len() == level {
+                    self.0.push(Vec::new());
+                }
+                let row = &mut self.0[level];
+                row.push(hash);
+                if !(row.len() as u64).is_multiple_of(WIDTH) {
+                    break;
+                }
+                hash = tile::fold(&row[row.len() - WIDTH as usize..]).unwrap();
+                level += 1;
+            }
+        }
+    }
+
+    // Reads through the names and widths of tiles in a tree of `size`.
+    fn reader(&self, size: u64) -> impl FnMut(Node) -> Result<Hash, Infallible> + '_ {
+        move |node| {
+            let (Tile { level, index, .. }, within) = Tile::holding(node, size).unwrap();
+            let start = (index * WIDTH) as usize;
+            let row = &self.0[usize::from(level)];
+            Ok(tile::fold(&row[start + within.start..start + within.end]).unwrap())
+        }
+    }
+}
+
+// Appends batch by batch and holds every head against the tree that was made at once.
+fn split_as(sizes: &[u64]) {
+    let all = leaves(sizes.iter().sum());
+    let mut rows = Rows::default();
+    let mut heads = vec![(0, empty_root())];
+    for size in sizes {
+        let (old, _) = heads[heads.len() - 1];
+        let new = old + size;
+        rows.append(&all[old as usize..new as usize]);
+        let head = merkle::root(new, &mut rows.reader(new)).unwrap();
+        assert_eq!(head, root(&all[..new as usize]), "root of {new} in {sizes:?}");
+        heads.push((new, head));
+        // From each head so far to the newest, as the log answers a witness.
+        for (old, older) in heads.iter().filter(|(old, _)| *old > 0 || new > 0) {
+            let path = merkle::consistency_path(*old, new, &mut rows.reader(new)).unwrap();
+            let verdict = merkle::verify_consistency(*old, new, &path, *older, head);
+            assert_eq!(verdict, Ok(()), "{old} to {new} in {sizes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_tree_of_three_rows_of_tiles_is_the_same_in_any_split() {
+    // Around 256 * 256, where the third row begins.
+    split_as(&[65_535, 1, 1, 255, 1]);
+}
+
+#[test]
+#[ignore = "bug: verify_consistency(0, 0) is NotASubtree, though every tree extends the empty one"]
+fn the_empty_tree_extends_itself() {
+    assert_eq!(merkle::verify_consistency(0, 0, &[], empty_root(), empty_root()), Ok(()));
+}
+
+// ---- Any order of a head's lines
+
+// The lines on one head: the log's two, then two for each of three witnesses, `times` in order.
+fn lines(times: &[u64; 6]) -> SignedCheckpoint {
+    static SIGNED: LazyLock<SignedCheckpoint> = LazyLock::new(|| cosigned(5, Hash([5; 32]), &[]));
+    let mut head = SIGNED.clone();
+    for (witness, times) in witnesses().iter().zip(times.chunks_exact(2)) {
+        head.note.signatures.push(witness.cosign(&head, times[0]).unwrap().swap_remove(0));
+        head.note.signatures.push(witness.cosign(&head, times[1]).unwrap().swap_remove(1));
+    }
+    head
+}
+
+fn two_of_three() -> &'static Policy {
+    static POLICY: LazyLock<Policy> = LazyLock::new(|| policy("two"));
+    &POLICY
+}
+
+#[test]
+#[ignore = "bug: Policy::witness_times keeps the first of two lines by one key, so order moves not_after"]
+fn a_witness_that_cosigned_twice_bounds_the_time_alike_in_any_order() {
+    let bounds = |times: &[(usize, u64)]| {
+        let head = two_of_three().verify_head(&cosigned(5, Hash([5; 32]), times)).unwrap();
+        (head.not_before(), head.not_after())
+    };
+    assert_eq!(bounds(&[(0, 100), (1, 110), (1, 300)]), bounds(&[(0, 100), (1, 300), (1, 110)]));
+}
+
+// ---- Any one change of any file
+
+fn cbor_files() -> &'static [(&'static str, Vec<u8>)] {
+    static FILES: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
+        let text = ["checkpoint", "request body", "sshsig", "minisign", "policy"];
+        let mut files = files();
+        files.retain(|(name, _)| !text.contains(name));
+        files.push(("rewritten", rewritten().encode()));
+        files
+    });
+    &FILES
+}
+
+// A log whose second head has another first leaf: the path convicts it.
+fn rewritten() -> Evidence {
+    let (older, mut newer) = (leaves(5), leaves(12));
+    newer[0] = leaf_hash(b"rewritten");
+    Evidence::SplitView {
+        first: cosigned(5, root(&older), &[]).encode(),
+        second: cosigned(12, root(&newer), &[]).encode(),
+        path: merkle::consistency_path(5, 12, &mut reader(&newer)).unwrap(),
+    }
+}
+
+// What the file's own decoder reads, written again.
+fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+    match name {
+        "proof" => Proof::decode(bytes).ok().map(|v| v.encode()),
+        "receipt" => Receipt::decode(bytes).ok().map(|v| v.encode()),
+        "statement" | "genesis" => Statement::decode(bytes).ok().map(|v| v.sign1().encode()),
+        "disclosure" => Disclosure::decode(bytes).ok().map(|v| v.encode()),
+        "tail" => SignedTail::decode(bytes).ok().map(|v| v.sign1.encode()),
+        "batch header" => batch::Header::decode(bytes).ok().map(|v| v.encode()),
+        "batch record" | "batch trailer" => {
+            batch::Item::decode(bytes).ok().map(|item| match item {
+                batch::Item::Record { statement, sealed } => {
+                    batch::encode_record(&statement, &sealed)
+                }
+                batch::Item::Trailer { count, digest, tail } => {
+                    batch::encode_trailer(count, digest, &tail)
+                }
+            })
+        }
+        "receipts header" => receipts::Header::decode(bytes).ok().map(|v| v.encode()),
+        "receipts item" | "receipts trailer" => {
+            receipts::Item::decode(bytes).ok().map(|v| v.encode())
+        }
+        "request" => {
+            let body = Request::body_of_file(bytes).ok()?;
+            Request::from_body(&body).ok().map(|v| v.encode())
+        }
+        "response" => Response::decode(bytes).ok().map(|v| v.encode()),
+        "evidence" | "fork" | "forked tail" | "rewritten" => {
+            Evidence::decode(bytes).ok().map(|v| v.encode())
+        }
+        "manifest" => manifest::decode(bytes).ok().map(|v| manifest::encode(&v)),
+        other => panic!("no decoder for {other}"),
+    }
+}
+
+fn proven(bytes: &[u8]) -> Option<Proven> {
+    let proof = Proof::decode(bytes).ok()?;
+    let digest = DocumentHasher::digest(Scheme::Sshsig, DOCUMENT);
+    check(&digest, &proof, two_of_three(), None, Some(&signer().public())).ok()
+}
+
+// A changed file is refused, or it is written again as it stands; and whatever is signed proves what
+// it proved before, or nothing.
+fn holds(name: &str, good: &[u8], bad: &[u8]) {
+    let Some(written) = again(name, bad).filter(|_| bad != good) else { return };
+    assert_eq!(written, bad, "{name} re-encodes to other bytes");
+    // Readers of a sequence cut items by their heads alone: both must see the same end.
+    assert_eq!(cbor::item_length("sequence", bad, 1 << 22), Ok(Some(bad.len())), "{name}");
+    match name {
+        "proof" => same_facts(good, bad),
+        "statement" | "genesis" => {
+            let verdict = Statement::decode(bad).unwrap().verify(&signer().public());
+            assert!(verdict.is_err(), "{name}: a signature over other bytes");
+        }
+        "tail" => assert!(!SignedTail::decode(bad).unwrap().verify(&signer().public())),
+        "evidence" | "fork" | "forked tail" | "rewritten" => {
+            let verdict = |bytes: &[u8]| judge(&Evidence::decode(bytes).unwrap(), two_of_three());
+            let full = verdict(good).unwrap();
+            match (verdict(bad), &full) {
+                (Err(_), _) => {}
+                // Which head stands first is free.
+                (
+                    Ok(Conviction::SplitView { origin, .. }),
+                    Conviction::SplitView { origin: same, .. },
+                ) => assert_eq!(origin, *same),
+                (Ok(found), full) => assert_eq!(found, *full),
+            }
+        }
+        _ => {}
+    }
+}
+
+fn same_facts(good: &[u8], bad: &[u8]) {
+    let Some(mut found) = proven(bad) else { return };
+    let full = proven(good).unwrap();
+    // The policy's digest is not signed: it only says where the proof comes from.
+    assert_eq!(found.same_policy, Proof::decode(bad).unwrap().policy == two_of_three().digest);
+    found.same_policy = full.same_policy;
+    // A witness's line may be cut out or turned into a stranger's, and then it does not count. Each
+    // witness has two lines, so that no bound moves by one change.
+    let all = &full.logged[0].witnesses;
+    assert!(found.logged[0].witnesses.iter().all(|witness| all.contains(witness)));
+    found.logged[0].witnesses.clone_from(all);
+    assert_eq!(found, full);
+}
+
+// One change, drawn at random: of which node, which of the changes that its type allows, at which
+// place in it, and by what.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    node: Index,
+    kind: Index,
+    place: Index,
+    by: u8,
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let parts = any::<(Index, Index, Index, u8)>();
+    parts.prop_map(|(node, kind, place, by)| Change { node, kind, place, by })
+}
+
+// CBOR within a byte string (`bytes .cbor` in formats.cddl): its nodes are nodes of the file.
+fn inside(bytes: &[u8]) -> Option<Value> {
+    let value = cbor::decode("embedded", bytes, 1 << 22).ok()?;
+    matches!(value, Value::Array(_) | Value::Map(_) | Value::Tag(..)).then_some(value)
+}
+
+fn nodes(value: &Value) -> usize {
+    let below = match value {
+        Value::Array(items) => items.iter().map(nodes).sum(),
+        Value::Map(entries) => entries.iter().map(|(_, value)| nodes(value)).sum(),
+        Value::Tag(_, inner) => nodes(inner),
+        Value::Bytes(bytes) => inside(bytes).as_ref().map_or(0, nodes),
+        _ => 0,
+    };
+    1 + below
+}
+
+impl Change {
+    // The whole file with the drawn node changed, in deterministic form.
+    fn of(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut value = cbor::decode("good", bytes, 1 << 22).unwrap();
+        let mut left = self.node.index(nodes(&value));
+        assert!(self.walk(&mut value, &mut left), "no such node");
+        cbor::to_bytes(&value)
+    }
+
+    // `left` nodes are still to be passed, in the order of `nodes`.
+    fn walk(&self, value: &mut Value, left: &mut usize) -> bool {
+        if *left == 0 {
+            self.here(value);
+            return true;
+        }
+        *left -= 1;
+        match value {
+            Value::Array(items) => items.iter_mut().any(|item| self.walk(item, left)),
+            Value::Map(entries) => entries.iter_mut().any(|(_, item)| self.walk(item, left)),
+            Value::Tag(_, inner) => self.walk(inner, left),
+            Value::Bytes(bytes) => inside(bytes).is_some_and(|mut value| {
+                let done = self.walk(&mut value, left);
+                *bytes = cbor::to_bytes(&value);
+                done
+            }),
+            _ => false,
+        }
+    }
+
+    fn here(&self, value: &mut Value) {
+        match value {
+            Value::Integer(number) => {
+                let number = i128::from(*number) + if self.by & 1 == 0 { 1 } else { -1 };
+                *value = number.try_into().map_or(Value::Null, Value::Integer);
+            }
+            Value::Bytes(bytes) => match self.kind.index(4) {
+                0 if !bytes.is_empty() => {
+                    let place = self.place.index(bytes.len());
+                    bytes[place] ^= 1 << (self.by % 8);
+                }
+                1 if !bytes.is_empty() => bytes.truncate(self.place.index(bytes.len())),
+                2 if bytes.contains(&b'\n') => {
+                    let mut lines: Vec<Vec<u8>> =
+                        bytes.split_inclusive(|byte| *byte == b'\n').map(Vec::from).collect();
+                    self.list(&mut lines);
+                    *bytes = lines.concat();
+                }
+                _ => bytes.push(self.by),
+            },
+            Value::Text(text) => {
+                let mut letters: Vec<char> = text.chars().collect();
+                match self.kind.index(3) {
+                    0 if !letters.is_empty() => {
+                        letters[self.place.index(text.chars().count())] = char::from(self.by);
+                    }
+                    1 if !letters.is_empty() => self.list(&mut letters),
+                    _ => letters.push(char::from(self.by)),
+                }
+                *text = letters.into_iter().collect();
+            }
+            Value::Bool(bool) => *bool = !*bool,
+            Value::Array(items) if items.is_empty() => items.push(Value::Null),
+            Value::Array(items) => self.list(items),
+            Value::Map(entries) if entries.is_empty() => entries.push((1.into(), 1.into())),
+            Value::Map(entries) => {
+                let place = self.place.index(entries.len());
+                if self.kind.index(2) == 0 {
+                    entries.remove(place);
+                } else {
+                    self.here(&mut entries[place].0);
+                }
+                *value = cbor::map(std::mem::take(entries));
+            }
+            Value::Tag(number, inner) => match self.kind.index(2) {
+                0 => *number ^= u64::from(self.by | 1),
+                _ => *value = std::mem::replace(inner, Value::Null),
+            },
+            _ => {
+                *value =
+                    [0.into(), cbor::bytes([]), Value::Array(vec![])][self.kind.index(3)].clone()
+            }
+        }
+    }
+
+    // One of a list is removed, stands twice, or changes places with its neighbour.
+    fn list<T: Clone>(&self, list: &mut Vec<T>) {
+        let place = self.place.index(list.len());
+        let neighbour = (place + 1) % list.len();
+        match self.by % 3 {
+            0 => drop(list.remove(place)),
+            1 => list.insert(place, list[place].clone()),
+            _ => list.swap(place, neighbour),
+        }
+    }
+}
+
+// The places of the bytes that say how long an item is, or how many; also within embedded CBOR.
+fn length_bytes(bytes: &[u8], at: usize, places: &mut Vec<usize>) -> usize {
+    let (major, info) = (bytes[at] >> 5, bytes[at] & 0x1f);
+    let width = if info < 24 { 0 } else { 1usize << (info - 24) };
+    let body = at + 1 + width;
+    let argument = &bytes[at + 1..body];
+    let value = argument.iter().fold(0, |value, byte| (value << 8) | usize::from(*byte));
+    let value = if width == 0 { usize::from(info) } else { value };
+    if matches!(major, 2..=5) {
+        places.extend(at..body);
+    }
+    match major {
+        2 | 3 => {
+            if major == 2 && inside(&bytes[body..body + value]).is_some() {
+                length_bytes(bytes, body, places);
+            }
+            body + value
+        }
+        4 => (0..value).fold(body, |at, _| length_bytes(bytes, at, places)),
+        5 => (0..2 * value).fold(body, |at, _| length_bytes(bytes, at, places)),
+        6 => length_bytes(bytes, body, places),
+        _ => body,
+    }
+}
+
+#[test]
+fn the_unchanged_files_pass_all_that_the_changed_ones_may_fail() {
+    for (name, bytes) in cbor_files() {
+        assert_eq!(again(name, bytes).as_ref(), Some(bytes), "{name}");
+        let mut places = Vec::new();
+        assert_eq!(length_bytes(bytes, 0, &mut places), bytes.len(), "{name}");
+    }
+    let (name, proof) = &cbor_files()[0];
+    assert!(*name == "proof" && proven(proof).is_some());
+    // The walk reaches what is embedded: a receipt's path, the claims, the known head.
+    let nodes = nodes(&cbor::decode("proof", proof, 1 << 22).unwrap());
+    assert!(nodes > 40, "{nodes}");
+}
+
+#[test]
+#[ignore = "bug: Receipt::decode takes any order of labels, Receipt::encode sorts the unprotected ones"]
+fn a_receipt_with_its_labels_in_another_order_is_written_as_it_was_read() {
+    // 18([<< {1: -8, 395: 1} >>, {-70005: h'', 396: {-1: [<< [1, 0, []] >>]}}, null, h''])
+    let bytes = "d28447a2012719018b01a23a000111744019018ca120814483010080f640";
+    let bytes = from_hex(bytes).unwrap();
+    assert_eq!(to_hex(&again("receipt", &bytes).unwrap_or(bytes.clone())), to_hex(&bytes));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_split_into_batches_gives_the_same_root_and_consistent_heads(
+        sizes in proptest::collection::vec(0u64..400, 1..8)
+    ) {
+        split_as(&sizes);
+    }
+
+    #[test]
+    fn a_head_needs_its_log_and_a_quorum_in_any_order_of_its_lines(
+        order in Just((0..8).collect::<Vec<usize>>()).prop_shuffle(),
+        kept in any::<[bool; 8]>(),
+        times in prop::array::uniform6(1u64..1000),
+        quorum in 1usize..=3,
+    ) {
+        let text = policy_text("two").replace("group two 2", &format!("group two {quorum}"));
+        let policy = Policy::parse(text.as_bytes()).unwrap();
+        let mut head = lines(&times);
+        let all = head.note.signatures.clone();
+        let chosen = order.iter().filter(|line| kept[**line]);
+        head.note.signatures = chosen.map(|line| all[*line].clone()).collect();
+        // A witness counts from its first line on, and until its last.
+        let spans: Vec<(u64, u64)> = (0..3).filter_map(|witness| {
+            let own = [2 * witness, 2 * witness + 1];
+            let own = own.iter().filter(|line| kept[2 + **line]).map(|line| times[*line]);
+            Some((own.clone().min()?, own.max()?))
+        }).collect();
+        let (mut first, mut last): (Vec<u64>, Vec<u64>) = spans.into_iter().unzip();
+        first.sort_unstable();
+        last.sort_unstable_by(|a, b| b.cmp(a));
+        match policy.verify_head(&head) {
+            Ok(cosigned) => {
+                prop_assert!(kept[0] || kept[1]);
+                prop_assert!(first.len() >= quorum);
+                prop_assert_eq!(cosigned.not_after(), Some(first[quorum - 1]));
+                prop_assert_eq!(cosigned.not_before(), Some(last[quorum - 1]));
+                let vouching = kept[2..].iter().filter(|kept| **kept).count();
+                prop_assert_eq!(cosigned.witnesses().len(), vouching);
+                prop_assert_eq!(&SignedCheckpoint::decode(&head.encode()).unwrap(), &head);
+            }
+            Err(HeadError::Quorum { .. }) => {
+                prop_assert!((kept[0] || kept[1]) && first.len() < quorum);
+            }
+            Err(refusal) => prop_assert!(!kept[0] && !kept[1], "{}", refusal),
+        }
+    }
+
+    #[test]
+    fn one_changed_field_of_any_file_is_refused_or_stands_as_written(change in any_change()) {
+        for (name, bytes) in cbor_files() {
+            holds(name, bytes, &change.of(bytes));
+        }
+    }
+
+    #[test]
+    fn one_changed_line_of_a_head_adds_nothing_to_a_proof(change in any_change()) {
+        let good = &cbor_files()[0].1;
+        let mut proof = Proof::decode(good).unwrap();
+        let note = proof.receipts[0].checkpoint.clone().unwrap();
+        let mut lines: Vec<&[u8]> = note.split_inclusive(|byte| *byte == b'\n').collect();
+        change.list(&mut lines);
+        proof.receipts[0] = proof.receipts[0].clone().with_checkpoint(&lines.concat());
+        holds("proof", good, &proof.encode());
+    }
+
+    #[test]
+    fn one_changed_length_of_any_file_is_refused_or_stands_as_written(
+        at in any::<Index>(),
+        by in 1u8..=255,
+    ) {
+        for (name, bytes) in cbor_files() {
+            let mut places = Vec::new();
+            length_bytes(bytes, 0, &mut places);
+            let mut bad = bytes.clone();
+            bad[*at.get(&places)] ^= by;
+            holds(name, bytes, &bad);
+        }
+    }
+}
