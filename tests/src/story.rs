@@ -17,6 +17,10 @@ pub struct Story {
     pub scrypt_log_n: u8,
     /// Commands run so far.
     pub commands: usize,
+    /// An OpenSSH key, in the signer's folder, that it brings in.
+    pub import_key: Option<String>,
+    /// The format of the signatures.
+    pub format: &'static str,
 }
 
 impl Story {
@@ -28,7 +32,7 @@ impl Story {
         }
         // Absolute, for the programs run inside the roles' folders.
         let stage = stage.canonicalize()?;
-        Ok(Story { stage, aloud, scrypt_log_n, commands: 0 })
+        Ok(Story { stage, aloud, scrypt_log_n, commands: 0, import_key: None, format: "sshsig" })
     }
 
     /// A role's folder.
@@ -93,10 +97,13 @@ impl Story {
         self.tell("\n== The signer makes its key, its journal and its genesis");
         write_private(&self.at("signer").join("passphrase"), "a ceremony, not a secret\n")?;
         let log_n = self.scrypt_log_n;
-        let line = format!(
+        let mut line = format!(
             "signer init --name signer.example/releases --operator Ada --operator Grace --auditor {} --scrypt-log-n {log_n} --passphrase-file passphrase",
             recipient.trim()
         );
+        if let Some(key) = &self.import_key {
+            line.push_str(&format!(" --import-ssh-key {key}"));
+        }
         let made = self.run("signer", &line)?.out;
         let fingerprint = made.lines().find_map(|line| line.strip_prefix("fingerprint  "));
         let fingerprint = fingerprint.context("signer init prints a fingerprint")?.to_owned();
@@ -157,9 +164,12 @@ impl Story {
     pub fn sign(&mut self, name: &str, files: &[PathBuf], version: &str) -> Result<String> {
         let list: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
         std::fs::write(self.at("signer").join(format!("{name}.list")), list)?;
-        let line = format!(
+        let mut line = format!(
             "signer sign --files-from {name}.list --operator Ada --version {version} --purpose release --passphrase-file passphrase"
         );
+        if self.format != "sshsig" {
+            line.push_str(&format!(" --format {}", self.format));
+        }
         let out = self.run("signer", &line)?.out;
         let tail = out.rsplit_once("tail: ").context("signer sign prints the tail")?.1;
         Ok(tail.trim().to_owned())

@@ -42,8 +42,8 @@ fn ssh_keygen_accepts_our_signatures_and_refuses_a_changed_document() {
     let stage = tempfile::tempdir().unwrap();
     let story = told(stage.path());
     let folder = story.at("signer");
-    let verify = |document: &str| {
-        let signature = "document-1.txt.sig";
+    let verify = |document: &str, signature: &str| {
+        let signature = &format!("{signature}.sig");
         let arguments = [
             "-Y",
             "verify",
@@ -58,9 +58,15 @@ fn ssh_keygen_accepts_our_signatures_and_refuses_a_changed_document() {
         ];
         tool(&folder, "ssh-keygen", &arguments, Some(&folder.join(document)))
     };
-    let good = verify("document-1.txt");
-    assert_eq!(good.code, 0, "{}{}", good.out, good.err);
-    assert_ne!(verify("document-2.txt").code, 0);
+    for n in 0..4 {
+        let document = format!("document-{n}.txt");
+        let good = verify(&document, &document);
+        assert_eq!(good.code, 0, "{}{}", good.out, good.err);
+        let mut changed = std::fs::read(folder.join(&document)).unwrap();
+        changed[n] ^= 1;
+        std::fs::write(folder.join("changed"), changed).unwrap();
+        assert_ne!(verify("changed", &document).code, 0);
+    }
 }
 
 #[test]
@@ -106,6 +112,64 @@ fn a_key_and_a_signature_of_ssh_keygen_are_taken() {
     assert_eq!(signed.code, 0, "{}", signed.err);
     let ours = std::fs::read_to_string(folder.join("ours/own.txt.sig")).unwrap();
     assert_eq!(std::fs::read_to_string(folder.join("own.txt.sig")).unwrap(), ours);
+}
+
+#[test]
+#[cfg_attr(not(all(have_minisign, have_ssh_keygen)), ignore = "minisign is not installed")]
+fn a_signature_of_minisign_is_taken() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::new(stage.path(), false, 10).unwrap();
+    // One Ed25519 key in the hands of both: ours gets it from ssh-keygen, minisign as its own file.
+    let folder = story.at("signer");
+    let made = tool(&folder, "ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", "old"], None);
+    assert_eq!(made.code, 0, "{}", made.err);
+    story.import_key = Some("old".into());
+    std::fs::write(folder.join("mini.txt"), "signed by minisign").unwrap();
+    story.set_up().unwrap();
+    let public = std::fs::read_to_string(folder.join("old.pub")).unwrap();
+    let public = coldlog_spec::document::parse_public_key(&public).unwrap();
+    let secret = ssh_seed(&std::fs::read_to_string(folder.join("old")).unwrap());
+    std::fs::write(folder.join("mini.key"), minisign_key(&secret, &public)).unwrap();
+    let sign = ["-S", "-s", "mini.key", "-m", "mini.txt", "-x", "theirs.minisig"];
+    let signed = tool(&folder, "minisign", &sign, None);
+    assert_eq!(signed.code, 0, "{}{}", signed.out, signed.err);
+
+    story.format = "minisign";
+    story.round("mini", &["mini.txt".into()], "1").unwrap();
+    let line = "verifier check mini.txt --signature theirs.minisig --policy policy";
+    story.run("signer", line).unwrap();
+    std::fs::write(folder.join("other.txt"), "signed by miniSign").unwrap();
+    let sign = ["-S", "-s", "mini.key", "-m", "other.txt", "-x", "other.minisig"];
+    assert_eq!(tool(&folder, "minisign", &sign, None).code, 0);
+    let line = "verifier check mini.txt --signature other.minisig --policy policy";
+    story.expect("signer", line, 1).unwrap();
+}
+
+// The 32-byte seed in an unencrypted OpenSSH key: it stands before the public key's second copy.
+fn ssh_seed(pem: &str) -> [u8; 32] {
+    use base64::Engine;
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
+    // string "ssh-ed25519", string public, string (seed || public)
+    let at = bytes.windows(4).rposition(|window| window == [0, 0, 0, 64]).unwrap() + 4;
+    bytes[at..at + 32].try_into().unwrap()
+}
+
+// minisign's unencrypted secret key file: algorithm "Ed", no key derivation, checksum "B2" (not
+// looked at without encryption), 48 bytes of derivation parameters, key id, seed, public key, checksum.
+fn minisign_key(seed: &[u8; 32], public: &PublicKey) -> String {
+    use base64::Engine;
+    use blake2::Digest;
+    let id = coldlog_spec::document::minisign_key_id(public);
+    let pair = [&seed[..], public.as_bytes()].concat();
+    let checksum = blake2::Blake2b::<blake2::digest::consts::U32>::new()
+        .chain_update(b"Ed")
+        .chain_update(id)
+        .chain_update(&pair)
+        .finalize();
+    let blob = [&b"Ed\0\0B2"[..], &[0; 48], &id, &pair, &checksum].concat();
+    let text = base64::engine::general_purpose::STANDARD.encode(blob);
+    format!("untrusted comment: a test's secret key\n{text}\n")
 }
 
 #[test]
@@ -250,26 +314,73 @@ fn every_file_command_works_without_any_network() {
 fn the_story_in_short() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = told(stage.path());
-    story.run("signer", "verifier check document-3.txt --policy policy").unwrap();
-    story.run("log", "log fsck").unwrap();
-    story.run("signer", "signer status").unwrap();
+    for line in ALSO_OFFLINE {
+        let (role, line) = line.split_once("$ ").unwrap();
+        story.run(role, line).unwrap();
+    }
 }
+
+// What the story itself does not run, so that every command of the signer and every file command of
+// the others is run without a network, and under strace.
+const ALSO_OFFLINE: [&str; 19] = [
+    "signer$ signer list",
+    "signer$ signer show 1",
+    "signer$ signer status",
+    "signer$ signer public-key",
+    "signer$ signer verify-journal",
+    "signer$ signer export --from 0 -o all.batch.cbor",
+    "signer$ verifier check document-3.txt --policy policy",
+    "signer$ verifier export document-3.txt.proof --statement -o three.statement",
+    "signer$ verifier inspect document-3.txt.proof",
+    "signer$ verifier cross-check document-0.txt.proof document-1.txt.proof --policy policy",
+    "log$ log fsck",
+    "log$ log head",
+    "log$ log signers",
+    "log$ log prove --index 1 -o one.receipt.cbor",
+    "log$ log append monday.batch.cbor",
+    "log$ log receipts tuesday.batch.cbor -o again.receipts.cbor --policy policy",
+    "log$ log witness-request -o again.witness-request.cbor",
+    "log$ log add-cosignatures tuesday-w1.witness-response.cbor --policy policy",
+    "w1$ witness heads",
+];
 
 #[test]
 #[cfg_attr(not(have_strace), ignore = "strace is not installed")]
 fn no_command_asks_for_a_socket() {
     let stage = tempfile::tempdir().unwrap();
     let story = told(stage.path());
-    let lines = [
-        ("signer", "signer sign policy --operator Ada --passphrase-file passphrase"),
-        ("signer", "signer export -o traced.batch.cbor"),
-        ("signer", "signer import tuesday.receipts.cbor --policy policy"),
-        ("signer", "verifier check document-3.txt --policy policy"),
-        ("log", "log append tuesday.batch.cbor"),
-        ("log", "log witness-request -o traced.witness-request.cbor"),
-        ("w1", "witness cosign tuesday.witness-request.cbor -o traced.witness-response.cbor"),
+    // Every program and every command once: the ones that make keys in folders of their own.
+    let mut lines: Vec<(&str, String)> = ALSO_OFFLINE
+        .iter()
+        .map(|line| line.split_once("$ ").unwrap())
+        .map(|(role, line)| (role, line.to_owned()))
+        .collect();
+    let recipient = std::fs::read_to_string(story.at("auditor").join("auditor.key")).unwrap();
+    let recipient = recipient.lines().find_map(|l| l.strip_prefix("# public key: ")).unwrap();
+    let status = run(&story.at("signer"), "signer status").unwrap().out;
+    let tail = status.split("tail ").nth(1).unwrap().lines().next().unwrap();
+    let own = [
+        ("auditor", "verifier identity -o new.key".into()),
+        (
+            "signer",
+            format!(
+                "signer --home new init --name n.example --operator Ada --auditor {recipient} --scrypt-log-n 10 --passphrase-file passphrase"
+            ),
+        ),
+        ("signer", format!("signer reopen --tail {tail}")),
+        ("signer", "signer sign policy --operator Ada --passphrase-file passphrase".into()),
+        ("signer", "signer import tuesday.receipts.cbor --policy policy".into()),
+        ("log", "log --home new init --origin new.example --unencrypted".into()),
+        ("log", "log allow genesis.cbor --fingerprint 00".into()),
+        ("w1", "witness --home new init --name new.example --unencrypted".into()),
+        ("w1", "witness add-log policy".into()),
+        (
+            "w1",
+            "witness cosign tuesday.witness-request.cbor -o traced.witness-response.cbor".into(),
+        ),
     ];
-    for (role, line) in lines {
+    lines.extend(own);
+    for (role, line) in &lines {
         let mut words = line.split(' ');
         let program = coldlog_tests::programs().unwrap().join(words.next().unwrap());
         let trace = stage.path().join("trace");
@@ -281,7 +392,8 @@ fn no_command_asks_for_a_socket() {
             .args(words)
             .output()
             .unwrap();
-        // A witness asked again from an older size says no; that is an answer too.
+        // A witness asked again from an older size says no, and so does a wrong fingerprint's log;
+        // that is an answer too.
         assert!(
             ran.status.code().is_some_and(|code| code < 2),
             "{line}: {}",
