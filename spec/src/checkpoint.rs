@@ -90,11 +90,10 @@ impl SignedCheckpoint {
     ///
     /// Returns, for each key that signed, its place in `keys` and the time, if the signature has one.
     pub fn verified_by(&self, keys: &[&VerifierKey]) -> Result<Vec<Vouched>, NoteError> {
-        let ids: Vec<u32> = keys.iter().map(|key| key.id()).collect();
         let mut vouched: Vec<Vouched> = Vec::new();
         for line in &self.note.signatures {
             for (place, key) in keys.iter().enumerate() {
-                if ids[place] != line.id || key.name != line.name {
+                if key.id() != line.id || key.name != line.name {
                     continue;
                 }
                 let time = self.verify_line(key, line).ok_or_else(|| NoteError::BadSignature {
@@ -196,7 +195,7 @@ impl HeadKeys {
     }
 
     fn verifiers(&self, ed25519: KeyMaterial) -> [VerifierKey; 2] {
-        let key = |material| VerifierKey { name: self.name.clone(), material };
+        let key = |material| VerifierKey::new(self.name.clone(), material);
         [key(ed25519), key(KeyMaterial::MlDsa44Cosigner(self.mldsa.public()))]
     }
 

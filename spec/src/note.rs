@@ -115,12 +115,13 @@ impl Note {
         }
         let malformed = |why: &str| NoteError::Malformed(why.into());
         let note = std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8"))?;
-        if bytes.iter().any(|byte| byte.is_ascii_control() && *byte != b'\n') {
+        // By blocks, without a way out in the middle of one: this is on the path of every proof.
+        let control = |byte: &u8| byte.is_ascii_control() & (*byte != b'\n');
+        if bytes.chunks(256).any(|block| block.iter().fold(false, |found, b| found | control(b))) {
             return Err(malformed("it holds a control character"));
         }
-        let split =
-            note.rfind("\n\n").ok_or_else(|| malformed("no empty line before signatures"))?;
-        let (text, lines) = (&note[..split + 1], &note[split + 2..]);
+        let (text, lines) =
+            split(note).ok_or_else(|| malformed("no empty line before signatures"))?;
         let lines = lines.strip_suffix('\n').ok_or_else(|| malformed("no newline at its end"))?;
         let found = lines.split('\n').count();
         if found > MAX_SIGNATURES {
@@ -139,6 +140,19 @@ impl Note {
         }
         note.into_bytes()
     }
+}
+
+// The text with its final newline, and the signature lines: they are split by the last empty line.
+// Searched line by line from the end, as long lines of signatures are most of a note.
+fn split(note: &str) -> Option<(&str, &str)> {
+    let mut end = note.len();
+    while let Some(newline) = note[..end].rfind('\n') {
+        if newline + 1 == end && end < note.len() {
+            return Some((&note[..end], &note[end + 1..]));
+        }
+        end = newline;
+    }
+    None
 }
 
 /// Whether a text can be a key's name: not empty, no Unicode space, no plus, no control character.
@@ -166,9 +180,19 @@ pub struct VerifierKey {
     pub name: String,
     /// With what.
     pub material: KeyMaterial,
+    // Of the two above; kept, for it is asked for with each line of each note.
+    id: u32,
 }
 
 impl VerifierKey {
+    /// A key under a name.
+    pub fn new(name: String, material: KeyMaterial) -> VerifierKey {
+        let (kind, key) = parts(&material);
+        let hash = Hash::of_parts(&[name.as_bytes(), b"\n", &[kind], key]);
+        let id = u32::from_be_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]]);
+        VerifierKey { name, material, id }
+    }
+
     /// Reads a verifier key; the id must be the one that its name and key give.
     pub fn decode(text: &str) -> Result<VerifierKey, NoteError> {
         let bad = |why: String| NoteError::VerifierKey(why);
@@ -188,7 +212,7 @@ impl VerifierKey {
             )?),
             other => return Err(bad(format!("signature type {other:#04x} is not known to us"))),
         };
-        let verifier = VerifierKey { name: name.into(), material };
+        let verifier = VerifierKey::new(name.into(), material);
         if format!("{:08x}", verifier.id()) != id {
             return Err(bad(format!("the key id is {:08x}, the text says {id:?}", verifier.id())));
         }
@@ -197,24 +221,22 @@ impl VerifierKey {
 
     /// The text form.
     pub fn encode(&self) -> String {
-        let (kind, key) = self.parts();
+        let (kind, key) = parts(&self.material);
         let mut blob = vec![kind];
         blob.extend_from_slice(key);
         format!("{}+{:08x}+{}", self.name, self.id(), STANDARD.encode(blob))
     }
 
-    fn parts(&self) -> (u8, &[u8]) {
-        match &self.material {
-            KeyMaterial::Ed25519(key) => (0x01, key.as_bytes()),
-            KeyMaterial::Ed25519Cosigner(key) => (0x04, key.as_bytes()),
-            KeyMaterial::MlDsa44Cosigner(key) => (0x06, key.as_bytes()),
-        }
-    }
-
     /// The first 4 bytes of SHA-256(name || 0x0A || type || key).
     pub fn id(&self) -> u32 {
-        let (kind, key) = self.parts();
-        let hash = Hash::of_parts(&[self.name.as_bytes(), b"\n", &[kind], key]);
-        u32::from_be_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]])
+        self.id
+    }
+}
+
+fn parts(material: &KeyMaterial) -> (u8, &[u8]) {
+    match material {
+        KeyMaterial::Ed25519(key) => (0x01, key.as_bytes()),
+        KeyMaterial::Ed25519Cosigner(key) => (0x04, key.as_bytes()),
+        KeyMaterial::MlDsa44Cosigner(key) => (0x06, key.as_bytes()),
     }
 }

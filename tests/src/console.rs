@@ -3,7 +3,8 @@
 //! In a block, a line that begins with `$ ` is a command; lines right after it that begin with `> ` go
 //! on with it, as in a terminal. All other lines are its output, stdout and stderr. In them `...`
 //! stands for anything within the line, and for any number of lines where it is the whole line. A
-//! command must succeed, unless `$ echo $?` follows it.
+//! command must succeed, unless `$ echo $?` follows it. A block that begins with ```` ```console NAME...````
+//! needs other people's programs of these names; where one is missing it is left out, but never in CI.
 
 use crate::programs;
 use anyhow::{Context, Result, bail, ensure};
@@ -137,7 +138,9 @@ fn steps(document: &str) -> Result<Vec<Step>> {
         let line = index + 1;
         if text.starts_with("```") {
             let inside = in_console || in_other;
-            in_console = !inside && text.trim_end() == "```console";
+            let mut words = text.trim_start_matches('`').split_whitespace();
+            let console = words.next() == Some("console");
+            in_console = !inside && console && words.all(is_at_hand);
             in_other = !inside && !in_console;
         } else if !in_console {
             continue;
@@ -155,6 +158,17 @@ fn steps(document: &str) -> Result<Vec<Step>> {
         }
     }
     Ok(steps)
+}
+
+// Whether a program is installed; in CI all are, or the block fails.
+fn is_at_hand(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
+    if !found && !ci {
+        eprintln!("{program} is not installed: a block that needs it is left out");
+    }
+    found || ci
 }
 
 /// One script: what a command prints goes to a file, and variables and `$?` live on to the next.
