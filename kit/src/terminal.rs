@@ -11,7 +11,7 @@ fn escape_as(text: &str, show: impl Fn(&mut String, char) -> std::fmt::Result) -
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         let steers = c.is_control() && c != '\n'
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if steers {
             // Writing to a String cannot fail.
             let _ = show(&mut safe, c);
@@ -56,10 +56,10 @@ fn print(safe: &str) {
     }
 }
 
-/// Talks on stderr; where even that is full or gone, the exit code still says it.
+/// Talks on stderr, one line; where even that is full or gone, the exit code still says it.
 pub fn talk(text: impl std::fmt::Display) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{}", escape(&text.to_string()));
+    let _ = writeln!(std::io::stderr(), "{}", field(&text.to_string()));
 }
 
 #[cfg(test)]

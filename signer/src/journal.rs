@@ -242,8 +242,11 @@ impl Journal {
     }
 
     /// Takes the journal as it stands for the one that signs from now on: a command that wrote to it
-    /// is done.
+    /// is done. Where its last step could not even be undone, the mark stays under way.
     pub fn leave(&self, home: &Path) -> Result<()> {
+        if files::is_there(&path_in(home).with_extension("sqlite-journal"))? {
+            return Ok(());
+        }
         self.mark(home, &Mark::of(&path_in(home))?.touched.to_string())
     }
 

@@ -124,7 +124,6 @@ fn an_altered_document_with_such_a_name_is_refused_in_one_line() {
 }
 
 #[test]
-#[ignore = "bug: errors show paths with their newlines, so that a name forges lines on stderr"]
 fn trouble_with_a_file_of_such_a_name_is_one_line() {
     let stage = tempfile::tempdir().unwrap();
     let story = told(stage.path());
@@ -165,7 +164,6 @@ fn trouble_with_a_file_of_such_a_name_is_one_line() {
 
 /// A folder from a stranger is checked file by file, and the lines are read by people and by `grep`.
 #[test]
-#[ignore = "bug: a newline in a name forges `proven` lines in verifier check's list on stdout"]
 fn a_document_without_proof_forges_no_line_of_a_whole_folders_check() {
     let stage = tempfile::tempdir().unwrap();
     let story = told(stage.path());
@@ -185,7 +183,6 @@ fn a_document_without_proof_forges_no_line_of_a_whole_folders_check() {
 
 /// Unicode counts it among its Bidi_Control characters, as it does those above.
 #[test]
-#[ignore = "bug: terminal::escape leaves U+061C, a Bidi_Control character, as it is"]
 fn an_arabic_letter_mark_is_shown_escaped_as_well() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = Story::new(stage.path(), false, 10).unwrap();

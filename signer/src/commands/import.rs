@@ -64,10 +64,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         range = Some(import.verify(&mut reader, store)?);
         Ok::<(), Failure>(())
     });
-    stored?;
-    if original {
-        journal.leave(home)?;
-    }
+    let left = if original { journal.leave(home) } else { Ok(()) };
+    stored.and(left.map_err(Failure::from))?;
     let proofs = import.write_proofs(range.context("a range was imported")?, &head)?;
     let checkpoint = cosigned.checkpoint();
     let vouch: Vec<&str> = cosigned.witnesses().iter().map(|w| w.name.as_str()).collect();

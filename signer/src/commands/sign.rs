@@ -2,7 +2,7 @@
 
 use crate::journal::{self, Draft, Journal, Row};
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{Outcome, no, trouble};
+use coldlog_kit::exit::{Failure, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::inputs::{self, Inputs};
 use coldlog_kit::keyfile::Keys;
@@ -110,10 +110,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         progress.add(group.len() as u64);
     }
     drop(progress);
-    // After an error the journal's file may still be touched: its mark stays under way.
-    if outcome.is_ok() {
-        run.journal.leave(home)?;
-    }
+    let left = run.journal.leave(home).map_err(Failure::from);
+    let outcome = outcome.and(left);
     // However the run ended: what it recorded is there, and its tail belongs on paper.
     let tail = run.journal.tail()?.tail;
     let line = format!(

@@ -271,13 +271,13 @@ fn line(document: &Path, outcome: &Outcome<Proven>) -> String {
                 bound(proven.not_after)
             )
         }
-        Err(Failure::No(why)) => {
-            format!("REFUSED  {}: {why:#}", field(&document.display().to_string()))
-        }
-        Err(Failure::Trouble(why)) => {
-            format!("TROUBLE  {}: {why:#}", field(&document.display().to_string()))
-        }
+        Err(Failure::No(why)) => refused("REFUSED", document, why),
+        Err(Failure::Trouble(why)) => refused("TROUBLE", document, why),
     }
+}
+
+fn refused(how: &str, document: &Path, why: &anyhow::Error) -> String {
+    format!("{how}  {}: {}", field(&document.display().to_string()), field(&text_of(why)))
 }
 
 fn to_json(document: &Path, outcome: &Outcome<Proven>, options: &Options) -> Value {
