@@ -134,7 +134,7 @@ fn trouble_with_a_file_of_such_a_name_is_one_line() {
     std::fs::write(folder.join(format!("{NAME}.empty")), "").unwrap();
     let lines = [
         // Something is in the way of the signature, or no file has such a name on a stick.
-        (sign, 2, 0, 1),
+        (sign, 2, 1, 1),
         (&going, 2, 1, 2),
         (&out, 2, 0, 1),
         // It is not what was asked for.
