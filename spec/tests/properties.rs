@@ -99,6 +99,28 @@ proptest! {
     }
 
     #[test]
+    fn what_is_read_as_cbor_is_what_ciborium_reads_and_writes_the_same_bytes(
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..40),
+        item in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
+        by in any::<u8>(),
+    ) {
+        // Bytes from nowhere, and one of ours with a byte changed.
+        let ours = files();
+        let mut changed = item.get(&ours).1.clone();
+        let at = place.index(changed.len());
+        changed[at] ^= by;
+        bytes.push(0x80);
+        for bytes in [bytes, changed] {
+            if let Ok(value) = cbor::decode_with("item", &bytes, 1 << 20, cbor::KeyOrder::Any) {
+                let theirs: cbor::Value = ciborium::from_reader(&bytes[..]).unwrap();
+                prop_assert_eq!(&value, &theirs);
+                prop_assert_eq!(cbor::to_bytes(&value), bytes);
+            }
+        }
+    }
+
+    #[test]
     fn any_bytes_are_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         decode_all(&bytes);
     }

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use coldlog_spec::cbor::KeyOrder;
-use coldlog_spec::ed25519::PublicKey;
+use coldlog_spec::ed25519::{PublicKey, Verifier};
 use coldlog_spec::hash::{Hash, from_hex};
 use coldlog_spec::merkle::{
     leaf_hash, verify_consistency, verify_inclusion, verify_subtree_consistency,
@@ -113,8 +113,13 @@ fn ed25519_vectors_are_accepted_exactly_without_the_refused_flags() {
         let flags = case["flags"].as_array().cloned().unwrap_or_default();
         let odd = flags.iter().any(|flag| refused.contains(&flag.as_str().unwrap()));
         let message = case["msg"].as_str().unwrap().as_bytes();
-        let good = PublicKey::from_bytes(&bytes("key"))
-            .is_ok_and(|key| key.verify(message, &bytes("sig")));
+        let signature = bytes("sig");
+        let good = PublicKey::from_bytes(&bytes("key")).is_ok_and(|key| {
+            let good = key.verify(message, &signature);
+            let by_table = Verifier::new(&key, usize::MAX).verify_all(&[(message, &signature)]);
+            assert_eq!(by_table, [good], "case {} by tables", case["number"]);
+            good
+        });
         assert_eq!(good, !odd, "case {} with {flags:?}", case["number"]);
         accepted += usize::from(good);
     }
