@@ -34,11 +34,36 @@ impl Source for Folder {
 pub struct Tree<'a> {
     source: &'a dyn Source,
     size: u64,
-    tiles: HashMap<Tile, Vec<Hash>>,
+    tiles: HashMap<Tile, Rows>,
 }
 
-/// Tiles kept in memory before all are forgotten: 32 MiB.
-const CACHE: usize = 4096;
+/// Tiles kept in memory before all are forgotten: 16 KiB each, 32 MiB.
+const CACHE: usize = 2048;
+
+/// A tile's hashes, and above them the roots of their complete subtrees, row by row: the tile is folded
+/// once, however many proofs lead through it.
+struct Rows(Vec<Vec<Hash>>);
+
+impl Rows {
+    fn of(hashes: Vec<Hash>) -> Rows {
+        let mut rows = vec![hashes];
+        while let Some(row) = rows.last().filter(|row| row.len() > 1) {
+            let pairs = row.chunks_exact(2);
+            rows.push(pairs.map(|pair| merkle::node_hash(&pair[0], &pair[1])).collect());
+        }
+        Rows(rows)
+    }
+
+    fn hashes(&self) -> &[Hash] {
+        self.0.first().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The root of a complete subtree's hashes.
+    fn fold(&self, range: &std::ops::Range<usize>) -> Option<Hash> {
+        let level = range.len().trailing_zeros() as usize;
+        self.0.get(level)?.get(range.start >> level).copied()
+    }
+}
 
 impl<'a> Tree<'a> {
     /// The tree of the first `size` entries.
@@ -48,6 +73,10 @@ impl<'a> Tree<'a> {
 
     /// A tile's hashes. Where a partial tile is gone, a wider one serves.
     pub fn tile(&mut self, tile: Tile) -> Result<&[Hash]> {
+        self.rows(tile).map(Rows::hashes)
+    }
+
+    fn rows(&mut self, tile: Tile) -> Result<&Rows> {
         if !self.tiles.contains_key(&tile) {
             let mut found = None;
             for width in tile.width..=tile::WIDTH {
@@ -69,20 +98,17 @@ impl<'a> Tree<'a> {
             if self.tiles.len() >= CACHE {
                 self.tiles.clear();
             }
-            self.tiles.insert(tile, hashes);
+            self.tiles.insert(tile, Rows::of(hashes));
         }
-        self.tiles.get(&tile).map(Vec::as_slice).context("the tile was just read")
+        self.tiles.get(&tile).context("the tile was just read")
     }
 
     fn node(&mut self, node: Node) -> Result<Hash> {
         let Some((tile, range)) = Tile::holding(node, self.size) else {
             bail!("the log has no node {node:?} at size {}", self.size);
         };
-        let hashes = self.tile(tile)?;
-        hashes
-            .get(range)
-            .and_then(tile::fold)
-            .with_context(|| format!("{} is too short", tile.path()))
+        let rows = self.rows(tile)?;
+        rows.fold(&range).with_context(|| format!("{} is too short", tile.path()))
     }
 
     /// The root.
@@ -136,6 +162,34 @@ impl<'a> Tree<'a> {
         let entries = tile::decode_bundle(&bundle, width)?;
         let entry = entries.get((index % tile::WIDTH) as usize).context("no such entry")?;
         Ok(entry.to_vec())
+    }
+}
+
+/// The entries, or the sealed records, of a tree in order: each bundle is read once while it is asked for.
+pub struct Bundles<'a> {
+    tree: Tree<'a>,
+    path: fn(u64, u64) -> String,
+    held: Option<(u64, Vec<Vec<u8>>)>,
+}
+
+impl<'a> Bundles<'a> {
+    /// Of the first `size` entries; `path` says which.
+    pub fn new(source: &'a dyn Source, size: u64, path: fn(u64, u64) -> String) -> Bundles<'a> {
+        Bundles { tree: Tree::new(source, size), path, held: None }
+    }
+
+    /// One of them.
+    pub fn get(&mut self, index: u64) -> Result<&[u8]> {
+        let bundle = index / tile::WIDTH;
+        if self.held.as_ref().is_none_or(|(held, _)| *held != bundle) {
+            let bytes = self.tree.bundle(bundle, self.path)?;
+            let width = tile::width_at(0, bundle, self.tree.size);
+            let entries = tile::decode_bundle(&bytes, width)?;
+            self.held = Some((bundle, entries.into_iter().map(<[u8]>::to_vec).collect()));
+        }
+        let entries = self.held.as_ref().map(|(_, entries)| entries.as_slice()).unwrap_or_default();
+        let entry = entries.get((index % tile::WIDTH) as usize).context("no such entry")?;
+        Ok(entry)
     }
 }
 

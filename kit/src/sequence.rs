@@ -15,8 +15,9 @@ pub struct Reader<R> {
     limit: usize,
     buffer: Vec<u8>,
     start: usize,
+    /// Of all items before the one that was read last, which ends at `start`.
     digest: Sha256,
-    before_last: Hash,
+    last: usize,
     begun: bool,
 }
 
@@ -30,7 +31,6 @@ impl Reader<std::fs::File> {
 impl<R: Read> Reader<R> {
     /// Over any source; no item may exceed `limit` bytes.
     pub fn new(source: R, what: &'static str, limit: usize) -> Self {
-        let before_last = Hash::of(b"");
         Reader {
             source,
             what,
@@ -38,7 +38,7 @@ impl<R: Read> Reader<R> {
             buffer: Vec::new(),
             start: 0,
             digest: Sha256::new(),
-            before_last,
+            last: 0,
             begun: false,
         }
     }
@@ -46,6 +46,8 @@ impl<R: Read> Reader<R> {
     /// The next item's bytes; `None` at a clean end.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        self.digest.update(&self.buffer[self.start - self.last..self.start]);
+        self.last = 0;
         loop {
             let have = &self.buffer[self.start..];
             if !self.begun && !have.is_empty() {
@@ -58,14 +60,13 @@ impl<R: Read> Reader<R> {
             if let Some(length) = cbor::item_length(self.what, have, self.limit)? {
                 let item = have[..length].to_vec();
                 self.start += length;
-                self.before_last = Hash(self.digest.clone().finalize().into());
-                self.digest.update(&item);
+                self.last = length;
                 return Ok(Some(item));
             }
             self.buffer.drain(..self.start);
             self.start = 0;
             let before = self.buffer.len();
-            let more = (&mut self.source).take(1 << 16).read_to_end(&mut self.buffer);
+            let more = (&mut self.source).take(1 << 18).read_to_end(&mut self.buffer);
             if more.with_context(|| format!("reading the {}", self.what))? == 0 {
                 if before == 0 {
                     return Ok(None);
@@ -80,7 +81,7 @@ impl<R: Read> Reader<R> {
 
     /// SHA-256 of all bytes before the item that was read last.
     pub fn digest_before(&self) -> Hash {
-        self.before_last
+        Hash(self.digest.clone().finalize().into())
     }
 }
 

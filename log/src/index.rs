@@ -138,6 +138,27 @@ impl Index {
         Ok(query.query_row(params![&journal.0[..], sequence], |row| row.get(0)).optional()?)
     }
 
+    /// Where the records of a journal from `first` on are, as far as they follow each other in the
+    /// log's numbers of them; at most `most`.
+    pub fn places(&self, claims: &Claims, first: u64, most: u64) -> Result<Vec<u64>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT sequence, place FROM entries WHERE journal = ?1 AND sequence >= ?2 ORDER BY sequence LIMIT ?3",
+        )?;
+        let journal = journal_id(claims);
+        let rows = query.query_map(params![&journal.0[..], first, most], |row| {
+            Ok((row.get::<_, u64>(0)?, row.get::<_, u64>(1)?))
+        })?;
+        let mut places = Vec::new();
+        for row in rows {
+            let (sequence, place) = row?;
+            if sequence != first + places.len() as u64 {
+                break;
+            }
+            places.push(place);
+        }
+        Ok(places)
+    }
+
     /// How far a journal is in the log.
     pub fn progress(&self, claims: &Claims) -> Result<Progress> {
         let mut query = self.db.prepare_cached(

@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod index;
+pub mod pipeline;
 pub mod place;
 pub mod sequencer;
 pub mod store;

@@ -1,5 +1,7 @@
 //! ML-DSA-44 (FIPS 204) with an empty context, for cosignatures of type 0x06.
 
+use std::sync::OnceLock;
+
 use ml_dsa::{EncodedSignature, EncodedVerifyingKey, MlDsa44, Signature, SigningKey, VerifyingKey};
 
 /// Bytes of a public key.
@@ -7,18 +9,19 @@ pub const PUBLIC_KEY_BYTES: usize = 1312;
 /// Bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 2420;
 
-/// A public key with its encoding.
+/// A public key by its encoding; it is expanded when it first verifies, for a policy may name many keys
+/// of which few sign.
 #[derive(Clone)]
 pub struct PublicKey {
     bytes: Vec<u8>,
-    key: Box<VerifyingKey<MlDsa44>>,
+    key: OnceLock<Box<VerifyingKey<MlDsa44>>>,
 }
 
 impl PublicKey {
     /// Decodes a key of [`PUBLIC_KEY_BYTES`]; any such string is a key (FIPS 204, section 7.2).
     pub fn from_bytes(bytes: &[u8]) -> Option<PublicKey> {
-        let encoded = EncodedVerifyingKey::<MlDsa44>::try_from(bytes).ok()?;
-        Some(PublicKey { bytes: bytes.to_vec(), key: Box::new(VerifyingKey::decode(&encoded)) })
+        EncodedVerifyingKey::<MlDsa44>::try_from(bytes).ok()?;
+        Some(PublicKey { bytes: bytes.to_vec(), key: OnceLock::new() })
     }
 
     /// The encoding.
@@ -30,7 +33,11 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         let Ok(encoded) = EncodedSignature::<MlDsa44>::try_from(signature) else { return false };
         let Some(signature) = Signature::decode(&encoded) else { return false };
-        self.key.verify_with_context(message, b"", &signature)
+        let Ok(key) = EncodedVerifyingKey::<MlDsa44>::try_from(&self.bytes[..]) else {
+            return false;
+        };
+        let key = self.key.get_or_init(|| Box::new(VerifyingKey::decode(&key)));
+        key.verify_with_context(message, b"", &signature)
     }
 }
 
@@ -59,7 +66,7 @@ impl SecretKey {
     /// Its public key.
     pub fn public(&self) -> PublicKey {
         let key = self.0.expanded_key().verifying_key();
-        PublicKey { bytes: key.encode().to_vec(), key: Box::new(key) }
+        PublicKey { bytes: key.encode().to_vec(), key: OnceLock::from(Box::new(key)) }
     }
 
     /// A deterministic signature (FIPS 204, section 3.4); `None` never happens with an empty context.

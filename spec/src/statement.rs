@@ -1,7 +1,9 @@
 //! Signed statements (SCITT, RFC 9943, section 6): one log entry each (`formats.cddl`: `statement`).
 
 use crate::cbor::{self, DecodeError, Fields, Items, KeyOrder, Value, show};
-use crate::cose::{ALG_ED25519, ALG_EDDSA, ALG_SHA256, Claims, Headers, Sign1, label};
+use crate::cose::{
+    ALG_ED25519, ALG_EDDSA, ALG_SHA256, Claims, Headers, Sign1, label, sig_structure,
+};
 use crate::ed25519::{PublicKey, SecretKey};
 use crate::hash::Hash;
 use crate::merkle::leaf_hash;
@@ -319,13 +321,25 @@ impl Statement {
         }
     }
 
+    /// What its signature covers.
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        let payload = self.inner.sign1.payload.as_deref().unwrap_or_default();
+        sig_structure(&self.inner.sign1.protected_bytes, payload)
+    }
+
+    /// Checks that it names a key, by its thumbprint.
+    pub fn names(&self, kid: &Hash) -> Result<(), StatementError> {
+        if self.inner.kid != kid.0 {
+            let found = crate::hash::to_hex(&self.inner.kid);
+            return Err(StatementError::OtherKey { expected: kid.to_hex(), found });
+        }
+        Ok(())
+    }
+
     /// Verifies the signature by a key.
     pub fn verify(&self, key: &PublicKey) -> Result<(), StatementError> {
         let thumbprint = key.thumbprint();
-        if self.inner.kid != thumbprint.0 {
-            let found = crate::hash::to_hex(&self.inner.kid);
-            return Err(StatementError::OtherKey { expected: thumbprint.to_hex(), found });
-        }
+        self.names(&thumbprint)?;
         if !self.inner.verify(key) {
             return Err(StatementError::BadSignature { key: thumbprint.to_hex() });
         }

@@ -1,6 +1,7 @@
 //! `log append`: verify, assign, write, make durable, sign, swap the head, and only then answer.
 
 use crate::commands::{manage, receipts};
+use crate::pipeline;
 use crate::place::Place;
 use crate::sequencer::Edge;
 use crate::store::Store;
@@ -9,24 +10,27 @@ use coldlog_kit::exit::{Failure, Outcome, no, text_of, trouble};
 use coldlog_kit::files::{self, Existing};
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
-use coldlog_kit::published::Tree;
+use coldlog_kit::published::{Bundles, Tree};
 use coldlog_kit::secret::Source;
 use coldlog_kit::sequence::Reader;
 use coldlog_kit::terminal::{say, talk};
 use coldlog_kit::time;
 use coldlog_spec::batch::{Header, Item, MAX_ITEM, SignedTail};
+use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys};
+use coldlog_spec::ed25519::Verifier;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::{KnownHead, Statement};
 use coldlog_spec::tile::entries_path;
 use coldlog_spec::verify::append::{
-    Admission, Progress, Refusal, follows, repeats, verify_record, verify_trailer,
+    Admission, Progress, Refusal, follows, repeats, verify_records, verify_trailer,
 };
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// Records that are held in memory at a time.
-const CHUNK: usize = 1024;
+/// Records that a worker takes at a time.
+const CHUNK: usize = 256;
 
 /// What the command line says.
 pub struct Options {
@@ -138,42 +142,31 @@ fn one(
     };
     let old_size = place.head.checkpoint.size;
     let mut edge = Edge::load(&place.store, old_size)?;
+    // A record takes 2 KiB or so.
+    let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
+    let verifier = Verifier::new(&admission.key, (bytes >> 11) as usize);
     let mut state = State {
         place,
-        admission,
+        admission: &admission,
         progress: place.index.progress(&header.claims)?,
         end: Progress { next: header.first, head: None },
         roots: HashMap::new(),
+        entries: Bundles::new(&place.store, old_size, entries_path),
         new: 0,
         repeated: 0,
     };
     state.place.index.begin()?;
     let bar = Bar::new("appending", None);
     let mut trailer: Option<(u64, Hash, SignedTail)> = None;
-    let mut chunk = Vec::with_capacity(CHUNK);
-    loop {
-        let item = reader.next()?;
-        let item = item.map(|item| Item::decode(&item)).transpose()?;
-        match item {
-            Some(_) if trailer.is_some() => return no("items follow the trailer of the batch"),
-            Some(Item::Record { statement, sealed }) => chunk.push((statement, sealed)),
-            Some(Item::Trailer { count, digest, tail }) => {
-                if digest != reader.digest_before() {
-                    let (claimed, found) = (digest, reader.digest_before());
-                    return Err(Failure::No(Refusal::Digest { claimed, found }.into()));
-                }
-                trailer = Some((count, digest, tail));
-            }
-            None => {
-                state.chunk(std::mem::take(&mut chunk), &mut edge)?;
-                break;
-            }
-        }
-        if chunk.len() == CHUNK {
-            bar.add(CHUNK as u64);
-            state.chunk(std::mem::take(&mut chunk), &mut edge)?;
-        }
-    }
+    pipeline::ordered(
+        || read_chunk(&mut reader, &mut trailer),
+        |items| verify_chunk(&items, &admission, &verifier),
+        |records| {
+            let records = records?;
+            bar.add(records.len() as u64);
+            records.into_iter().try_for_each(|record| state.put(record, &mut edge))
+        },
+    )?;
     let Some((count, digest, tail)) = trailer else {
         return no("the batch has no trailer: it was cut short, copy it again");
     };
@@ -181,7 +174,7 @@ fn one(
     if found == 0 {
         return no("the batch holds 0 records: nothing was appended");
     }
-    let State { admission, end, new, repeated, .. } = state;
+    let State { end, new, repeated, .. } = state;
     verify_trailer((count, digest, &tail), (found, digest), &admission, &end)
         .map_err(|refusal| Failure::No(refusal.into()))?;
     if new == 0 {
@@ -200,56 +193,98 @@ fn one(
     Ok((new, repeated))
 }
 
+/// A record's statement, verified or refused, and its sealed record.
+type Judged = (Result<Statement, Refusal>, Vec<u8>);
+
+// The next items that are records; the trailer, when it comes, is put aside.
+fn read_chunk(
+    reader: &mut Reader<File>,
+    trailer: &mut Option<(u64, Hash, SignedTail)>,
+) -> Outcome<Option<Vec<Vec<u8>>>> {
+    let mut items = Vec::with_capacity(CHUNK);
+    while items.len() < CHUNK {
+        let Some(item) = reader.next()? else { break };
+        if trailer.is_some() {
+            return no("items follow the trailer of the batch");
+        }
+        // An array of two is a record, and left to the workers.
+        if item.first() == Some(&0x82) {
+            items.push(item);
+            continue;
+        }
+        if let Item::Trailer { count, digest, tail } = Item::decode(&item)? {
+            let found = reader.digest_before();
+            if digest != found {
+                return Err(Failure::No(Refusal::Digest { claimed: digest, found }.into()));
+            }
+            *trailer = Some((count, digest, tail));
+        }
+    }
+    Ok(Some(items).filter(|items| !items.is_empty()))
+}
+
+fn verify_chunk(
+    items: &[Vec<u8>],
+    admission: &Admission,
+    verifier: &Verifier,
+) -> Result<Vec<Judged>, DecodeError> {
+    let decode = |item: &Vec<u8>| match Item::decode(item)? {
+        Item::Record { statement, sealed } => Ok((statement, sealed)),
+        Item::Trailer { .. } => {
+            Err(DecodeError::field("coldlog-batch", "an item", "a record", "a trailer"))
+        }
+    };
+    let records = items.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+    let statements = verify_records(&records, admission, verifier);
+    Ok(statements.into_iter().zip(records.into_iter().map(|(_, sealed)| sealed)).collect())
+}
+
 struct State<'a> {
     place: &'a Place,
-    admission: Admission,
+    admission: &'a Admission,
     /// How far the journal is in the log, this batch included.
     progress: Progress,
     /// How far this batch is.
     end: Progress,
     roots: HashMap<u64, Hash>,
+    entries: Bundles<'a>,
     new: u64,
     repeated: u64,
 }
 
 impl State<'_> {
-    fn chunk(&mut self, records: Vec<(Vec<u8>, Vec<u8>)>, edge: &mut Edge) -> Outcome {
-        let statements = verify_parallel(&records, &self.admission);
-        for ((_, sealed), statement) in records.iter().zip(statements) {
-            let number = self.end.next;
-            let result = match statement {
-                Ok(statement) => self.record(&statement)?.map(|new| (statement, new)),
-                Err(refusal) => Err(refusal),
-            };
-            let (statement, new) = match result {
-                Ok(pair) => pair,
-                Err(refusal) => {
-                    if let Refusal::Forked { sequence, evidence } = &refusal {
-                        let name = format!(
-                            "fork-{}-{sequence}.evidence.cbor",
-                            self.admission.key.thumbprint()
-                        );
-                        let path = self.place.home.join("evidence").join(name);
-                        files::create_folder(&self.place.home.join("evidence"))?;
-                        let path = files::write_evidence(&path, &evidence.encode())?;
-                        return no(format!("record {number}: {refusal}: {}", path.display()));
-                    }
-                    let refusal = anyhow::Error::from(refusal);
-                    return Err(Failure::No(
-                        refusal.context(format!("record {number} of the journal")),
-                    ));
-                }
-            };
-            if new {
-                let index = edge.push(statement.leaf(), statement.bytes(), sealed)?;
-                self.place.index.add(&statement, index)?;
-                self.new += 1;
-            } else {
-                self.repeated += 1;
-            }
-            self.end = Progress { next: number + 1, head: Some(statement.leaf()) };
+    fn put(&mut self, (statement, sealed): Judged, edge: &mut Edge) -> Outcome {
+        let number = self.end.next;
+        let result = match statement {
+            Ok(statement) => self.record(&statement)?.map(|new| (statement, new)),
+            Err(refusal) => Err(refusal),
+        };
+        let (statement, new) = match result {
+            Ok(pair) => pair,
+            Err(refusal) => return Err(self.refuse(number, refusal)?),
+        };
+        if new {
+            let index = edge.push(statement.leaf(), statement.bytes(), &sealed)?;
+            self.place.index.add(&statement, index)?;
+            self.new += 1;
+        } else {
+            self.repeated += 1;
         }
+        self.end = Progress { next: number + 1, head: Some(statement.leaf()) };
         Ok(())
+    }
+
+    // Names the record; a fork leaves its evidence.
+    fn refuse(&self, number: u64, refusal: Refusal) -> Result<Failure> {
+        let Refusal::Forked { sequence, evidence } = &refusal else {
+            let refusal = anyhow::Error::from(refusal);
+            return Ok(Failure::No(refusal.context(format!("record {number} of the journal"))));
+        };
+        let name = format!("fork-{}-{sequence}.evidence.cbor", self.admission.kid);
+        let folder = self.place.home.join("evidence");
+        files::create_folder(&folder)?;
+        let path = files::write_evidence(&folder.join(name), &evidence.encode())?;
+        Ok(Failure::No(anyhow::anyhow!("record {number}: {refusal}: {}", path.display())))
     }
 
     // Whether the record is new, or why it is refused. An error in reading is neither.
@@ -259,8 +294,9 @@ impl State<'_> {
             return Ok(Err(Refusal::Gap { expected, found }));
         }
         if found < self.progress.next {
-            let logged = self.logged(statement)?;
-            return Ok(repeats(statement, &logged, &self.admission).map(|()| false));
+            let found = self.place.index.place(statement.claims(), found)?;
+            let logged = self.entries.get(found.context("the index has no such record")?)?;
+            return Ok(repeats(statement, logged, self.admission).map(|()| false));
         }
         if let Some(head) = &statement.position.head {
             self.read_root(head)?;
@@ -269,7 +305,7 @@ impl State<'_> {
         let own_history = |head: &KnownHead| {
             head.origin == place.head.checkpoint.origin && roots.get(&head.size) == Some(&head.root)
         };
-        let next = follows(statement, &self.admission, &self.progress, own_history);
+        let next = follows(statement, self.admission, &self.progress, own_history);
         Ok(next.map(|next| {
             self.progress = next;
             true
@@ -284,31 +320,4 @@ impl State<'_> {
         }
         Ok(())
     }
-
-    fn logged(&self, statement: &Statement) -> Result<Vec<u8>> {
-        let found = self.place.index.place(statement.claims(), statement.position.sequence)?;
-        let found = found.context("the index has no such record")?;
-        Tree::new(&self.place.store, self.place.head.checkpoint.size).entry(found, entries_path)
-    }
-}
-
-// Signatures are checked on all cores; the order is kept.
-fn verify_parallel(
-    records: &[(Vec<u8>, Vec<u8>)],
-    admission: &Admission,
-) -> Vec<Result<Statement, Refusal>> {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let share = records.len().div_ceil(cores).max(1);
-    let verify = |part: &[(Vec<u8>, Vec<u8>)]| -> Vec<_> {
-        part.iter().map(|(statement, sealed)| verify_record(statement, sealed, admission)).collect()
-    };
-    std::thread::scope(|scope| {
-        let parts: Vec<_> =
-            records.chunks(share).map(|part| scope.spawn(move || verify(part))).collect();
-        // A panic in a worker is a bug, and goes on here.
-        parts
-            .into_iter()
-            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
 }

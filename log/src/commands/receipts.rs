@@ -1,21 +1,25 @@
 //! `log receipts` and `log prove`.
 
 use crate::commands::manage;
+use crate::pipeline;
 use crate::place::Place;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::Keys;
-use coldlog_kit::published::Tree;
+use coldlog_kit::progress::Progress;
+use coldlog_kit::published::{Bundles, Tree};
 use coldlog_kit::secret::Source;
 use coldlog_kit::sequence::{Reader, Writer};
 use coldlog_kit::terminal::say;
-use coldlog_spec::batch;
+use coldlog_spec::batch::{self, SignedTail};
+use coldlog_spec::cose::Claims;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::receipt::{Consistency, Inclusion, ReceiptSigner};
 use coldlog_spec::receipts::{Header, Item};
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::entries_path;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// What `log receipts` is asked.
@@ -69,6 +73,8 @@ pub(crate) fn write(
             head.size
         ));
     }
+    let bytes = std::fs::metadata(batch_file).map_or(0, |meta| meta.len());
+    files::need_space(&files::folder_of(output), bytes / 2 + (1 << 16))?;
     let mut tree = Tree::new(&place.store, head.size);
     let receipts_header = Header {
         claims: header.claims.clone(),
@@ -80,33 +86,36 @@ pub(crate) fn write(
         ReceiptSigner::new(&keys.ed25519(), &head.origin, &header.claims.subject, head.root);
     let mut writer = Writer::create(output, existing)?;
     writer.item(&receipts_header.encode())?;
+    let progress = Progress::new("writing receipts", None);
+    let mut paths = Paths {
+        place,
+        claims: &header.claims,
+        next: header.first,
+        tree,
+        entries: Bundles::new(&place.store, head.size, entries_path),
+        end: None,
+    };
     let mut count = 0;
-    let mut end = None;
-    while let Some(item) = reader.next()? {
-        let statement = match batch::Item::decode(&item)? {
-            batch::Item::Record { statement, .. } => statement,
-            batch::Item::Trailer { tail, .. } => {
-                end = Some(tail);
-                break;
-            }
-        };
-        let statement = Statement::decode(&statement)?;
-        let sequence = statement.position.sequence;
-        let Some(index) = place.index.place(&header.claims, sequence)? else {
-            return no(format!("record {sequence} is not in the log; append the batch first"));
-        };
-        if tree.entry(index, entries_path)? != statement.bytes() {
-            return no(format!("record {sequence} of the batch is not the one in the log"));
-        }
-        let path = tree.inclusion(index)?;
-        let receipt = signer.inclusion(Inclusion { size: head.size, index, path });
-        writer.item(&Item::Receipt(sequence, Box::new(receipt)).encode())?;
-        count += 1;
-    }
+    // The paths come from the tiles in one pass; receipts are made of them on all cores.
+    pipeline::ordered(
+        || paths.chunk(&mut reader),
+        |proofs| {
+            let item = |(sequence, proof)| {
+                Item::Receipt(sequence, Box::new(signer.inclusion(proof))).encode()
+            };
+            proofs.into_iter().map(item).collect::<Vec<Vec<u8>>>()
+        },
+        |items| {
+            count += items.len() as u64;
+            progress.add(items.len() as u64);
+            Ok(items.iter().try_for_each(|item| writer.item(item))?)
+        },
+    )?;
+    drop(progress);
     if count == 0 {
         return no("the batch holds 0 records: there is nothing to answer");
     }
-    let Some(tail) = end else {
+    let Some(tail) = paths.end else {
         return no("the batch has no trailer: it was cut short, copy it again");
     };
     let digest = writer.digest();
@@ -114,6 +123,53 @@ pub(crate) fn write(
     writer.finish()?;
     say(format!("{count} receipts under the head of size {} in {}", head.size, output.display()));
     Ok(())
+}
+
+/// Records whose paths are looked up at a time.
+const CHUNK: u64 = 256;
+
+// Finds the records of a batch in the log and the paths that lead from them to the head.
+struct Paths<'a> {
+    place: &'a Place,
+    claims: &'a Claims,
+    /// The sequence number of the next record.
+    next: u64,
+    tree: Tree<'a>,
+    entries: Bundles<'a>,
+    /// The batch's tail, once it is read.
+    end: Option<SignedTail>,
+}
+
+impl Paths<'_> {
+    fn chunk(&mut self, reader: &mut Reader<File>) -> Outcome<Option<Vec<(u64, Inclusion)>>> {
+        if self.end.is_some() {
+            return Ok(None);
+        }
+        let places = self.place.index.places(self.claims, self.next, CHUNK)?;
+        let size = self.place.head.checkpoint.size;
+        let mut proofs = Vec::with_capacity(places.len());
+        while (proofs.len() as u64) < CHUNK {
+            let statement =
+                match reader.next()?.map(|item| batch::Item::decode(&item)).transpose()? {
+                    Some(batch::Item::Record { statement, .. }) => statement,
+                    Some(batch::Item::Trailer { tail, .. }) => {
+                        self.end = Some(tail);
+                        break;
+                    }
+                    None => break,
+                };
+            let sequence = self.next;
+            let Some(&index) = places.get(proofs.len()) else {
+                return no(format!("record {sequence} is not in the log; append the batch first"));
+            };
+            if self.entries.get(index)? != statement {
+                return no(format!("record {sequence} of the batch is not the one in the log"));
+            }
+            proofs.push((sequence, Inclusion { size, index, path: self.tree.inclusion(index)? }));
+            self.next += 1;
+        }
+        Ok(Some(proofs).filter(|proofs| !proofs.is_empty()))
+    }
 }
 
 /// What `log prove` is asked.

@@ -3,7 +3,7 @@
 use crate::batch::SignedTail;
 use crate::cbor::DecodeError;
 use crate::cose::Claims;
-use crate::ed25519::{KeyError, PublicKey};
+use crate::ed25519::{KeyError, PublicKey, Signed, Verifier};
 use crate::evidence::Evidence;
 use crate::hash::Hash;
 use crate::statement::{KnownHead, Payload, Statement, StatementError};
@@ -15,6 +15,8 @@ pub struct Admission {
     pub genesis: Statement,
     /// The key that it names.
     pub key: PublicKey,
+    /// The key's thumbprint, which every statement names.
+    pub kid: Hash,
 }
 
 /// How far a journal is in the log.
@@ -169,11 +171,51 @@ pub fn verify_genesis(bytes: &[u8]) -> Result<Admission, Refusal> {
     };
     let key = PublicKey::from_bytes(&key)?;
     genesis.verify(&key)?;
-    Ok(Admission { genesis, key })
+    Ok(Admission { genesis, kid: key.thumbprint(), key })
 }
 
-/// The part that needs no order: canonical bytes, signature, journal, sealed record. Runs on any core.
+/// The part that needs no order: canonical bytes, journal, key, sealed record, signature. Runs on any
+/// core; `verifier` is for the admission's key.
+pub fn verify_records<B: AsRef<[u8]>>(
+    records: &[(B, B)],
+    admission: &Admission,
+    verifier: &Verifier,
+) -> Vec<Result<Statement, Refusal>> {
+    let decoded: Vec<Result<Statement, Refusal>> = records
+        .iter()
+        .map(|(statement, sealed)| decode_record(statement.as_ref(), sealed.as_ref(), admission))
+        .collect();
+    let messages: Vec<Vec<u8>> = decoded.iter().flatten().map(Statement::signed_bytes).collect();
+    let statements = decoded.iter().flatten();
+    let signed: Vec<Signed> = messages
+        .iter()
+        .zip(statements)
+        .map(|(message, statement)| (&message[..], &statement.sign1().signature[..]))
+        .collect();
+    let mut verdicts = verifier.verify_all(&signed).into_iter();
+    let mut judge = |statement: Statement| match verdicts.next() {
+        Some(true) => Ok(statement),
+        _ => {
+            let key = admission.key.thumbprint().to_hex();
+            Err(StatementError::BadSignature { key }.into())
+        }
+    };
+    decoded.into_iter().map(|record| record.and_then(&mut judge)).collect()
+}
+
+/// One record: see [`verify_records`].
 pub fn verify_record(
+    statement: &[u8],
+    sealed: &[u8],
+    admission: &Admission,
+) -> Result<Statement, Refusal> {
+    let statement = decode_record(statement, sealed, admission)?;
+    statement.verify(&admission.key)?;
+    Ok(statement)
+}
+
+// All but the signature.
+fn decode_record(
     statement: &[u8],
     sealed: &[u8],
     admission: &Admission,
@@ -185,7 +227,7 @@ pub fn verify_record(
         let (expected, found) = (show(expected), show(statement.claims()));
         return Err(Refusal::OtherJournal { expected, found });
     }
-    statement.verify(&admission.key)?;
+    statement.names(&admission.kid)?;
     if sealed.len() > crate::tile::MAX_ENTRY || !sealed.starts_with(b"age-encryption.org/v1\n") {
         let found = match sealed.len() {
             0 => "missing".into(),

@@ -233,32 +233,30 @@ pub fn check(
     signature: Option<&SignatureFile>,
     signer: Option<&PublicKey>,
 ) -> Result<Proven, NotProven> {
-    let (record, document, recorded) = open(proof)?;
-    let key = PublicKey::from_bytes(&recorded.key)?;
-    if (digest.sha256, digest.size) != (document.sha256, document.size) {
-        return Err(NotProven::OtherDocument {
-            name: document.name,
-            expected: document.sha256,
-            expected_size: document.size,
-            found: digest.sha256,
-            found_size: digest.size,
-        });
-    }
-    if let Some(expected) = signer
-        && *expected != key
-    {
-        let (expected, found) = (format!("{expected:?}"), format!("{key:?}"));
-        return Err(NotProven::OtherSigner { expected, found });
-    }
-    if !recorded.verified {
-        return Err(NotProven::SelfCheckFailed);
-    }
-    SignatureFile::decode(&recorded.bytes)?.verify(&key, digest)?;
-    if let Some(signature) = signature {
-        signature.verify(&key, digest)?;
-    }
-    proof.statement.verify(&key)?;
+    check_logging(proof, policy).document(digest, signature, signer)
+}
 
+/// What a proof says of logs and witnesses, checked under a policy: the part that does not need the
+/// document, and can be done while the document is hashed.
+pub struct Logging<'a> {
+    proof: &'a Proof,
+    policy: &'a Policy,
+    found: Result<Found, NotProven>,
+}
+
+struct Found {
+    logged: Vec<Logged>,
+    not_before: Option<u64>,
+    not_after: Option<u64>,
+}
+
+/// Checks each head, each receipt and the earlier head. Says nothing by itself: see
+/// [`Logging::document`].
+pub fn check_logging<'a>(proof: &'a Proof, policy: &'a Policy) -> Logging<'a> {
+    Logging { proof, policy, found: find_logging(proof, policy) }
+}
+
+fn find_logging(proof: &Proof, policy: &Policy) -> Result<Found, NotProven> {
     let mut logged: Vec<Logged> = Vec::new();
     let mut not_after = None;
     for receipt in &proof.receipts {
@@ -306,16 +304,56 @@ pub fn check(
         }
         _ => return Err(NotProven::EarlierHead),
     };
-    Ok(Proven {
-        document,
-        key,
-        issuer: proof.statement.claims().issuer.clone(),
-        journal: proof.statement.claims().subject.clone(),
-        sequence: proof.statement.position.sequence,
-        logged,
-        not_before,
-        not_after,
-        same_policy: proof.policy == policy.digest,
-        record,
-    })
+    Ok(Found { logged, not_before, not_after })
+}
+
+impl Logging<'_> {
+    /// Checks the document, and only then looks at what was found of its logging: the first check
+    /// that fails, in the order of [`Check::ALL`], is the reason.
+    pub fn document(
+        self,
+        digest: &DocumentDigest,
+        signature: Option<&SignatureFile>,
+        signer: Option<&PublicKey>,
+    ) -> Result<Proven, NotProven> {
+        let Logging { proof, policy, found } = self;
+        let (record, document, recorded) = open(proof)?;
+        let key = PublicKey::from_bytes(&recorded.key)?;
+        if (digest.sha256, digest.size) != (document.sha256, document.size) {
+            return Err(NotProven::OtherDocument {
+                name: document.name,
+                expected: document.sha256,
+                expected_size: document.size,
+                found: digest.sha256,
+                found_size: digest.size,
+            });
+        }
+        if let Some(expected) = signer
+            && *expected != key
+        {
+            let (expected, found) = (format!("{expected:?}"), format!("{key:?}"));
+            return Err(NotProven::OtherSigner { expected, found });
+        }
+        if !recorded.verified {
+            return Err(NotProven::SelfCheckFailed);
+        }
+        SignatureFile::decode(&recorded.bytes)?.verify(&key, digest)?;
+        if let Some(signature) = signature {
+            signature.verify(&key, digest)?;
+        }
+        proof.statement.verify(&key)?;
+        let Found { logged, not_before, not_after } = found?;
+        Ok(Proven {
+            document,
+            key,
+            issuer: proof.statement.claims().issuer.clone(),
+            journal: proof.statement.claims().subject.clone(),
+            sequence: proof.statement.position.sequence,
+            logged,
+            not_before,
+            not_after,
+            same_policy: proof.policy == policy.digest,
+            record,
+        })
+    }
 }

@@ -13,7 +13,7 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::record::Scheme;
-use coldlog_spec::verify::document::{Check, NotProven, Proven, check, expected_scheme};
+use coldlog_spec::verify::document::{Check, NotProven, Proven, check_logging, expected_scheme};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -140,8 +140,17 @@ fn one(
     });
     let signature = signature.transpose()?;
     let scheme = expected_scheme(&proof).map_err(|why| Failure::No(why.into()))?;
-    let digest = hash(document, scheme)?;
-    let proven = check(&digest, &proof, policy, signature.as_ref(), signer)
+    // The proof is checked on one core while the document is read and hashed on another.
+    let (logging, digest) = std::thread::scope(|scope| {
+        let logging = scope.spawn(|| check_logging(&proof, policy));
+        let digest = hash(document, scheme);
+        // A panic in there is a bug, and goes on here.
+        let logging = logging.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (logging, digest)
+    });
+    let digest = digest?;
+    let proven = logging
+        .document(&digest, signature.as_ref(), signer)
         .map_err(|why| Failure::No(why.into()))?;
     if options.checksums {
         checksums(document, &digest)?;

@@ -1,0 +1,125 @@
+//! Work on all cores with its results in order: one thread reads and one puts together (they are one,
+//! the caller's), the others work between.
+
+use coldlog_kit::exit::Outcome;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+
+/// Jobs under way for each core: enough that no core waits, few enough that memory stays flat.
+const AHEAD: usize = 2;
+
+/// Takes jobs from `next` until it has none, works on them on all cores, and hands the results to
+/// `each` in the order of the jobs. The first error of either ends it.
+pub fn ordered<J: Send, R: Send>(
+    mut next: impl FnMut() -> Outcome<Option<J>>,
+    work: impl Fn(J) -> R + Sync,
+    mut each: impl FnMut(R) -> Outcome,
+) -> Outcome {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let (jobs, waiting) = channel::<(u64, J)>();
+    let waiting = Mutex::new(waiting);
+    let (waiting, work) = (&waiting, &work);
+    std::thread::scope(|scope| {
+        let (results, done) = channel::<(u64, R)>();
+        // Both channels are closed when `conduct` is over, by an error as well: the workers end then.
+        let workers: Vec<_> = (0..cores)
+            .map(|_| {
+                let results: Sender<(u64, R)> = results.clone();
+                scope.spawn(move || {
+                    while let Some((place, job)) = take(waiting) {
+                        if results.send((place, work(job))).is_err() {
+                            break;
+                        }
+                    }
+                })
+            })
+            .collect();
+        drop(results);
+        let outcome = conduct(cores, &mut next, jobs, &done, &mut each);
+        drop(done);
+        for worker in workers {
+            // A panic in a worker is a bug, and goes on here.
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+        outcome
+    })
+}
+
+fn take<T>(waiting: &Mutex<Receiver<T>>) -> Option<T> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+fn conduct<J, R>(
+    cores: usize,
+    next: &mut impl FnMut() -> Outcome<Option<J>>,
+    jobs: Sender<(u64, J)>,
+    done: &Receiver<(u64, R)>,
+    each: &mut impl FnMut(R) -> Outcome,
+) -> Outcome {
+    let mut jobs = Some(jobs);
+    let (mut given, mut taken) = (0u64, 0u64);
+    let mut early = BTreeMap::new();
+    loop {
+        while let Some(sender) = jobs.as_ref().filter(|_| given - taken < (cores * AHEAD) as u64) {
+            let sent = next()?.is_some_and(|job| sender.send((given, job)).is_ok());
+            // There are no more, or the workers are gone, by a panic.
+            match sent {
+                true => given += 1,
+                false => jobs = None,
+            }
+        }
+        if taken == given {
+            return Ok(());
+        }
+        while let Some(result) = early.remove(&taken) {
+            taken += 1;
+            each(result)?;
+        }
+        if taken < given {
+            match done.recv() {
+                Ok((place, result)) => early.insert(place, result),
+                Err(_) => return Ok(()),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ordered;
+    use coldlog_kit::exit::{Failure, no};
+
+    #[test]
+    fn results_come_in_the_order_of_the_jobs() {
+        let mut jobs = (0..1000u64).collect::<Vec<_>>().into_iter();
+        let mut seen = Vec::new();
+        let work = |job: u64| {
+            // The first of each few takes longest.
+            let slow = job.is_multiple_of(5);
+            std::thread::sleep(std::time::Duration::from_micros(if slow { 300 } else { 1 }));
+            job * 2
+        };
+        let each = |result| {
+            seen.push(result);
+            Ok(())
+        };
+        assert!(ordered(|| Ok(jobs.next()), work, each).is_ok());
+        assert_eq!(seen, (0..1000u64).map(|job| job * 2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_first_error_ends_it() {
+        let mut jobs = 0..u64::MAX;
+        let each = |job| if job == 70 { no("seventy") } else { Ok(()) };
+        let ended = ordered(|| Ok(jobs.next()), |job| job, each);
+        assert!(matches!(ended, Err(Failure::No(why)) if why.to_string() == "seventy"));
+        let mut jobs = 0..u64::MAX;
+        let next = || match jobs.next() {
+            Some(70) => no("no more"),
+            job => Ok(job),
+        };
+        assert!(ordered(next, |job| job, |_| Ok(())).is_err());
+        assert!(ordered(|| Ok(None::<u64>), |job| job, |_| no("never")).is_ok());
+    }
+}
