@@ -1,6 +1,8 @@
 //! Files that appear whole or not at all, and reads that are bounded.
 
 use anyhow::{Context, Result, bail};
+use coldlog_spec::hash::Hash;
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -76,11 +78,15 @@ impl NewFile {
 
     // Syncs and moves into place; the folder is the caller's to sync.
     fn place(self) -> Result<()> {
-        let path = self.path;
         self.temporary
             .as_file()
             .sync_all()
-            .with_context(|| format!("syncing {}", path.display()))?;
+            .with_context(|| format!("syncing {}", self.path.display()))?;
+        self.rename()
+    }
+
+    fn rename(self) -> Result<()> {
+        let path = self.path;
         let moved = match self.existing {
             Existing::Never | Existing::Keep => self.temporary.persist_noclobber(&path),
             Existing::Replace => self.temporary.persist(&path),
@@ -131,6 +137,52 @@ pub fn write_all(files: &[(&Path, &[u8])], existing: Existing, mode: Mode) -> Re
         }
     }
     Ok(())
+}
+
+/// Puts a file in place whole, but not durably: see [`sync_file`], [`sync_folder`] and
+/// [`sync_file_system`].
+pub fn place(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = NewFile::create(path, Existing::Replace, Mode::Public)?;
+    file.write_all(bytes).with_context(|| format!("writing {}", path.display()))?;
+    file.rename()
+}
+
+/// Makes a file's bytes durable.
+pub fn sync_file(path: &Path) -> Result<()> {
+    open(path)?.sync_all().with_context(|| format!("syncing {}", path.display()))
+}
+
+/// Makes everything on the file system of `folder` durable.
+pub fn sync_file_system(folder: &Path) -> Result<()> {
+    let file = File::open(folder).with_context(|| format!("cannot open {}", folder.display()))?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    rustix::fs::syncfs(&file)
+        .with_context(|| format!("syncing the file system of {}", folder.display()))?;
+    // Elsewhere there is no such call with an answer: every file and folder by itself.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    for entry in walkdir::WalkDir::new(folder).contents_first(true) {
+        let entry = entry.with_context(|| format!("walking {}", folder.display()))?;
+        File::open(entry.path())
+            .and_then(|file| file.sync_all())
+            .with_context(|| format!("syncing {}", entry.path().display()))?;
+    }
+    drop(file);
+    Ok(())
+}
+
+/// SHA-256 of a synced file as the medium has it.
+pub fn hash_uncached(path: &Path) -> Result<Hash> {
+    let mut file = open_uncached(path)?;
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read =
+            file.read(&mut buffer).with_context(|| format!("reading {} back", path.display()))?;
+        if read == 0 {
+            return Ok(Hash(digest.finalize().into()));
+        }
+        digest.update(&buffer[..read]);
+    }
 }
 
 /// Something else stands there.

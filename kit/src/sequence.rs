@@ -124,28 +124,15 @@ impl Writer {
         let file = self.file.into_inner().map_err(|e| e.into_error());
         let file = file.with_context(|| format!("writing {}", self.path.display()))?;
         if self.existing != Existing::Replace && crate::files::is_there(&self.path)? {
-            return match digest_of(&self.path) {
+            return match crate::files::hash_uncached(&self.path) {
                 Ok(there) if there == written => Ok(()),
                 _ => Err(crate::files::taken(&self.path, self.existing)),
             };
         }
         file.finish()?;
-        if digest_of(&self.path)? != written {
+        if crate::files::hash_uncached(&self.path)? != written {
             return Err(crate::files::lost_write(&self.path));
         }
         Ok(())
-    }
-}
-
-fn digest_of(path: &Path) -> Result<Hash> {
-    let mut file = crate::files::open_uncached(path)?;
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(Hash(digest.finalize().into()));
-        }
-        digest.update(&buffer[..read]);
     }
 }

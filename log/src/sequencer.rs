@@ -66,18 +66,19 @@ impl<'a> Edge<'a> {
             let full = std::mem::take(row);
             let position = (self.size >> (8 * u32::from(level))) / WIDTH - 1;
             let tile = Tile { level, index: position, width: WIDTH };
-            self.store.put(&tile.path(), &tile::encode_tile(&full))?;
+            self.store.stage(&tile.path(), &tile::encode_tile(&full))?;
             hash = tile::fold(&full).context("a full tile has a root")?;
         }
         Ok(index)
     }
 
     fn put_bundles(&self, index: u64, width: u64) -> Result<()> {
-        self.store.put(&entries_path(index, width), &self.entries)?;
-        self.store.put(&sealed_path(index, width), &self.sealed)
+        self.store.stage(&entries_path(index, width), &self.entries)?;
+        self.store.stage(&sealed_path(index, width), &self.sealed)
     }
 
-    /// Writes the partial tiles and bundles, and computes the root from what is stored.
+    /// Writes the partial tiles and bundles, makes all durable, and computes the root from what is
+    /// stored.
     pub fn finish(self) -> Result<(u64, Hash)> {
         if !self.size.is_multiple_of(WIDTH) {
             self.put_bundles(self.size / WIDTH, self.size % WIDTH)?;
@@ -86,8 +87,9 @@ impl<'a> Edge<'a> {
             let level = level as u8;
             let index = (self.size >> (8 * u32::from(level))) / WIDTH;
             let tile = Tile { level, index, width: row.len() as u64 };
-            self.store.put(&tile.path(), &tile::encode_tile(row))?;
+            self.store.stage(&tile.path(), &tile::encode_tile(row))?;
         }
+        self.store.settle()?;
         Ok((self.size, Tree::new(self.store, self.size).root()?))
     }
 }

@@ -28,6 +28,12 @@ impl Store for Memory {
         self.0.borrow_mut().insert(path.into(), bytes.into());
         Ok(())
     }
+    fn stage(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.put(path, bytes)
+    }
+    fn settle(&self) -> Result<()> {
+        Ok(())
+    }
     fn swap_head(&self, _: Option<&[u8]>, new: &[u8]) -> Result<()> {
         self.put("checkpoint", new)
     }

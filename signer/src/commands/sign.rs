@@ -346,7 +346,7 @@ fn hash(task: &Task, scheme: Scheme) -> Result<DocumentDigest> {
         Some(path) => Box::new(files::open(path)?),
         None => Box::new(std::io::stdin().lock()),
     };
-    let mut buffer = vec![0; 1 << 17];
+    let mut buffer = vec![0; 1 << 15];
     loop {
         let read = source.read(&mut buffer).with_context(|| format!("reading {}", task.name))?;
         if read == 0 {

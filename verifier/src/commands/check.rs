@@ -161,7 +161,7 @@ fn one(
 fn hash(path: &Path, scheme: Scheme) -> Result<DocumentDigest> {
     let mut file = files::open(path)?;
     let mut hasher = DocumentHasher::new(scheme);
-    let mut buffer = vec![0; 1 << 17];
+    let mut buffer = vec![0; 1 << 15];
     loop {
         let read = file.read(&mut buffer).with_context(|| format!("reading {}", path.display()))?;
         if read == 0 {
