@@ -1,6 +1,7 @@
 //! The files that a many-file command works on.
 
 use anyhow::{Context, Result, bail};
+use coldlog_spec::batch::Tail;
 use std::path::{Path, PathBuf};
 
 /// What a many-file command found.
@@ -62,6 +63,15 @@ fn belongs_to_a_document(path: &Path) -> bool {
     let numbered = document.extension().and_then(|e| e.to_str());
     let numbered = numbered.is_some_and(|e| e.bytes().all(|byte| byte.is_ascii_digit()));
     document.is_file() || (numbered && document.with_extension("").is_file())
+}
+
+/// A tail as it was written down: its count, and the digits of its hash.
+pub fn parse_tail(text: Option<&str>) -> Result<Option<(u64, String)>> {
+    let Some(text) = text else { return Ok(None) };
+    match Tail::parse_short(text) {
+        Some(tail) => Ok(Some(tail)),
+        None => bail!("{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081"),
+    }
 }
 
 /// Refuses two inputs that would write one output.

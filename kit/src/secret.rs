@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Where to ask.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub struct Source {
-    /// `--passphrase-file`
+    /// Read the passphrase from a file (mode 0600).
+    #[arg(long = "passphrase-file")]
     pub file: Option<PathBuf>,
-    /// `--passphrase-fd`
+    /// Read the passphrase from an inherited file descriptor.
+    #[arg(long = "passphrase-fd", conflicts_with = "file")]
     pub fd: Option<i32>,
 }
 

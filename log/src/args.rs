@@ -29,7 +29,7 @@ pub(crate) enum Command {
         #[arg(long)]
         unencrypted: bool,
         #[command(flatten)]
-        secret: Secret,
+        secret: Source,
     },
     /// Allows a signer to write, by its genesis and the fingerprint that its operator read to you.
     #[command(after_help = "Example:\n  log allow usb/genesis.cbor --fingerprint 5f0c...")]
@@ -66,7 +66,7 @@ pub(crate) enum Command {
         #[arg(long)]
         keep_going: bool,
         #[command(flatten)]
-        secret: Secret,
+        secret: Source,
     },
     /// Writes the request for the witnesses to cosign the newest head.
     #[command(after_help = "Example:\n  log witness-request -o usb/monday.witness-request.cbor")]
@@ -113,7 +113,7 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        secret: Secret,
+        secret: Source,
     },
     /// Prints the newest checkpoint.
     #[command(after_help = "Example:\n  log head > checkpoint")]
@@ -140,7 +140,7 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        secret: Secret,
+        secret: Source,
     },
     /// Recomputes every entry, sealed record, tile and the root.
     #[command(after_help = "Example:\n  log fsck")]
@@ -149,20 +149,4 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Secret {
-    /// Read the passphrase from a file (mode 0600).
-    #[arg(long)]
-    passphrase_file: Option<PathBuf>,
-    /// Read the passphrase from an inherited file descriptor.
-    #[arg(long, conflicts_with = "passphrase_file")]
-    passphrase_fd: Option<i32>,
-}
-
-impl From<Secret> for Source {
-    fn from(secret: Secret) -> Source {
-        Source { file: secret.passphrase_file, fd: secret.passphrase_fd }
-    }
 }

@@ -11,12 +11,11 @@ fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
     let outcome = match command {
         Command::Init { origin, unencrypted, secret } => {
-            manage::init(&home, &origin, unencrypted, &secret.into())
+            manage::init(&home, &origin, unencrypted, &secret)
         }
         Command::Allow { genesis, fingerprint } => manage::allow(&home, &genesis, &fingerprint),
         Command::Signers { json } => manage::signers(&home, json),
         Command::Append { batches, output, force, keep_going, secret } => {
-            let secret = secret.into();
             append::run(&home, &append::Options { batches, output, force, keep_going, secret })
         }
         Command::WitnessRequest { output, old, force } => {
@@ -26,12 +25,10 @@ fn main() -> ExitCode {
             witnesses::add(&home, &responses, &policy)
         }
         Command::Receipts { batch, output, policy, old, force, secret } => {
-            let secret = secret.into();
             receipts::run(&home, &receipts::Options { batch, output, policy, old, force, secret })
         }
         Command::Head { json } => manage::head(&home, json),
         Command::Prove { index, consistency, output, force, secret } => {
-            let secret = secret.into();
             receipts::prove(&home, &receipts::Prove { index, consistency, output, force, secret })
         }
         Command::Fsck { json } => fsck::run(&home, json),

@@ -112,22 +112,6 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct SecretArgs {
-    /// Read the passphrase from a file (mode 0600).
-    #[arg(long)]
-    passphrase_file: Option<PathBuf>,
-    /// Read the passphrase from an inherited file descriptor.
-    #[arg(long, conflicts_with = "passphrase_file")]
-    passphrase_fd: Option<i32>,
-}
-
-impl From<SecretArgs> for Source {
-    fn from(args: SecretArgs) -> Source {
-        Source { file: args.passphrase_file, fd: args.passphrase_fd }
-    }
-}
-
-#[derive(Debug, ClapArgs)]
 pub(crate) struct InitArgs {
     /// The signer's name: a schema-less URL, public.
     #[arg(long)]
@@ -151,7 +135,7 @@ pub(crate) struct InitArgs {
     #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
     scrypt_log_n: u8,
     #[command(flatten)]
-    secret: SecretArgs,
+    secret: Source,
 }
 
 impl From<InitArgs> for init::Options {
@@ -164,7 +148,7 @@ impl From<InitArgs> for init::Options {
             device: args.device,
             import_ssh_key: args.import_ssh_key,
             scrypt_log_n: args.scrypt_log_n,
-            secret: args.secret.into(),
+            secret: args.secret,
         }
     }
 }
@@ -208,7 +192,7 @@ pub(crate) struct SignArgs {
     #[arg(long)]
     keep_going: bool,
     #[command(flatten)]
-    secret: SecretArgs,
+    secret: Source,
 }
 
 impl From<SignArgs> for sign::Options {
@@ -227,7 +211,7 @@ impl From<SignArgs> for sign::Options {
             force: args.force,
             keep_going: args.keep_going,
             self_check: sign::self_check,
-            secret: args.secret.into(),
+            secret: args.secret,
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) enum Command {
         #[arg(long)]
         unencrypted: bool,
         #[command(flatten)]
-        secret: Secret,
+        secret: Source,
     },
     /// Watches the log whose `log` lines stand in a policy file.
     #[command(after_help = "Example:\n  witness add-log usb/log.policy")]
@@ -57,7 +57,7 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
         #[command(flatten)]
-        secret: Secret,
+        secret: Source,
     },
     /// The newest head of each log that this witness cosigned.
     #[command(after_help = "Example:\n  witness heads --json")]
@@ -66,20 +66,4 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Secret {
-    /// Read the passphrase from a file (mode 0600).
-    #[arg(long)]
-    passphrase_file: Option<PathBuf>,
-    /// Read the passphrase from an inherited file descriptor.
-    #[arg(long, conflicts_with = "passphrase_file")]
-    passphrase_fd: Option<i32>,
-}
-
-impl From<Secret> for Source {
-    fn from(secret: Secret) -> Source {
-        Source { file: secret.passphrase_file, fd: secret.passphrase_fd }
-    }
 }

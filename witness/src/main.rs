@@ -10,11 +10,10 @@ fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
     let outcome = match command {
         Command::Init { name, unencrypted, secret } => {
-            coldlog_witness::init(&home, &name, unencrypted, &secret.into())
+            coldlog_witness::init(&home, &name, unencrypted, &secret)
         }
         Command::AddLog { policy, replace } => coldlog_witness::add_log(&home, &policy, replace),
         Command::Cosign { request, output, evidence, force, secret } => {
-            let secret = secret.into();
             let options = coldlog_witness::Cosign { request, output, evidence, force, secret };
             coldlog_witness::cosign(&home, &options)
         }

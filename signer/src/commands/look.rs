@@ -3,13 +3,13 @@
 
 use crate::journal::{self, Journal, Row};
 use anyhow::Context;
-use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
+use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files;
+use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
-use coldlog_spec::batch::Tail;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::document::{minisign_public_key, ssh_public_key};
 use coldlog_spec::policy::{MAX_POLICY, Policy};
@@ -164,15 +164,7 @@ pub fn verify(
             .map(|path| anyhow::Ok(Policy::parse(&files::read(path, MAX_POLICY as u64)?)?))
             .transpose()?;
         let progress_bar = Bar::new("verifying", Some(journal.tail()?.tail.count));
-        let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
-            Some((text, None)) => {
-                return trouble(format!(
-                    "{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081"
-                ));
-            }
-            Some((_, wanted)) => wanted,
-            None => None,
-        };
+        let wanted = inputs::parse_tail(at_least)?;
         let mut progress = Progress::default();
         let mut reached = wanted.is_none();
         let admission = journal.admission();

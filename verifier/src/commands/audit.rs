@@ -3,6 +3,7 @@
 use super::heads::HEAD;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
+use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::published::{self, Folder, Tree};
 use coldlog_kit::report::{self, Checks, Report};
@@ -248,15 +249,7 @@ pub fn completeness(
     ];
     report::run(as_json, &CHECKS[..4 + usize::from(at_least.is_some())], |checks| {
         let policy = super::policy(policy)?;
-        let wanted = match at_least.map(|text| (text, Tail::parse_short(text))) {
-            Some((text, None)) => {
-                return trouble(format!(
-                    "{text:?} is no tail; it looks like 42:1a2b-3c4d-5e6f-7081"
-                ));
-            }
-            Some((_, wanted)) => wanted,
-            None => None,
-        };
+        let wanted = inputs::parse_tail(at_least)?;
         let mut journals: BTreeMap<(String, String), Journal> = BTreeMap::new();
         let mut roots: BTreeMap<(u64, Hash), u64> = BTreeMap::new();
         let head = each_entry(log, &policy, checks, |place, entry, sealed| {
