@@ -262,7 +262,7 @@ pub fn write_evidence(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
     for number in 0..1000 {
         let path = match number {
             0 => path.to_path_buf(),
-            number => crate::inputs::with_suffix(path, &number.to_string()),
+            number => with_suffix(path, &number.to_string()),
         };
         if read(&path, bytes.len() as u64).is_ok_and(|there| there == bytes) {
             return Ok(path);
@@ -348,6 +348,14 @@ pub fn folder_of(path: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.into(),
         _ => PathBuf::from("."),
     }
+}
+
+/// `FILE` with something behind its name: `FILE.proof`.
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
 }
 
 /// Reads a regular file of at most `limit` bytes.

@@ -87,11 +87,3 @@ pub fn refuse_twice<'a>(outputs: impl IntoIterator<Item = &'a PathBuf>) -> Resul
     }
     Ok(())
 }
-
-/// `FILE` with something behind its name: `FILE.proof`.
-pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(suffix);
-    name.into()
-}

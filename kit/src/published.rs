@@ -37,8 +37,8 @@ pub struct Tree<'a> {
     tiles: HashMap<Tile, Rows>,
 }
 
-/// Tiles kept in memory before all are forgotten: 16 KiB each, 32 MiB.
-const CACHE: usize = 2048;
+/// Tiles kept in memory before all are forgotten: 16 KiB each, 4 MiB.
+const CACHE: usize = 256;
 
 /// A tile's hashes, and above them the roots of their complete subtrees, row by row: the tile is folded
 /// once, however many proofs lead through it.

@@ -52,7 +52,7 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
     let refused = sign::run(&home, &options);
     let Err(Failure::No(why)) = refused else { panic!("{refused:?}") };
     assert!(why.to_string().contains("1 signatures did not verify"), "{why}");
-    let released = |path: &std::path::Path| coldlog_kit::inputs::with_suffix(path, "sig").exists();
+    let released = |path: &std::path::Path| coldlog_kit::files::with_suffix(path, "sig").exists();
     assert!(released(&good) && !released(&bad));
     let verified = |sequence| {
         let row = Journal::open_to_read(&home).unwrap().row(sequence).unwrap().unwrap();

@@ -41,7 +41,8 @@ fn peaks(count: u32) -> Vec<(&'static str, u64)> {
     for n in 0..count {
         std::fs::write(folder.join(format!("{n}.txt")), n.to_be_bytes()).unwrap();
     }
-    let line = "signer sign many --recursive --operator Ada --output-dir out --passphrase-file passphrase";
+    let line =
+        "signer sign many --recursive --operator Ada --output-dir out --passphrase-file passphrase";
     story.run("signer", line).unwrap();
     let export = peak(&story.at("signer"), "signer export -o many.batch.cbor");
     story.carry("signer", "many.batch.cbor", "log").unwrap();
@@ -66,9 +67,14 @@ fn peaks(count: u32) -> Vec<(&'static str, u64)> {
 
 #[test]
 fn a_batch_of_ten_times_the_records_takes_no_more_memory() {
-    let (small, large) = (peaks(800), peaks(8000));
+    // Caches of a fixed size fill up with the first few thousand: SQLite's, tiles, chunks on their way.
+    const CACHES: u64 = 3 << 10;
+    let (small, large) = (peaks(600), peaks(6000));
     for ((what, small), (_, large)) in small.into_iter().zip(large) {
         assert!(small > 0 && large > 0, "{what} was not seen");
-        assert!(large * 10 <= small * 12, "{what}: {small} KiB, and {large} for ten times as much");
+        assert!(
+            large * 10 <= small * 12 + CACHES * 10,
+            "{what}: {small} KiB, and {large} for ten times as much"
+        );
     }
 }

@@ -3,8 +3,8 @@
 use crate::journal::{self, Journal, ReceiptStore, Row};
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
+use coldlog_kit::files::with_suffix;
 use coldlog_kit::files::{self, Existing, Mode};
-use coldlog_kit::inputs::with_suffix;
 use coldlog_kit::progress::Progress;
 use coldlog_kit::sequence::Reader;
 use coldlog_kit::terminal::say;

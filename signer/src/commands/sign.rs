@@ -264,7 +264,7 @@ fn tasks(options: &Options, scheme: Scheme) -> Result<Vec<Task>> {
             }
             None => path.clone(),
         };
-        let output = std::path::absolute(inputs::with_suffix(&target, scheme.extension()))?;
+        let output = std::path::absolute(files::with_suffix(&target, scheme.extension()))?;
         let name = name.unwrap_or_else(|| file_name.into());
         Ok(Task { path: Some(path), output: Some(output), name, version, purpose })
     };

@@ -65,7 +65,7 @@ pub fn run(options: &Options) -> Outcome {
     let progress = Progress::new("checking", Some(total as u64));
     for (document, unchecked) in all {
         let document = document.as_path();
-        let proof = options.proof.clone().unwrap_or_else(|| inputs::with_suffix(document, "proof"));
+        let proof = options.proof.clone().unwrap_or_else(|| files::with_suffix(document, "proof"));
         let outcome = match unchecked {
             Some(why) => no(why),
             None => one(document, &proof, &policy, options, signer.as_ref()),
