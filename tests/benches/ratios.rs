@@ -187,13 +187,17 @@ fn whole_check() {
         let proof = Proof::decode(&proof).unwrap();
         black_box(check(&digest, &proof, &policy, None, None).unwrap());
     });
+    // Where this machine stands today: what the system's own tool takes for one of the two hashes.
+    let sum = median(200, || process(&folder, Path::new("sha512sum"), &["big"]));
+    let (whole, start) = (ms(all) - ms(nothing), ms(start) - ms(nothing));
     println!(
-        "verifier check of 1 MiB, whole process: {:.2} ms above /bin/true (promised: at most 4): start {:.2}, read {:.2}, hash {:.2}, verify {:.2}",
-        ms(all) - ms(nothing),
-        ms(start) - ms(nothing),
+        "verifier check of 1 MiB, whole process: {whole:.2} ms above /bin/true (promised: at most 4), {:.2} of sha512sum's {:.2}: start {start:.2}, read {:.2}, hash {:.2} beside verify {:.2}, print and first touches of memory {:.2}",
+        whole / (ms(sum) - ms(nothing)),
+        ms(sum) - ms(nothing),
         ms(read),
         ms(hash),
-        ms(verify)
+        ms(verify),
+        whole - start - ms(read) - ms(hash).max(ms(verify))
     );
 }
 
