@@ -142,9 +142,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         secret: Source,
     },
-    /// Recomputes every entry, sealed record, tile and the root.
-    #[command(after_help = "Example:\n  log fsck")]
+    /// Makes the index anew from the entries; the old one is set aside.
+    #[command(after_help = "Example:\n  log reindex")]
+    Reindex,
+    /// Recomputes every entry, tile, head and the index; names each damage, its place and its repair.
+    #[command(after_help = "Examples:\n  log fsck\n  log fsck --repair")]
     Fsck {
+        /// Make anew what the entries give: tiles and the index. What was there is set aside.
+        #[arg(long)]
+        repair: bool,
         /// One JSON object.
         #[arg(long)]
         json: bool,

@@ -9,7 +9,7 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::{self, WIDTH, entries_path};
 use coldlog_spec::verify::append::Progress;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::Path;
 
 /// The index, in step with a head.
@@ -94,6 +94,30 @@ impl Index {
     /// Remembers the newest cosigned size.
     pub fn set_cosigned_size(&self, size: u64) -> Result<()> {
         self.set_meta("cosigned", size)
+    }
+
+    /// Opens the index without writing to it.
+    pub fn open_to_read(path: &Path) -> Result<Index> {
+        let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        Ok(Index { db })
+    }
+
+    /// How many entries it knows.
+    pub fn size(&self) -> Result<u64> {
+        self.meta("size")
+    }
+
+    /// Where a record is, and its leaf hash.
+    pub fn find(&self, claims: &Claims, sequence: u64) -> Result<Option<(u64, Hash)>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT place, leaf FROM entries WHERE journal = ?1 AND sequence = ?2",
+        )?;
+        let journal = journal_id(claims);
+        let found: Option<(u64, Vec<u8>)> = query
+            .query_row(params![&journal.0[..], sequence], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        Ok(found.and_then(|(place, leaf)| Some((place, Hash::from_slice(&leaf)?))))
     }
 
     /// Starts a transaction that [`Index::commit`] ends, after the head has moved.

@@ -1,6 +1,7 @@
 //! The log: store, index, sequencer, receipts, checks.
 
 pub mod commands;
+pub mod fsck;
 pub mod index;
 pub mod pipeline;
 pub mod place;

@@ -31,7 +31,8 @@ fn main() -> ExitCode {
         Command::Prove { index, consistency, output, force, secret } => {
             receipts::prove(&home, &receipts::Prove { index, consistency, output, force, secret })
         }
-        Command::Fsck { json } => fsck::run(&home, json),
+        Command::Reindex => fsck::reindex(&home),
+        Command::Fsck { repair, json } => fsck::run(&home, repair, json),
     };
     coldlog_kit::exit::finish("log", outcome)
 }

@@ -248,6 +248,33 @@ pub fn verify_subtree_consistency(
     Ok(())
 }
 
+/// The complete subtrees of the leaves so far, largest first: the root of any number of leaves, in
+/// memory logarithmic in it.
+#[derive(Debug, Clone, Default)]
+pub struct Frontier(Vec<(u8, Hash)>);
+
+impl Frontier {
+    /// One leaf more.
+    pub fn push(&mut self, leaf: Hash) {
+        let (mut level, mut hash) = (0, leaf);
+        while let Some((top, left)) = self.0.last().copied()
+            && top == level
+        {
+            hash = node_hash(&left, &hash);
+            level += 1;
+            self.0.pop();
+        }
+        self.0.push((level, hash));
+    }
+
+    /// The root of the leaves so far.
+    pub fn root(&self) -> Hash {
+        let mut parts = self.0.iter().rev().map(|(_, hash)| *hash);
+        let Some(last) = parts.next() else { return empty_root() };
+        parts.fold(last, |right, left| node_hash(&left, &right))
+    }
+}
+
 /// A complete subtree: the node `index` of the row `level`, over the leaves
 /// `[index << level, (index + 1) << level)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

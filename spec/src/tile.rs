@@ -63,6 +63,30 @@ pub fn head_path(size: u64) -> String {
     format!("heads/{}", number(size, WIDTH))
 }
 
+/// Reads the path of a tile, or of a bundle of entries or sealed records (row 0 then): row, position and
+/// width. `None` for any other path.
+pub fn parse_path(path: &str) -> Option<(u8, u64, u64)> {
+    let (level, rest) = match path.strip_prefix("sealed/") {
+        Some(rest) => (None, rest),
+        None => match path.strip_prefix("tile/")?.split_once('/')? {
+            ("entries", rest) => (None, rest),
+            (level, rest) => (Some(level.parse::<u8>().ok()?), rest),
+        },
+    };
+    let (position, width) = match rest.split_once(".p/") {
+        Some((position, width)) => (position, width.parse().ok()?),
+        None => (rest, WIDTH),
+    };
+    let digits: String = position.split('/').map(|part| part.trim_start_matches('x')).collect();
+    let index: u64 = digits.parse().ok()?;
+    let again = match level {
+        Some(level) => Tile { level, index, width }.path(),
+        None if path.starts_with("sealed/") => sealed_path(index, width),
+        None => entries_path(index, width),
+    };
+    (again == path && (1..=WIDTH).contains(&width)).then_some((level.unwrap_or(0), index, width))
+}
+
 // 1234067 is x001/x234/067; a partial one ends in .p/W.
 fn number(index: u64, width: u64) -> String {
     let mut text = format!("{:03}", index % 1000);

@@ -134,7 +134,7 @@ pub fn signers(home: &Path, as_json: bool) -> Outcome {
     })
 }
 
-fn bail_absent(home: &Path) -> anyhow::Result<()> {
+pub(super) fn bail_absent(home: &Path) -> anyhow::Result<()> {
     bail!("{} holds no log; make one with `log init`", home.display())
 }
 

@@ -12,6 +12,7 @@ use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::batch::Tail;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::merkle::Frontier;
 use coldlog_spec::policy::{CosignedCheckpoint, Policy};
 use coldlog_spec::record::{Disclosure, Operation};
 use coldlog_spec::statement::{Payload, Statement};
@@ -58,30 +59,6 @@ fn each_entry(
     }
     checks.pass();
     Ok(head)
-}
-
-// The complete subtrees of the entries so far, largest first: memory logarithmic in the size.
-#[derive(Default)]
-struct Frontier(Vec<(u8, Hash)>);
-
-impl Frontier {
-    fn push(&mut self, leaf: Hash) {
-        let (mut level, mut hash) = (0, leaf);
-        while let Some((top, left)) = self.0.last().copied()
-            && top == level
-        {
-            hash = coldlog_spec::merkle::node_hash(&left, &hash);
-            level += 1;
-            self.0.pop();
-        }
-        self.0.push((level, hash));
-    }
-
-    fn root(&self) -> Hash {
-        let mut parts = self.0.iter().rev().map(|(_, hash)| *hash);
-        let Some(last) = parts.next() else { return coldlog_spec::merkle::empty_root() };
-        parts.fold(last, |right, left| coldlog_spec::merkle::node_hash(&left, &right))
-    }
 }
 
 /// `verifier identity`

@@ -1,0 +1,486 @@
+//! What is wrong with a log's folder: everything recomputed from the entries, on all cores. Reads only.
+
+use crate::index::{Index, journal_id};
+use crate::pipeline;
+use crate::place::public;
+use anyhow::{Context, Result};
+use coldlog_kit::exit::Outcome;
+use coldlog_kit::files;
+use coldlog_kit::published::{Folder, Source, Tree};
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::ed25519::Verifier;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::merkle::{Frontier, leaf_hash};
+use coldlog_spec::note::{MAX_NOTE, VerifierKey};
+use coldlog_spec::statement::{Payload, Statement};
+use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
+use coldlog_spec::verify::append::{
+    Admission, Progress, Refusal, follows, verify_genesis, verify_records,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// After so many findings the rest is not worth a line.
+pub const MOST_FINDINGS: usize = 1000;
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file, or the entry.
+    pub place: String,
+    /// What is wrong with it.
+    pub what: String,
+    /// What to do.
+    pub repair: &'static str,
+    /// Nothing that anybody reads depends on it: what a crash may leave.
+    pub harmless: bool,
+}
+
+impl Finding {
+    fn new(place: impl Into<String>, what: impl Into<String>, repair: &'static str) -> Finding {
+        Finding { place: place.into(), what: what.into(), repair, harmless: false }
+    }
+}
+
+/// What only a copy has.
+pub const FROM_A_COPY: &str = "copy it from a mirror or a backup: nothing else has it";
+/// What the entries give.
+pub const DERIVABLE: &str = "`log fsck --repair` makes it anew from the entries";
+const DERIVABLE_INDEX: &str = "`log fsck --repair` sets it aside and makes it anew, as does any command that finds it damaged";
+const INVESTIGATE: &str = "keep everything as it is, and compare with a mirror (`verifier cross-check`, `verifier completeness`)";
+
+/// What a check found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// In the order of the log.
+    pub findings: Vec<Finding>,
+    /// Entries whose bytes were read.
+    pub entries: u64,
+    /// The tiles that the entries give, where the store has others or none.
+    pub tiles: Vec<(Tile, Vec<Hash>)>,
+    /// Whether the entries themselves are those that the head stands for.
+    pub entries_are_sound: bool,
+}
+
+impl Report {
+    fn add(&mut self, place: impl Into<String>, what: impl Into<String>, repair: &'static str) {
+        self.push(Finding::new(place, what, repair));
+    }
+
+    fn push(&mut self, finding: Finding) {
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// A journal's genesis with the verifier of its key.
+struct Known {
+    admission: Admission,
+    verifier: Verifier,
+}
+
+/// One bundle, as far as it needs no order.
+struct Bundle {
+    first: u64,
+    /// `None` where the entries cannot be read.
+    leaves: Option<Vec<Hash>>,
+    statements: Vec<Result<Statement, String>>,
+    findings: Vec<Finding>,
+}
+
+/// Checks a log's folder under its head, which the caller has verified.
+pub fn check(
+    home: &Path,
+    head: &SignedCheckpoint,
+    keys: &[&VerifierKey],
+    done: impl Fn(u64),
+) -> Outcome<Report> {
+    let source = Folder(public(home));
+    let size = head.checkpoint.size;
+    let mut report = Report::default();
+    let known = known_journals(home, &source, size, &mut report)?;
+    let mut order = Order { origin: &head.checkpoint.origin, journals: HashMap::new() };
+    let mut named: BTreeMap<u64, (Hash, u64)> = BTreeMap::new();
+    let mut rows = Rows::new(Tree::new(&source, size));
+    let mut index = IndexCheck::open(&home.join("index.sqlite"), size);
+    let (mut frontier, mut readable) = (Frontier::default(), true);
+    let mut bundles = 0..size.div_ceil(WIDTH);
+    pipeline::ordered(
+        || Ok(bundles.next()),
+        |bundle| read_bundle(&source, size, bundle, &known),
+        |bundle| {
+            let width = tile::width_at(0, bundle.first / WIDTH, size);
+            done(width);
+            bundle.findings.into_iter().for_each(|finding| report.push(finding));
+            for (at, statement) in bundle.statements.into_iter().enumerate() {
+                let place = bundle.first + at as u64;
+                let judged = statement.and_then(|statement| {
+                    index.look(&statement, place);
+                    order.follows(&statement, &known, |size, root| {
+                        named.entry(size).or_insert((root, place));
+                    })
+                });
+                if let Err(why) = judged {
+                    report.add(format!("entry {place}"), why, INVESTIGATE);
+                }
+            }
+            match bundle.leaves {
+                Some(leaves) => {
+                    report.entries += leaves.len() as u64;
+                    leaves.into_iter().for_each(|leaf| {
+                        frontier.push(leaf);
+                        rows.push(leaf, &mut report);
+                    });
+                }
+                // Without them no tile above can be made anew.
+                None => readable = false,
+            }
+            Ok(())
+        },
+    )?;
+    let root = frontier.root();
+    report.entries_are_sound = readable && root == head.checkpoint.root;
+    if readable && root != head.checkpoint.root {
+        let what =
+            format!("the entries have the root {root}, the head says {}", head.checkpoint.root);
+        report.add("checkpoint", what, INVESTIGATE);
+    }
+    if readable {
+        rows.finish(&mut report);
+    }
+    check_heads(&source, head, keys, named, &mut report)?;
+    check_strays(home, size, &mut report)?;
+    if let Some(why) = index.wrong {
+        report.add("index.sqlite", why, DERIVABLE_INDEX);
+    }
+    Ok(report)
+}
+
+// The journals that were allowed, and those whose genesis is in the log: entry 0 of each.
+fn known_journals(
+    home: &Path,
+    source: &Folder,
+    size: u64,
+    report: &mut Report,
+) -> Result<HashMap<Hash, Known>> {
+    let mut known = HashMap::new();
+    let folder = home.join("allowed");
+    if !files::is_there(&folder)? {
+        return Ok(known);
+    }
+    for entry in std::fs::read_dir(&folder).context("reading the folder of allowed signers")? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "cbor") {
+            continue;
+        }
+        match files::read(&path, 1 << 16).and_then(|bytes| Ok(verify_genesis(&bytes)?)) {
+            Ok(admission) => {
+                let id = journal_id(admission.genesis.claims());
+                let verifier = Verifier::new(&admission.key, size as usize);
+                known.insert(id, Known { admission, verifier });
+            }
+            Err(why) => {
+                let place = format!("allowed/{}", path.file_name().unwrap_or_default().display());
+                let repair = "allow the signer anew, with `log allow` and its genesis";
+                report.add(place, format!("{why:#}"), repair);
+            }
+        }
+    }
+    // A signer that may no longer write is in the log all the same.
+    let tree = Tree::new(source, size);
+    for bundle in 0..size.div_ceil(WIDTH) {
+        let Ok(bytes) = tree.bundle(bundle, entries_path) else { continue };
+        let width = tile::width_at(0, bundle, size);
+        for entry in tile::decode_bundle(&bytes, width).unwrap_or_default() {
+            // Cheap: a genesis names its content type in its first bytes.
+            if !entry.windows(9).take(96).any(|window| window == b"key-event") {
+                continue;
+            }
+            if let Ok(admission) = verify_genesis(entry) {
+                let id = journal_id(admission.genesis.claims());
+                let verifier = Verifier::new(&admission.key, size as usize);
+                known.entry(id).or_insert(Known { admission, verifier });
+            }
+        }
+    }
+    Ok(known)
+}
+
+fn read_bundle(source: &Folder, size: u64, bundle: u64, known: &HashMap<Hash, Known>) -> Bundle {
+    let tree = Tree::new(source, size);
+    let width = tile::width_at(0, bundle, size);
+    let first = bundle * WIDTH;
+    let mut found = Bundle { first, leaves: None, statements: Vec::new(), findings: Vec::new() };
+    let mut read = |path: fn(u64, u64) -> String| match tree.bundle(bundle, path) {
+        Ok(bytes) => Some(bytes),
+        Err(why) => {
+            let place = path(bundle, width);
+            found.findings.push(Finding::new(place, format!("{why:#}"), FROM_A_COPY));
+            None
+        }
+    };
+    let (entries, sealed) = (read(entries_path), read(sealed_path));
+    let Some(entries) = entries else { return found };
+    // `Tree::bundle` has counted them.
+    let entries = tile::decode_bundle(&entries, width).unwrap_or_default();
+    found.leaves = Some(entries.iter().map(|entry| leaf_hash(entry)).collect());
+    let sealed = sealed.unwrap_or_default();
+    let sealed = tile::decode_bundle(&sealed, width).unwrap_or_default();
+    for (at, entry) in entries.into_iter().enumerate() {
+        let statement = match (Statement::decode(entry), sealed.get(at)) {
+            (Err(why), _) => Err(why.to_string()),
+            // Its bundle is missing: said once, above.
+            (Ok(statement), None) => Ok(statement),
+            (Ok(statement), Some(sealed)) => match known.get(&journal_id(statement.claims())) {
+                None => Err("its journal has no genesis in this log, and is not allowed".into()),
+                Some(Known { admission, verifier }) => {
+                    let judged = verify_records(&[(entry, *sealed)], admission, verifier);
+                    let judged = judged.into_iter().next();
+                    judged.map_or(Ok(statement), |judged| judged.map_err(|why| why.to_string()))
+                }
+            },
+        };
+        found.statements.push(statement);
+    }
+    found
+}
+
+// The index, as far as it says it reaches: one that is behind is brought up by the next command.
+struct IndexCheck {
+    index: Option<Index>,
+    size: u64,
+    wrong: Option<String>,
+}
+
+impl IndexCheck {
+    fn open(path: &Path, size: u64) -> IndexCheck {
+        // One that an interrupted command left half written is undone by the next command.
+        let half_written = path.with_extension("sqlite-journal").exists();
+        let opened = match path.exists() && !half_written {
+            true => Index::open_to_read(path).and_then(|index| Ok((index.size()?, index))),
+            false => return IndexCheck { index: None, size: 0, wrong: None },
+        };
+        match opened {
+            Ok((reached, _)) if reached > size => {
+                let wrong = format!("it knows {reached} entries, the head {size}");
+                IndexCheck { index: None, size: 0, wrong: Some(wrong) }
+            }
+            Ok((reached, index)) => IndexCheck { index: Some(index), size: reached, wrong: None },
+            Err(why) => {
+                IndexCheck { index: None, size: 0, wrong: Some(format!("it is damaged: {why:#}")) }
+            }
+        }
+    }
+
+    fn look(&mut self, statement: &Statement, place: u64) {
+        let Some(index) = self.index.as_ref().filter(|_| place < self.size) else { return };
+        let found = index.find(statement.claims(), statement.position.sequence);
+        let expected = Some((place, statement.leaf()));
+        self.wrong = match found {
+            Ok(found) if found == expected => return,
+            Ok(_) => Some(format!("it does not know entry {place}, or knows it elsewhere")),
+            Err(why) => Some(format!("it is damaged: {why:#}")),
+        };
+        self.index = None;
+    }
+}
+
+// What needs the order of the entries.
+struct Order<'a> {
+    origin: &'a str,
+    journals: HashMap<Hash, Progress>,
+}
+
+impl Order<'_> {
+    fn follows(
+        &mut self,
+        statement: &Statement,
+        known: &HashMap<Hash, Known>,
+        mut names: impl FnMut(u64, Hash),
+    ) -> Result<(), String> {
+        let id = journal_id(statement.claims());
+        let Some(Known { admission, .. }) = known.get(&id) else { return Ok(()) };
+        let progress = self.journals.entry(id).or_default();
+        let next = follows(statement, admission, progress, |head| {
+            names(head.size, head.root);
+            head.origin == self.origin
+        });
+        // After a gap or a break the journal goes on from here: one damage is one finding.
+        let after =
+            Progress { next: statement.position.sequence + 1, head: Some(statement.leaf()) };
+        *progress = after;
+        match next {
+            Ok(_) => Ok(()),
+            Err(Refusal::OtherGenesis { .. })
+                if matches!(statement.payload, Payload::KeyEvent(_)) =>
+            {
+                Err("the journal's genesis is another than the allowed one".into())
+            }
+            Err(why) => Err(why.to_string()),
+        }
+    }
+}
+
+// The tiles that the entries give, each compared with the stored one as soon as it is complete.
+struct Rows<'a> {
+    tree: Tree<'a>,
+    rows: Vec<Vec<Hash>>,
+    done: Vec<u64>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(tree: Tree<'a>) -> Rows<'a> {
+        let levels = usize::from(tile::HEIGHT);
+        Rows { tree, rows: vec![Vec::new(); levels], done: vec![0; levels] }
+    }
+
+    fn push(&mut self, leaf: Hash, report: &mut Report) {
+        let mut hash = leaf;
+        for level in 0..self.rows.len() {
+            self.rows[level].push(hash);
+            if (self.rows[level].len() as u64) < WIDTH {
+                return;
+            }
+            let full = std::mem::take(&mut self.rows[level]);
+            let root = tile::fold(&full);
+            self.compare(level, full, report);
+            self.done[level] += 1;
+            let Some(root) = root else { return };
+            hash = root;
+        }
+    }
+
+    fn finish(mut self, report: &mut Report) {
+        for level in 0..self.rows.len() {
+            let row = std::mem::take(&mut self.rows[level]);
+            if !row.is_empty() {
+                self.compare(level, row, report);
+            }
+        }
+    }
+
+    fn compare(&mut self, level: usize, hashes: Vec<Hash>, report: &mut Report) {
+        let tile = Tile { level: level as u8, index: self.done[level], width: hashes.len() as u64 };
+        let what = match self.tree.tile(tile) {
+            Ok(found) if found == hashes => return,
+            Ok(_) => "it holds other hashes than its entries give".into(),
+            Err(why) => format!("{why:#}"),
+        };
+        report.add(tile.path(), what, DERIVABLE);
+        if report.tiles.len() < MOST_FINDINGS {
+            report.tiles.push((tile, hashes));
+        }
+    }
+}
+
+// Every head that is there is the log's, and of this history; every head that a record names is there.
+fn check_heads(
+    source: &Folder,
+    newest: &SignedCheckpoint,
+    keys: &[&VerifierKey],
+    named: BTreeMap<u64, (Hash, u64)>,
+    report: &mut Report,
+) -> Result<()> {
+    let size = newest.checkpoint.size;
+    let mut tree = Tree::new(source, size);
+    for (&known, &(root, place)) in &named {
+        if source.get(&tile::head_path(known), MAX_NOTE)?.is_none() {
+            let what = format!("it is missing: entry {place} names the head of size {known}");
+            report.add(tile::head_path(known), what, FROM_A_COPY);
+        }
+        match tree.root_at(known) {
+            Ok(found) if found == root => {}
+            Ok(found) => {
+                let what =
+                    format!("it names the root {root} for size {known}, the tree has {found}");
+                report.add(format!("entry {place}"), what, INVESTIGATE);
+            }
+            // A tile is missing: said already.
+            Err(_) => {}
+        }
+    }
+    for path in files_below(&source.0.join("heads"))? {
+        let place = format!("heads/{path}");
+        if let Some(note) = leftover(&place) {
+            report.push(note);
+            continue;
+        }
+        let bytes = files::read(&source.0.join(&place), MAX_NOTE as u64)?;
+        let what = match SignedCheckpoint::decode(&bytes) {
+            Err(why) => why.to_string(),
+            Ok(head) => match head.verified_by(keys) {
+                Err(why) => why.to_string(),
+                Ok(by) if by.is_empty() => "it is not signed by the log's own keys: forged".into(),
+                Ok(_) if tile::head_path(head.checkpoint.size) != place => {
+                    format!("it holds the head of size {}", head.checkpoint.size)
+                }
+                Ok(_) if head.checkpoint.size > size => {
+                    "it is newer than the checkpoint: the checkpoint went back".into()
+                }
+                Ok(_) => match tree.root_at(head.checkpoint.size) {
+                    Ok(root) if root != head.checkpoint.root => {
+                        format!("its root is {}, the tree has {root}", head.checkpoint.root)
+                    }
+                    _ => continue,
+                },
+            },
+        };
+        report.add(place, what, INVESTIGATE);
+    }
+    Ok(())
+}
+
+fn harmless(place: String, what: &str) -> Finding {
+    let repair = "nothing reads it: leave it, or remove it";
+    Finding { harmless: true, ..Finding::new(place, what, repair) }
+}
+
+// What a command that was killed had begun to write.
+fn leftover(place: &str) -> Option<Finding> {
+    let left = place.contains("/.coldlog-");
+    left.then(|| harmless(place.into(), "an interrupted command left it"))
+}
+
+// Files that no reader asks for: what a crash left, or what somebody put there.
+fn check_strays(home: &Path, size: u64, report: &mut Report) -> Result<()> {
+    for folder in ["tile", "sealed"] {
+        for path in files_below(&public(home).join(folder))? {
+            let place = format!("{folder}/{path}");
+            if let Some(note) = leftover(&place) {
+                report.push(note);
+                continue;
+            }
+            let what = match tile::parse_path(&place) {
+                None => "it is no file of a log",
+                Some((level, index, width)) if width > tile::width_at(level, index, size) => {
+                    "it lies beyond the head: a crash left it, and the next append replaces it"
+                }
+                Some(_) => continue,
+            };
+            report.push(harmless(place, what));
+        }
+    }
+    Ok(())
+}
+
+// The files below a folder, relative to it, sorted.
+fn files_below(folder: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    if !files::is_there(folder)? {
+        return Ok(found);
+    }
+    let mut folders = vec![String::new()];
+    while let Some(below) = folders.pop() {
+        let entries = std::fs::read_dir(folder.join(&below))
+            .with_context(|| format!("reading {}", folder.join(&below).display()))?;
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
+            if entry.file_type()?.is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
