@@ -3,6 +3,7 @@
 
 use coldlog_kit::exit::Outcome;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
@@ -21,14 +22,16 @@ pub fn ordered<J: Send, R: Send>(
     let waiting = Mutex::new(waiting);
     let (waiting, work) = (&waiting, &work);
     std::thread::scope(|scope| {
-        let (results, done) = channel::<(u64, R)>();
+        let (results, done) = channel::<(u64, std::thread::Result<R>)>();
         // Both channels are closed when `conduct` is over, by an error as well: the workers end then.
         let workers: Vec<_> = (0..cores)
             .map(|_| {
-                let results: Sender<(u64, R)> = results.clone();
+                let results = results.clone();
                 scope.spawn(move || {
                     while let Some((place, job)) = take(waiting) {
-                        if results.send((place, work(job))).is_err() {
+                        // A panic in here is a bug; it goes on in the caller, which would wait forever.
+                        let result = catch_unwind(AssertUnwindSafe(|| work(job)));
+                        if results.send((place, result)).is_err() {
                             break;
                         }
                     }
@@ -39,8 +42,7 @@ pub fn ordered<J: Send, R: Send>(
         let outcome = conduct(cores, &mut next, jobs, &done, &mut each);
         drop(done);
         for worker in workers {
-            // A panic in a worker is a bug, and goes on here.
-            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            worker.join().unwrap_or_else(|panic| resume_unwind(panic));
         }
         outcome
     })
@@ -54,16 +56,16 @@ fn conduct<J, R>(
     cores: usize,
     next: &mut impl FnMut() -> Outcome<Option<J>>,
     jobs: Sender<(u64, J)>,
-    done: &Receiver<(u64, R)>,
+    done: &Receiver<(u64, std::thread::Result<R>)>,
     each: &mut impl FnMut(R) -> Outcome,
 ) -> Outcome {
     let mut jobs = Some(jobs);
     let (mut given, mut taken) = (0u64, 0u64);
-    let mut early = BTreeMap::new();
+    let mut early: BTreeMap<u64, std::thread::Result<R>> = BTreeMap::new();
     loop {
         while let Some(sender) = jobs.as_ref().filter(|_| given - taken < (cores * AHEAD) as u64) {
             let sent = next()?.is_some_and(|job| sender.send((given, job)).is_ok());
-            // There are no more, or the workers are gone, by a panic.
+            // There are no more jobs, or no more workers.
             match sent {
                 true => given += 1,
                 false => jobs = None,
@@ -74,7 +76,7 @@ fn conduct<J, R>(
         }
         while let Some(result) = early.remove(&taken) {
             taken += 1;
-            each(result)?;
+            each(result.unwrap_or_else(|panic| resume_unwind(panic)))?;
         }
         if taken < given {
             match done.recv() {
@@ -120,6 +122,10 @@ mod tests {
             job => Ok(job),
         };
         assert!(ordered(next, |job| job, |_| Ok(())).is_err());
+        let mut jobs = 0..u64::MAX;
+        let panics =
+            || ordered(|| Ok(jobs.next()), |job| assert!(job != 70, "a bug"), |()| Ok(())).is_ok();
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
         assert!(ordered(|| Ok(None::<u64>), |job| job, |_| no("never")).is_ok());
     }
 }

@@ -7,7 +7,7 @@ use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::published::{Folder, Source};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -31,7 +31,8 @@ const MANY: usize = 64;
 pub struct FolderStore {
     root: PathBuf,
     read: Folder,
-    staged: Mutex<Vec<(PathBuf, Hash)>>,
+    /// What must be read back, by its path: what a refused batch left may be replaced by the next.
+    staged: Mutex<BTreeMap<PathBuf, Hash>>,
 }
 
 impl FolderStore {
@@ -40,7 +41,7 @@ impl FolderStore {
         FolderStore { read: Folder(root.clone()), root, staged: Mutex::default() }
     }
 
-    fn staged(&self) -> std::sync::MutexGuard<'_, Vec<(PathBuf, Hash)>> {
+    fn staged(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Hash>> {
         self.staged.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -65,12 +66,13 @@ impl Store for FolderStore {
             files::create_folder(&files::folder_of(&path))?;
             files::place(&path, bytes)?;
         }
-        self.staged().push((path, Hash::of(bytes)));
+        self.staged().insert(path, Hash::of(bytes));
         Ok(())
     }
 
     fn settle(&self) -> Result<()> {
         let staged = std::mem::take(&mut *self.staged());
+        let staged: Vec<(PathBuf, Hash)> = staged.into_iter().collect();
         if staged.len() >= MANY {
             files::sync_file_system(&self.root)?;
         } else {

@@ -20,7 +20,7 @@ use coldlog_spec::record::{Disclosure, Document, Operation, Record, Scheme, Sign
 use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
 use coldlog_spec::verify::document::check;
 use coldlog_tests::story::Story;
-use coldlog_tests::{programs, run};
+use coldlog_tests::{measured, programs, run};
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -269,30 +269,11 @@ fn make_batch(folder: &Path, name: &str, count: u64) -> (Vec<Vec<u8>>, SecretKey
 
 // Runs an append, with or without receipts, and returns its time and the largest memory it had, in KiB.
 fn append(folder: &Path, name: &str, receipts: bool) -> (Duration, u64) {
-    let mut line = format!("append {name}.batch.cbor");
+    let mut line = format!("log append {name}.batch.cbor");
     if receipts {
         line.push_str(&format!(" -o {name}.receipts.cbor"));
     }
-    let start = Instant::now();
-    let mut child = Command::new(programs().unwrap().join("log"))
-        .current_dir(folder)
-        .args(line.split(' '))
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut peak = 0;
-    loop {
-        if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", child.id())) {
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
-            peak = peak.max(kib.unwrap_or(0));
-        }
-        if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success());
-            return (start.elapsed(), peak);
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    measured(folder, &line).unwrap()
 }
 
 // A bare loop over signed messages on all cores, each core its share.

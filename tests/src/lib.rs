@@ -5,6 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Builds the four binaries, once a process, and returns their folder.
 pub fn programs() -> Result<&'static Path> {
@@ -98,6 +99,31 @@ pub fn run(folder: &Path, line: &str) -> Result<Ran> {
     }
     let output = command.output().with_context(|| format!("cannot run {line}"))?;
     Ok(ran(&output))
+}
+
+/// Runs a command that must succeed, and returns its time and the most memory that it had, in KiB.
+pub fn measured(folder: &Path, line: &str) -> Result<(Duration, u64)> {
+    let mut words = words(line).into_iter();
+    let program = programs()?.join(words.next().context("an empty command")?);
+    let mut command = Command::new(program);
+    command.current_dir(folder).args(words).stdin(Stdio::null()).stdout(Stdio::null());
+    let start = Instant::now();
+    let mut child = command.spawn()?;
+    let mut peak = 0;
+    loop {
+        if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", child.id())) {
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+            let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
+            peak = peak.max(kib.unwrap_or(0));
+        }
+        if let Some(status) = child.try_wait()? {
+            if !status.success() {
+                bail!("{line}: {status}");
+            }
+            return Ok((start.elapsed(), peak));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// The result of a finished process.

@@ -194,6 +194,35 @@ fn an_entry_is_proven_by_its_receipt_and_opened_by_its_number() {
 }
 
 #[test]
+fn a_large_batch_that_is_refused_is_not_in_the_way_of_the_next() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    let many = story.at("signer").join("many");
+    std::fs::create_dir(&many).unwrap();
+    for n in 0..300 {
+        std::fs::write(many.join(format!("{n}.txt")), n.to_string()).unwrap();
+    }
+    let line = "signer sign many --recursive --operator Ada --passphrase-file passphrase";
+    story.run("signer", line).unwrap();
+    story.run("signer", "signer export -o good.batch.cbor").unwrap();
+    story.carry("signer", "good.batch.cbor", "log").unwrap();
+    // Refused by its last byte, when a whole tile of it is staged already.
+    let log = story.at("log");
+    let mut bad = std::fs::read(log.join("good.batch.cbor")).unwrap();
+    *bad.last_mut().unwrap() ^= 1;
+    std::fs::write(log.join("bad.batch.cbor"), &bad).unwrap();
+    std::fs::write(log.join("worse.batch.cbor"), bad).unwrap();
+    std::fs::create_dir(log.join("answers")).unwrap();
+    let line = "log append bad.batch.cbor good.batch.cbor worse.batch.cbor -o answers --keep-going";
+    let told = story.expect("log", line, 1).unwrap();
+    assert!(told.out.contains("good.batch.cbor: 300 records appended"), "{}", told.out);
+    assert!(told.err.contains("2 of 3 batches were refused"), "{}", told.err);
+    assert!(log.join("answers/good.receipts.cbor").exists());
+    assert!(!log.join("answers/bad.receipts.cbor").exists());
+    story.run("log", "log fsck").unwrap();
+}
+
+#[test]
 fn each_file_is_named_by_inspect() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = told(stage.path());

@@ -1,34 +1,12 @@
 //! A batch of ten times the records takes no more memory: it is streamed by whoever writes or reads it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use coldlog_tests::programs;
+use coldlog_tests::measured;
 use coldlog_tests::story::Story;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-/// The most memory that a command had, in KiB.
 fn peak(folder: &Path, line: &str) -> u64 {
-    let mut words = line.split(' ');
-    let program = programs().unwrap().join(words.next().unwrap());
-    let mut child = Command::new(program)
-        .current_dir(folder)
-        .args(words)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut peak = 0;
-    loop {
-        if let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", child.id())) {
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let kib = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
-            peak = peak.max(kib.unwrap_or(0));
-        }
-        if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success(), "{line}");
-            return peak;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    measured(folder, line).unwrap().1
 }
 
 /// What each step takes for so many documents.
