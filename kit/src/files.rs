@@ -117,8 +117,10 @@ pub fn write(path: &Path, bytes: &[u8], existing: Existing, mode: Mode) -> Resul
 pub fn write_all(files: &[(&Path, &[u8])], existing: Existing, mode: Mode) -> Result<()> {
     let mut folders = std::collections::BTreeSet::new();
     for (path, bytes) in files {
-        // An interrupted command that is run again finds its own work.
+        // An interrupted command that is run again finds its own work, which may not be durable yet.
         if existing == Existing::Keep && read(path, bytes.len() as u64).is_ok_and(|b| b == *bytes) {
+            sync_file(path)?;
+            folders.insert(folder_of(path));
             continue;
         }
         let mut file = NewFile::create(path, existing, mode)?;

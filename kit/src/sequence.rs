@@ -125,7 +125,11 @@ impl Writer {
         let file = file.with_context(|| format!("writing {}", self.path.display()))?;
         if self.existing != Existing::Replace && crate::files::is_there(&self.path)? {
             return match crate::files::hash_uncached(&self.path) {
-                Ok(there) if there == written => Ok(()),
+                Ok(there) if there == written => {
+                    // What an interrupted command left may not be durable yet.
+                    crate::files::sync_file(&self.path)?;
+                    crate::files::sync_folder(&crate::files::folder_of(&self.path))
+                }
                 _ => Err(crate::files::taken(&self.path, self.existing)),
             };
         }
