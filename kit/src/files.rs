@@ -215,13 +215,7 @@ pub fn open_uncached(path: &Path) -> Result<File> {
 /// Refuses work that the disk of `folder` has no room for, before it starts.
 pub fn need_space(folder: &Path, bytes: u64) -> Result<()> {
     // The nearest folder that is there already tells.
-    let mut there = folder;
-    while !there.exists() {
-        match there.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => there = parent,
-            _ => there = Path::new("."),
-        }
-    }
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
     let stat = rustix::fs::statvfs(there)
         .with_context(|| format!("cannot look at the disk of {}", there.display()))?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);

@@ -1,6 +1,7 @@
 //! Work on all cores with its results in order: one thread reads and one puts together (they are one,
 //! the caller's), the others work between.
 
+use anyhow::Context;
 use coldlog_kit::exit::Outcome;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -9,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Jobs under way for each core: enough that no core waits, few enough that memory stays flat.
 const AHEAD: usize = 2;
+
+const WORKERS_GONE: &str = "the workers ended before their work: this is a bug, please report it";
 
 /// Takes jobs from `next` until it has none, works on them on all cores, and hands the results to
 /// `each` in the order of the jobs. The first error of either ends it.
@@ -64,11 +67,13 @@ fn conduct<J, R>(
     let mut early: BTreeMap<u64, std::thread::Result<R>> = BTreeMap::new();
     loop {
         while let Some(sender) = jobs.as_ref().filter(|_| given - taken < (cores * AHEAD) as u64) {
-            let sent = next()?.is_some_and(|job| sender.send((given, job)).is_ok());
-            // There are no more jobs, or no more workers.
-            match sent {
-                true => given += 1,
-                false => jobs = None,
+            match next()? {
+                None => jobs = None,
+                Some(job) => {
+                    // A job that nobody works on must not pass for one that is done.
+                    sender.send((given, job)).ok().context(WORKERS_GONE)?;
+                    given += 1;
+                }
             }
         }
         if taken == given {
@@ -79,10 +84,8 @@ fn conduct<J, R>(
             each(result.unwrap_or_else(|panic| resume_unwind(panic)))?;
         }
         if taken < given {
-            match done.recv() {
-                Ok((place, result)) => early.insert(place, result),
-                Err(_) => return Ok(()),
-            };
+            let (place, result) = done.recv().ok().context(WORKERS_GONE)?;
+            early.insert(place, result);
         }
     }
 }

@@ -110,6 +110,15 @@ fn a_folder_is_proven_only_when_nothing_in_it_is_left_unchecked() {
         assert!(caught.out.contains(&format!("REFUSED  dist/{stranger}")), "{}", caught.out);
         std::fs::remove_file(folder.join(stranger)).unwrap();
     }
+    // A signature beside a document goes with it: another document's, or none at all, is noticed.
+    let own = std::fs::read(folder.join("d0.txt.sig")).unwrap();
+    for (other, code) in [(std::fs::read(folder.join("d1.txt.sig")).unwrap(), 1), (b"#!".into(), 2)]
+    {
+        std::fs::write(folder.join("d0.txt.sig"), other).unwrap();
+        let caught = story.expect("relying", line, code).unwrap();
+        assert!(caught.out.contains("  dist/d0.txt: "), "{}", caught.out);
+    }
+    std::fs::write(folder.join("d0.txt.sig"), own).unwrap();
     std::os::unix::fs::symlink("/bin/sh", folder.join("run.sh")).unwrap();
     let caught = story.expect("relying", line, 1).unwrap();
     assert!(caught.out.contains("REFUSED  dist/run.sh"), "{}", caught.out);

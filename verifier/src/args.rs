@@ -224,7 +224,8 @@ pub(crate) struct CheckArgs {
     /// The key that must have signed: 64 hex digits, an OpenSSH public key, or its file.
     #[arg(long)]
     signer: Option<String>,
-    /// Take what is in folders.
+    /// Take what is in folders. A signature beside its document, in the recorded format, is checked with
+    /// it; what is neither a document nor beside one is refused.
     #[arg(long)]
     recursive: bool,
     /// More documents, one name a line.

@@ -134,12 +134,15 @@ fn one(
     }
     let proof_bytes = files::read(proof, MAX_PROOF as u64)?;
     let proof = Proof::decode(&proof_bytes).with_context(|| proof.display().to_string())?;
-    let signature = options.signature.as_ref().map(|path| {
+    let scheme = expected_scheme(&proof).map_err(|why| Failure::No(why.into()))?;
+    // In a folder the signature beside a document is no document of its own: it is checked with it.
+    let beside = files::with_suffix(document, scheme.extension());
+    let beside = (options.recursive && files::is_there(&beside)?).then_some(&beside);
+    let signature = options.signature.as_ref().or(beside).map(|path| {
         let bytes = files::read(path, 8192)?;
         SignatureFile::decode(&bytes).with_context(|| path.display().to_string())
     });
     let signature = signature.transpose()?;
-    let scheme = expected_scheme(&proof).map_err(|why| Failure::No(why.into()))?;
     // The proof is checked on one core while the document is read and hashed on another.
     let (logging, digest) = std::thread::scope(|scope| {
         let logging = scope.spawn(|| check_logging(&proof, policy));
