@@ -7,18 +7,20 @@ mod common;
 use coldlog_spec::batch::{SignedTail, Tail};
 use coldlog_spec::cbor::{self, Value};
 use coldlog_spec::cose::{ALG_ED25519, Claims, Headers, Sign1, label};
-use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::ed25519::{SecretKey, Verifier};
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
 use coldlog_spec::tile::MAX_ENTRY;
 use coldlog_spec::verify::append::{
-    Progress, Refusal, follows, repeats, verify_genesis, verify_record, verify_trailer,
+    Progress, Refusal, follows, repeats, verify_genesis, verify_record, verify_records,
+    verify_trailer,
 };
 use coldlog_spec::verify::heads::judge;
 use common::rules::*;
 use common::*;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 variants!(ALL, variant, Refusal:
     Decode Statement Key NotGenesis OtherGenesis OtherJournal Gap Forked Chain Sealed ForeignHead
@@ -38,9 +40,27 @@ fn next() -> Position {
     Position { head: Some(known()), ..after(2, newest().leaf()) }
 }
 
+// What needs no order, for one record; among others, with and without tables, the answer is the same.
+fn verified(statement: &[u8], sealed: &[u8]) -> Result<Statement, Refusal> {
+    static VERIFIERS: LazyLock<[Verifier; 3]> = LazyLock::new(|| {
+        let another = SecretKey::from_seed(&[77; 32]).public();
+        let key = admission().key;
+        // The last is for a key that is not the admission's: it must not be believed.
+        [Verifier::new(&key, 1), Verifier::new(&key, 1000), Verifier::new(&another, 1000)]
+    });
+    let one = verify_record(statement, sealed, &admission());
+    let good = commitment(&next(), 2);
+    for verifier in VERIFIERS.iter() {
+        let records = [(good.bytes(), AGE), (statement, sealed), (good.bytes(), AGE)];
+        let many = verify_records(&records, &admission(), verifier);
+        assert_eq!(many, [Ok(good.clone()), one.clone(), Ok(good.clone())]);
+    }
+    one
+}
+
 // All that the log asks of one record, in its order.
 fn admit(statement: &[u8], sealed: &[u8]) -> Result<(), Refusal> {
-    let statement = verify_record(statement, sealed, &admission())?;
+    let statement = verified(statement, sealed)?;
     let after = follows(&statement, &admission(), &progress(), |head| *head == known())?;
     assert_eq!(after, Progress { next: 3, head: Some(statement.leaf()) });
     Ok(())
@@ -148,7 +168,7 @@ fn order_rows() -> Vec<Row<Refusal>> {
     };
     // At the start of a journal.
     let first = |statement: Statement| {
-        let statement = verify_record(statement.bytes(), AGE, &admission())?;
+        let statement = verified(statement.bytes(), AGE)?;
         follows(&statement, &admission(), &Progress::default(), |_| false).map(|_| ())
     };
     let start = Position { sequence: 0, previous: None, head: None };
