@@ -55,22 +55,8 @@ fn every_signature_is_proven_and_every_attack_is_caught() {
         .unwrap();
     let opened: serde_json::Value = serde_json::from_str(&opened.out).unwrap();
     assert_eq!(opened["opened"], 7);
-    // What is published names neither operator nor document.
-    for entry in walkdir::WalkDir::new(story.at("auditor").join("public")) {
-        let entry = entry.unwrap();
-        if entry.file_type().is_file() {
-            let bytes = std::fs::read(entry.path()).unwrap();
-            for secret in [&b"Ada"[..], b"document-", b"release\0"] {
-                let found = bytes.windows(secret.len()).any(|window| window == secret);
-                assert!(
-                    !found,
-                    "{} names {:?}",
-                    entry.path().display(),
-                    String::from_utf8_lossy(secret)
-                );
-            }
-        }
-    }
+    // That what is published names nobody and nothing is tested in privacy.rs, with names so long that
+    // no signature in base64 holds them by chance.
 
     // A withheld record.
     std::fs::write(story.at("signer").join("late.txt"), "late").unwrap();
