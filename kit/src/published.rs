@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Where a published log's files are read from: the one thing that varies.
-pub trait Source {
+pub trait Source: Sync {
     /// The file at `path`, of at most `limit` bytes; `None` when it is not there.
     fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>>;
 }
@@ -35,6 +35,12 @@ pub struct Tree<'a> {
     source: &'a dyn Source,
     size: u64,
     tiles: HashMap<Tile, Rows>,
+}
+
+// Where to look for the first `width` of a tile or a bundle: a partial one that is gone has a full one in
+// its place, most often.
+fn widths(width: u64) -> impl Iterator<Item = u64> {
+    [width, tile::WIDTH].into_iter().chain(width + 1..tile::WIDTH)
 }
 
 /// Tiles kept in memory before all are forgotten: 16 KiB each, 4 MiB.
@@ -79,7 +85,7 @@ impl<'a> Tree<'a> {
     fn rows(&mut self, tile: Tile) -> Result<&Rows> {
         if !self.tiles.contains_key(&tile) {
             let mut found = None;
-            for width in tile.width..=tile::WIDTH {
+            for width in widths(tile.width) {
                 let wider = Tile { width, ..tile };
                 if let Some(bytes) = self.source.get(&wider.path(), 32 * 256)? {
                     let mut hashes = tile::decode_tile(&bytes, width)
@@ -143,7 +149,7 @@ impl<'a> Tree<'a> {
     /// A bundle of entries or sealed records as its bytes, by a path function of `tile`.
     pub fn bundle(&self, index: u64, path: fn(u64, u64) -> String) -> Result<Vec<u8>> {
         let width = tile::width_at(0, index, self.size);
-        for wider in width..=tile::WIDTH {
+        for wider in widths(width) {
             if let Some(mut bytes) = self.source.get(&path(index, wider), tile::MAX_BUNDLE)? {
                 let entries = tile::decode_bundle(&bytes, wider)
                     .with_context(|| format!("{} is damaged", path(index, wider)))?;

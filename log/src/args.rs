@@ -25,9 +25,23 @@ pub(crate) enum Command {
         /// The log's origin: a schema-less URL, its name for ever.
         #[arg(long)]
         origin: String,
+        /// The object store to publish into, for example s3://bucket/log; without it a folder,
+        /// `public/` in the log's own. Its credentials come from the environment.
+        #[arg(long)]
+        store: Option<String>,
         /// Do not encrypt the key file: for a machine that runs unattended.
         #[arg(long)]
         unencrypted: bool,
+        #[command(flatten)]
+        secret: Source,
+    },
+    /// Lets this machine write a log that is in an object store, beside those that do already. The
+    /// log's key file must be in the folder: copy it there first.
+    #[command(after_help = "Example:\n  log --home second join --store s3://bucket/log")]
+    Join {
+        /// The object store.
+        #[arg(long)]
+        store: String,
         #[command(flatten)]
         secret: Source,
     },

@@ -2,11 +2,11 @@
 
 use crate::index::{Index, journal_id};
 use crate::pipeline;
-use crate::place::public;
+use crate::store::Store;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files;
-use coldlog_kit::published::{Folder, Source, Tree};
+use coldlog_kit::published::{Source, Tree};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::ed25519::Verifier;
 use coldlog_spec::hash::Hash;
@@ -92,23 +92,23 @@ struct Bundle {
 /// Checks a log's folder under its head, which the caller has verified.
 pub fn check(
     home: &Path,
+    source: &dyn Store,
     head: &SignedCheckpoint,
     keys: &[&VerifierKey],
     done: impl Fn(u64),
 ) -> Outcome<Report> {
-    let source = Folder(public(home));
     let size = head.checkpoint.size;
     let mut report = Report::default();
-    let known = known_journals(home, &source, size, &mut report)?;
+    let known = known_journals(home, source, size, &mut report)?;
     let mut order = Order { origin: &head.checkpoint.origin, journals: HashMap::new() };
     let mut named: BTreeMap<u64, (Hash, u64)> = BTreeMap::new();
-    let mut rows = Rows::new(Tree::new(&source, size));
+    let mut rows = Rows::new(Tree::new(source, size));
     let mut index = IndexCheck::open(&home.join("index.sqlite"), size);
     let (mut frontier, mut readable) = (Frontier::default(), true);
     let mut bundles = 0..size.div_ceil(WIDTH);
     pipeline::ordered(
         || Ok(bundles.next()),
-        |bundle| read_bundle(&source, size, bundle, &known),
+        |bundle| read_bundle(source, size, bundle, &known),
         |bundle| {
             let width = tile::width_at(0, bundle.first / WIDTH, size);
             done(width);
@@ -149,8 +149,8 @@ pub fn check(
     if readable {
         rows.finish(&mut report);
     }
-    check_heads(&source, head, keys, named, &mut report)?;
-    check_strays(home, size, &mut report)?;
+    check_heads(source, head, keys, named, &mut report)?;
+    check_strays(source, size, &mut report)?;
     if let Some(why) = index.wrong {
         report.add("index.sqlite", why, DERIVABLE_INDEX);
     }
@@ -160,7 +160,7 @@ pub fn check(
 // The journals that were allowed, and those whose genesis is in the log: entry 0 of each.
 fn known_journals(
     home: &Path,
-    source: &Folder,
+    source: &dyn Source,
     size: u64,
     report: &mut Report,
 ) -> Result<HashMap<Hash, Known>> {
@@ -207,7 +207,12 @@ fn known_journals(
     Ok(known)
 }
 
-fn read_bundle(source: &Folder, size: u64, bundle: u64, known: &HashMap<Hash, Known>) -> Bundle {
+fn read_bundle(
+    source: &dyn Source,
+    size: u64,
+    bundle: u64,
+    known: &HashMap<Hash, Known>,
+) -> Bundle {
     let tree = Tree::new(source, size);
     let width = tile::width_at(0, bundle, size);
     let first = bundle * WIDTH;
@@ -376,7 +381,7 @@ impl<'a> Rows<'a> {
 
 // Every head that is there is the log's, and of this history; every head that a record names is there.
 fn check_heads(
-    source: &Folder,
+    source: &dyn Store,
     newest: &SignedCheckpoint,
     keys: &[&VerifierKey],
     named: BTreeMap<u64, (Hash, u64)>,
@@ -400,13 +405,13 @@ fn check_heads(
             Err(_) => {}
         }
     }
-    for path in files_below(&source.0.join("heads"))? {
+    for path in listed(source, "heads")? {
         let place = format!("heads/{path}");
         if let Some(note) = leftover(&place) {
             report.push(note);
             continue;
         }
-        let bytes = files::read(&source.0.join(&place), MAX_NOTE as u64)?;
+        let Some(bytes) = source.get(&place, MAX_NOTE)? else { continue };
         let what = match SignedCheckpoint::decode(&bytes) {
             Err(why) => why.to_string(),
             Ok(head) => match head.verified_by(keys) {
@@ -443,9 +448,9 @@ fn leftover(place: &str) -> Option<Finding> {
 }
 
 // Files that no reader asks for: what a crash left, or what somebody put there.
-fn check_strays(home: &Path, size: u64, report: &mut Report) -> Result<()> {
+fn check_strays(source: &dyn Store, size: u64, report: &mut Report) -> Result<()> {
     for folder in ["tile", "sealed"] {
-        for path in files_below(&public(home).join(folder))? {
+        for path in listed(source, folder)? {
             let place = format!("{folder}/{path}");
             if let Some(note) = leftover(&place) {
                 report.push(note);
@@ -465,22 +470,12 @@ fn check_strays(home: &Path, size: u64, report: &mut Report) -> Result<()> {
 }
 
 // The files below a folder, relative to it, sorted.
-fn files_below(folder: &Path) -> Result<Vec<String>> {
+fn listed(store: &dyn Store, folder: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    if !files::is_there(folder)? {
-        return Ok(found);
-    }
-    let mut folders = vec![String::new()];
-    while let Some(below) = folders.pop() {
-        let entries = std::fs::read_dir(folder.join(&below))
-            .with_context(|| format!("reading {}", folder.join(&below).display()))?;
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-            if entry.file_type()?.is_dir() { folders.push(path) } else { found.push(path) }
-        }
-    }
+    store.list(folder, &mut |path| {
+        found.push(path.to_string());
+        Ok(())
+    })?;
     found.sort();
     Ok(found)
 }

@@ -10,9 +10,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
     let outcome = match command {
-        Command::Init { origin, unencrypted, secret } => {
-            manage::init(&home, &origin, unencrypted, &secret)
+        Command::Init { origin, store, unencrypted, secret } => {
+            manage::init(&home, &origin, store.as_deref(), unencrypted, &secret)
         }
+        Command::Join { store, secret } => manage::join(&home, &store, &secret),
         Command::Allow { genesis, fingerprint } => manage::allow(&home, &genesis, &fingerprint),
         Command::Signers { json } => manage::signers(&home, json),
         Command::Append { batches, output, force, keep_going, secret } => {

@@ -1,10 +1,10 @@
 //! A log's folder: keys and admission private, everything published under `public/`.
 
 use crate::index::{Index, journal_id};
-use crate::store::{FolderStore, Store};
+use crate::store::{Bucket, FolderStore, Store};
 use anyhow::{Context, Result};
 use coldlog_kit::files::{self, FolderLock};
-use coldlog_kit::published;
+use coldlog_kit::objects::{Remote, is_url};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::verify::append::{Admission, verify_genesis};
@@ -15,7 +15,7 @@ pub struct Place {
     /// Its folder.
     pub home: PathBuf,
     /// What it publishes.
-    pub store: FolderStore,
+    pub store: Box<dyn Store>,
     /// The newest head.
     pub head: SignedCheckpoint,
     /// The index, in step with the head.
@@ -28,22 +28,54 @@ pub fn public(home: &Path) -> PathBuf {
     home.join("public")
 }
 
+/// Refuses a folder that is no log's home.
+pub fn must_be_home(home: &Path) -> Result<()> {
+    if !files::is_there(&home.join("log.policy"))? {
+        anyhow::bail!("{} holds no log; make one with `log init`", home.display());
+    }
+    Ok(())
+}
+
+/// Holds a log's home for this process alone.
+pub fn lock(home: &Path) -> Result<FolderLock> {
+    must_be_home(home)?;
+    files::lock(home)
+}
+
+/// What a log's home publishes: below it, or in the object store that its file `store` names.
+pub fn store(home: &Path) -> Result<Box<dyn Store>> {
+    let named = home.join("store");
+    if !files::is_there(&named)? {
+        return Ok(Box::new(FolderStore::new(public(home))));
+    }
+    let url = String::from_utf8(files::read(&named, 4096)?);
+    let url = url.with_context(|| format!("{} is no text", named.display()))?;
+    open_store(url.trim_end())
+}
+
+/// The store at a URL, or in a folder.
+pub fn open_store(place: &str) -> Result<Box<dyn Store>> {
+    match is_url(place) {
+        true => Ok(Box::new(Bucket::new(Remote::open(place)?))),
+        false => Ok(Box::new(FolderStore::new(place.into()))),
+    }
+}
+
 impl Place {
     /// Opens a log for this process alone.
     pub fn open(home: &Path) -> Result<Place> {
-        if !public(home).is_dir() {
-            anyhow::bail!("{} holds no log; make one with `log init`", home.display());
-        }
-        let lock = files::lock(home)?;
-        let store = FolderStore::new(public(home));
-        let head = published::head(&store)?;
-        // A crash between the swap and this file leaves it to the next that opens the log.
-        let head_path = coldlog_spec::tile::head_path(head.checkpoint.size);
-        if head.checkpoint.size > 0 && !files::is_there(&public(home).join(&head_path))? {
-            store.put(&head_path, &head.encode())?;
-        }
-        let index = Index::open(&home.join("index.sqlite"), &store, &head.checkpoint)?;
+        let (lock, store) = (lock(home)?, store(home)?);
+        let head = store.refresh()?;
+        let index = Index::open(&home.join("index.sqlite"), store.as_ref(), &head.checkpoint)?;
         Ok(Place { home: home.into(), store, head, index, _lock: lock })
+    }
+
+    /// Goes on from the head to which another writer of the same store moved the log.
+    pub fn follow(&mut self) -> Result<()> {
+        self.head = self.store.refresh()?;
+        let path = self.home.join("index.sqlite");
+        self.index = Index::open(&path, self.store.as_ref(), &self.head.checkpoint)?;
+        Ok(())
     }
 
     /// The signer that may write a journal.

@@ -19,6 +19,7 @@ pub struct Edge<'a> {
 impl<'a> Edge<'a> {
     /// The edge of a published tree.
     pub fn load(store: &'a dyn Store, size: u64) -> Result<Edge<'a>> {
+        store.begin();
         let mut tree = Tree::new(store, size);
         let mut rows = Vec::new();
         for level in 0..tile::HEIGHT {

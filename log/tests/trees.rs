@@ -5,37 +5,53 @@
 use anyhow::Result;
 use coldlog_kit::published::{Source, Tree};
 use coldlog_log::sequencer::Edge;
-use coldlog_log::store::Store;
+use coldlog_log::store::{Store, Swapped};
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{leaf_hash, verify_consistency, verify_inclusion};
 use coldlog_spec::tile::{entries_path, sealed_path};
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use sha2::Sha256;
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Mutex;
 
+/// Files in memory; a head is none of its business.
 #[derive(Default)]
-struct Memory(RefCell<HashMap<String, Vec<u8>>>);
+struct Memory(Mutex<HashMap<String, Vec<u8>>>);
 
 impl Source for Memory {
     fn get(&self, path: &str, _: usize) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.borrow().get(path).cloned())
+        Ok(self.0.lock().unwrap().get(path).cloned())
     }
 }
 
 impl Store for Memory {
+    fn refresh(&self) -> Result<SignedCheckpoint> {
+        anyhow::bail!("no head here")
+    }
     fn put(&self, path: &str, bytes: &[u8]) -> Result<()> {
-        self.0.borrow_mut().insert(path.into(), bytes.into());
+        self.0.lock().unwrap().insert(path.into(), bytes.into());
         Ok(())
     }
+    fn begin(&self) {}
     fn stage(&self, path: &str, bytes: &[u8]) -> Result<()> {
         self.put(path, bytes)
     }
     fn settle(&self) -> Result<()> {
         Ok(())
     }
-    fn swap_head(&self, _: Option<&[u8]>, new: &[u8]) -> Result<()> {
-        self.put("checkpoint", new)
+    fn swap_head(&self, _: Option<&SignedCheckpoint>, _: &SignedCheckpoint) -> Result<Swapped> {
+        anyhow::bail!("no head here")
+    }
+    fn list(&self, _: &str, _: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        Ok(())
+    }
+    fn remove(&self, path: &str) -> Result<()> {
+        self.0.lock().unwrap().remove(path);
+        Ok(())
+    }
+    fn place(&self) -> String {
+        "memory".into()
     }
 }
 
@@ -48,7 +64,7 @@ fn sealed(index: u64) -> Vec<u8> {
 }
 
 // Grows the stored tree to `size` by one append.
-fn grow(store: &Memory, from: u64, size: u64) -> Hash {
+fn grow(store: &dyn Store, from: u64, size: u64) -> Hash {
     let mut edge = Edge::load(store, from).unwrap();
     for index in from..size {
         let bytes = entry(index);
@@ -64,7 +80,7 @@ fn hashes(bytes: &[u8]) -> Vec<Hash> {
 }
 
 // Everything that the stored tree says about some entries and some older sizes is what ct-merkle says.
-fn agree(store: &Memory, theirs: &MemoryBackedTree<Sha256, Vec<u8>>, size: u64, some: &[u64]) {
+fn agree(store: &dyn Store, theirs: &MemoryBackedTree<Sha256, Vec<u8>>, size: u64, some: &[u64]) {
     let root = Hash(theirs.root().as_bytes()[..].try_into().unwrap());
     let mut tree = Tree::new(store, size);
     assert_eq!(tree.root().unwrap(), root, "root at {size}");

@@ -19,11 +19,15 @@ pub enum Kind {
     Key,
     /// A manifest of documents to sign.
     Manifest,
+    /// The head of a log on an object store, with the files that it still needs.
+    Pending,
+    /// Files of a log that have no names of their own yet.
+    Pack,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 7] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
@@ -31,6 +35,8 @@ impl Kind {
         Kind::Evidence,
         Kind::Key,
         Kind::Manifest,
+        Kind::Pending,
+        Kind::Pack,
     ];
 
     /// The first item of the file's first array.
@@ -43,6 +49,8 @@ impl Kind {
             Kind::Evidence => "coldlog-evidence",
             Kind::Key => "coldlog-key",
             Kind::Manifest => "coldlog-manifest",
+            Kind::Pending => "coldlog-pending",
+            Kind::Pack => "coldlog-pack",
         }
     }
 

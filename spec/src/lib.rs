@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod merkle;
 pub mod mldsa;
 pub mod note;
+pub mod pending;
 pub mod policy;
 pub mod proof;
 pub mod receipt;

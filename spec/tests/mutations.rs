@@ -10,6 +10,7 @@ use coldlog_spec::document::DocumentHasher;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::{Hash, from_hex, to_hex};
 use coldlog_spec::merkle::{self, Node, empty_root, leaf_hash};
+use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{HeadError, Policy};
 use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::Receipt;
@@ -180,6 +181,8 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
             Evidence::decode(bytes).ok().map(|v| v.encode())
         }
         "manifest" => manifest::decode(bytes).ok().map(|v| manifest::encode(&v)),
+        "pending" => Pending::decode(bytes).ok().map(|v| v.encode()),
+        "pack" => Pack::decode(bytes).ok().map(|v| v.encode()),
         other => panic!("no decoder for {other}"),
     }
 }

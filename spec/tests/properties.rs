@@ -10,6 +10,7 @@ use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{self, leaf_hash};
+use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{HeadError, Policy};
 use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::Receipt;
@@ -191,6 +192,8 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     same("response", Response::decode(bytes).ok().map(|v| v.encode()));
     same("evidence", Evidence::decode(bytes).ok().map(|v| v.encode()));
     same("manifest", manifest::decode(bytes).ok().map(|v| manifest::encode(&v)));
+    same("pending", Pending::decode(bytes).ok().map(|v| v.encode()));
+    same("pack", Pack::decode(bytes).ok().map(|v| v.encode()));
     same("signature", SignatureFile::decode(bytes).ok().map(|v| v.encode()));
     if let Some(Ok(request)) = body.as_deref().map(Request::from_body) {
         same("request", Some(request.encode()));

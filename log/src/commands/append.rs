@@ -4,7 +4,7 @@ use crate::commands::{manage, receipts};
 use crate::pipeline;
 use crate::place::Place;
 use crate::sequencer::Edge;
-use crate::store::Store;
+use crate::store::Swapped;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{Failure, Outcome, no, text_of, trouble};
 use coldlog_kit::files::{self, Existing};
@@ -31,6 +31,8 @@ use std::path::{Path, PathBuf};
 
 /// Records that a worker takes at a time.
 const CHUNK: usize = 256;
+/// How often a batch is checked again while other writers of the same store are faster.
+const TRIES: usize = 50;
 
 /// What the command line says.
 pub struct Options {
@@ -111,26 +113,38 @@ fn append(place: &mut Place, path: &Path, keys: &HeadKeys) -> Outcome<String> {
     // Entries, sealed records and tiles take about what the batch takes; the index a part of it.
     let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
     files::need_space(&place.home, bytes + bytes / 4 + (1 << 20))?;
-    let appended = one(place, path, |checkpoint| Ok(keys.sign_head(checkpoint, time::now())?));
-    if appended.is_err() {
-        place.index.rollback()?;
+    let sign = |checkpoint: &Checkpoint| Ok(keys.sign_head(checkpoint, time::now())?);
+    for _ in 0..TRIES {
+        let appended = one(place, path, sign);
+        if !matches!(appended, Ok(Some(_))) {
+            place.index.rollback()?;
+        }
+        if let Some(counts) = appended? {
+            return Ok(appended_line(place, path, counts));
+        }
+        talk("log: another writer was faster; the batch is checked against the new head");
+        place.follow()?;
     }
-    let (new, repeated) = appended?;
-    Ok(format!(
+    trouble("other writers of this log were faster every time: run the command again")
+}
+
+fn appended_line(place: &Place, path: &Path, (new, repeated): (u64, u64)) -> String {
+    format!(
         "{}: {new} records appended, {repeated} were there already; the log has {} entries",
         path.display(),
         place.head.checkpoint.size
-    ))
+    )
 }
 
 type Signed = coldlog_spec::checkpoint::SignedCheckpoint;
 
-// Appends one batch, whole or not at all; returns how many records were new and how many repeated.
+// Appends one batch, whole or not at all; returns how many records were new and how many repeated, or
+// nothing where another writer moved the head meanwhile.
 fn one(
     place: &mut Place,
     path: &Path,
     sign: impl Fn(&Checkpoint) -> Result<Signed>,
-) -> Outcome<(u64, u64)> {
+) -> Outcome<Option<(u64, u64)>> {
     let mut reader = Reader::open(path, "coldlog-batch", MAX_ITEM)?;
     let header = reader.next()?.with_context(|| format!("{} is empty", path.display()))?;
     let header = Header::decode(&header).with_context(|| path.display().to_string())?;
@@ -141,7 +155,7 @@ fn one(
         ));
     };
     let old_size = place.head.checkpoint.size;
-    let mut edge = Edge::load(&place.store, old_size)?;
+    let mut edge = Edge::load(place.store.as_ref(), old_size)?;
     // A record takes 2 KiB or so.
     let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
     let verifier = Verifier::new(&admission.key, (bytes >> 11) as usize);
@@ -151,7 +165,7 @@ fn one(
         progress: place.index.progress(&header.claims)?,
         end: Progress { next: header.first, head: None },
         roots: HashMap::new(),
-        entries: Bundles::new(&place.store, old_size, entries_path),
+        entries: Bundles::new(place.store.as_ref(), old_size, entries_path),
         new: 0,
         repeated: 0,
     };
@@ -179,18 +193,18 @@ fn one(
         .map_err(|refusal| Failure::No(refusal.into()))?;
     if new == 0 {
         place.index.commit(old_size)?;
-        return Ok((0, repeated));
+        return Ok(Some((0, repeated)));
     }
     // finish() reads the edge back from the store to compute the root: what is signed is what is there.
     let (size, root) = edge.finish()?;
     let checkpoint = Checkpoint { origin: place.head.checkpoint.origin.clone(), size, root };
     let head = sign(&checkpoint)?;
-    // The swap comes first: a signed head that is not in the history must never be published.
-    place.store.swap_head(Some(&place.head.encode()), &head.encode())?;
-    place.store.put(&coldlog_spec::tile::head_path(size), &head.encode())?;
+    if place.store.swap_head(Some(&place.head), &head)? == Swapped::Lost {
+        return Ok(None);
+    }
     place.index.commit(size)?;
     place.head = head;
-    Ok((new, repeated))
+    Ok(Some((new, repeated)))
 }
 
 /// A record's statement, verified or refused, and its sealed record.
@@ -315,7 +329,7 @@ impl State<'_> {
     fn read_root(&mut self, head: &KnownHead) -> Result<()> {
         let newest = &self.place.head.checkpoint;
         if head.size <= newest.size && !self.roots.contains_key(&head.size) {
-            let root = Tree::new(&self.place.store, newest.size).root_at(head.size)?;
+            let root = Tree::new(self.place.store.as_ref(), newest.size).root_at(head.size)?;
             self.roots.insert(head.size, root);
         }
         Ok(())

@@ -1,14 +1,14 @@
 //! `log fsck`: what is wrong, where, and what to do; `--repair` makes anew what the entries give.
 
 use crate::fsck::{self, Finding, Report};
-use crate::place::{Place, public};
-use crate::store::{FolderStore, Store};
+use crate::place::{self, Place};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::progress::Progress;
-use coldlog_kit::published::{self, Folder};
+use coldlog_kit::published;
 use coldlog_kit::terminal::{field, say, say_json};
-use coldlog_kit::{files, report, time};
+use coldlog_kit::{report, time};
 use coldlog_spec::note::VerifierKey;
 use coldlog_spec::tile;
 use serde_json::{Value, json};
@@ -54,8 +54,9 @@ struct Checked {
 }
 
 fn check(home: &Path) -> Outcome<Checked> {
-    let source = Folder(public(home));
-    let head = published::head(&source)?;
+    place::must_be_home(home)?;
+    let store = place::store(home)?;
+    let head = published::head(store.as_ref())?;
     let keys = super::manage::verifiers(home)?;
     let keys: Vec<&VerifierKey> = keys.iter().collect();
     if head.verified_by(&keys).or_no()?.is_empty() {
@@ -65,7 +66,7 @@ fn check(home: &Path) -> Outcome<Checked> {
     }
     let size = head.checkpoint.size;
     let progress = Progress::new("recomputing", Some(size));
-    let report = fsck::check(home, &head, &keys, |entries| progress.add(entries))?;
+    let report = fsck::check(home, store.as_ref(), &head, &keys, |entries| progress.add(entries))?;
     Ok(Checked { size, report })
 }
 
@@ -73,12 +74,17 @@ fn check(home: &Path) -> Outcome<Checked> {
 fn mend(home: &Path, report: &Report) -> Outcome {
     let aside = home.join(format!("damaged-{}", time::now()));
     {
-        let _lock = files::lock(home)?;
-        let store = FolderStore::new(public(home));
+        let _lock = place::lock(home)?;
+        let store = place::store(home)?;
         let sound = report.entries_are_sound;
         for (tile, hashes) in report.tiles.iter().filter(|_| sound) {
             let path = tile.path();
-            set_aside(&public(home).join(&path), &aside.join(&path))?;
+            if let Some(bytes) = store.get(&path, tile::MAX_BUNDLE)? {
+                let to = aside.join(&path);
+                files::create_folder(&files::folder_of(&to))?;
+                files::write(&to, &bytes, Existing::Never, Mode::Public)?;
+                say(format!("set aside: {}", to.display()));
+            }
             store.put(&path, &tile::encode_tile(hashes))?;
             say(format!("made anew: {path}"));
         }
@@ -96,11 +102,8 @@ fn mend(home: &Path, report: &Report) -> Outcome {
 
 /// `log reindex`: the index is only a shortcut, and follows from the entries.
 pub fn reindex(home: &Path) -> Outcome {
-    if !public(home).is_dir() {
-        super::manage::bail_absent(home)?;
-    }
     {
-        let _lock = files::lock(home)?;
+        let _lock = place::lock(home)?;
         let aside = home.join(format!("damaged-{}", time::now()));
         set_aside(&home.join("index.sqlite"), &aside.join("index.sqlite"))?;
     }

@@ -1,26 +1,33 @@
 //! `log init`, `log allow`, `log head`.
 
-use crate::place::{Place, admission_path, public};
-use crate::store::{FolderStore, Store};
+use crate::place::{self, Place, admission_path};
+use crate::store::Swapped;
 use anyhow::{Context, bail};
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
-use coldlog_kit::published::{self, Folder};
+use coldlog_kit::objects::is_url;
+use coldlog_kit::published;
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
-use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::checkpoint::{Checkpoint, HeadKeys};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::empty_root;
-use coldlog_spec::note::{VerifierKey, is_key_name};
+use coldlog_spec::note::{MAX_NOTE, VerifierKey, is_key_name};
 use coldlog_spec::verify::append::verify_genesis;
 use serde_json::json;
 use std::path::Path;
 
 /// `log init`
-pub fn init(home: &Path, origin: &str, unencrypted: bool, secret: &Source) -> Outcome {
+pub fn init(
+    home: &Path,
+    origin: &str,
+    store: Option<&str>,
+    unencrypted: bool,
+    secret: &Source,
+) -> Outcome {
     if !is_key_name(origin) {
         Err(anyhow::anyhow!(
             "{origin:?} cannot be an origin: no spaces, no plus, for example log.example/releases"
@@ -28,9 +35,21 @@ pub fn init(home: &Path, origin: &str, unencrypted: bool, secret: &Source) -> Ou
     }
     files::create_folder(&home.join("allowed"))?;
     let _lock = files::lock(home)?;
-    let store = FolderStore::new(public(home));
-    if public(home).join("checkpoint").exists() {
-        Err(anyhow::anyhow!("{} holds a log already; choose another --home", home.display()))?;
+    if let Some(url) = store {
+        if !is_url(url) {
+            Err(anyhow::anyhow!(
+                "{url:?} is no object store: name one like s3://bucket/log, or leave --store out for a folder"
+            ))?;
+        }
+        let named = home.join("store");
+        files::write(&named, format!("{url}\n").as_bytes(), Existing::Keep, Mode::Public)?;
+    }
+    let store = place::store(home)?;
+    if store.get("checkpoint", MAX_NOTE)?.is_some() {
+        Err(anyhow::anyhow!(
+            "{} holds a log already; choose another --home or --store, or add this machine to that log with `log join`",
+            store.place()
+        ))?;
     }
     let key_file = home.join("key.age");
     // A key without a head is what an interrupted init leaves: it goes on with that key.
@@ -51,16 +70,43 @@ pub fn init(home: &Path, origin: &str, unencrypted: bool, secret: &Source) -> Ou
         ))?;
     }
     let head_keys = keys.head_keys();
-    let lines: String =
-        head_keys.log_verifiers().iter().map(|key| format!("log {}\n", key.encode())).collect();
-    files::write(&home.join("log.policy"), lines.as_bytes(), Existing::Replace, Mode::Public)?;
+    write_policy(home, &head_keys)?;
     let empty = Checkpoint { origin: origin.into(), size: 0, root: empty_root() };
-    let head = head_keys.sign_head(&empty, time::now())?.encode();
-    files::create_folder(&public(home))?;
-    store.swap_head(None, &head)?;
+    let head = head_keys.sign_head(&empty, time::now())?;
+    if store.swap_head(None, &head)? == Swapped::Lost {
+        return no(format!("{} holds a log already", store.place()));
+    }
     say(format!(
         "log {origin}; its lines for a policy are in {}",
         home.join("log.policy").display()
+    ));
+    Ok(())
+}
+
+fn write_policy(home: &Path, keys: &HeadKeys) -> anyhow::Result<()> {
+    let lines = keys.log_verifiers().map(|key| format!("log {}\n", key.encode())).concat();
+    files::write(&home.join("log.policy"), lines.as_bytes(), Existing::Replace, Mode::Public)
+}
+
+/// `log join`: another machine that writes a log that is in an object store.
+pub fn join(home: &Path, url: &str, secret: &Source) -> Outcome {
+    let keys = Keys::load(&home.join("key.age"), "log", secret)
+        .context("joining needs the log's key file: copy it to this machine first")?;
+    let store = place::open_store(url)?;
+    let head = published::head(store.as_ref())?;
+    let head_keys = keys.head_keys();
+    let verifiers = head_keys.log_verifiers();
+    if head.verified_by(&[&verifiers[0], &verifiers[1]]).or_no()?.is_empty() {
+        return no(format!("the log in {url} is not of the key of {:?}", keys.name));
+    }
+    files::create_folder(&home.join("allowed"))?;
+    let _lock = files::lock(home)?;
+    let named = home.join("store");
+    files::write(&named, format!("{url}\n").as_bytes(), Existing::Keep, Mode::Public)?;
+    write_policy(home, &head_keys)?;
+    say(format!(
+        "this machine may write the log {}, of {} entries now; allow its signers here, too",
+        keys.name, head.checkpoint.size
     ));
     Ok(())
 }
@@ -76,9 +122,7 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
             claims.issuer
         ));
     }
-    if !public(home).is_dir() {
-        bail_absent(home)?;
-    }
+    place::must_be_home(home)?;
     let path = admission_path(home, claims);
     if path.exists() {
         if files::read(&path, 1 << 16)? == bytes {
@@ -103,9 +147,7 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
 /// `log signers`
 pub fn signers(home: &Path, as_json: bool) -> Outcome {
     report::run(as_json, &[], |_| {
-        if !public(home).is_dir() {
-            bail_absent(home)?;
-        }
+        place::must_be_home(home)?;
         let folder = home.join("allowed");
         let mut paths: Vec<_> = std::fs::read_dir(&folder)
             .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<_, _>>())
@@ -134,17 +176,11 @@ pub fn signers(home: &Path, as_json: bool) -> Outcome {
     })
 }
 
-pub(super) fn bail_absent(home: &Path) -> anyhow::Result<()> {
-    bail!("{} holds no log; make one with `log init`", home.display())
-}
-
 /// `log head`
 pub fn head(home: &Path, as_json: bool) -> Outcome {
     report::run(as_json, &[], |_| {
-        if !public(home).is_dir() {
-            bail_absent(home)?;
-        }
-        let head = published::head(&Folder(public(home)))?;
+        place::must_be_home(home)?;
+        let head = published::head(place::store(home)?.as_ref())?;
         let checkpoint = &head.checkpoint;
         let signers: Vec<_> = head.note.signatures.iter().map(|line| line.name.clone()).collect();
         let fields = json!({

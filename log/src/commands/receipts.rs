@@ -75,7 +75,7 @@ pub(crate) fn write(
     }
     let bytes = std::fs::metadata(batch_file).map_or(0, |meta| meta.len());
     files::need_space(&files::folder_of(output), bytes / 2 + (1 << 16))?;
-    let mut tree = Tree::new(&place.store, head.size);
+    let mut tree = Tree::new(place.store.as_ref(), head.size);
     let receipts_header = Header {
         claims: header.claims.clone(),
         checkpoint: place.head.encode(),
@@ -92,7 +92,7 @@ pub(crate) fn write(
         claims: &header.claims,
         next: header.first,
         tree,
-        entries: Bundles::new(&place.store, head.size, entries_path),
+        entries: Bundles::new(place.store.as_ref(), head.size, entries_path),
         end: None,
     };
     let mut count = 0;
@@ -191,7 +191,7 @@ pub fn prove(home: &Path, options: &Prove) -> Outcome {
     let place = Place::open(home)?;
     let keys = manage::keys(&place, &options.secret)?;
     let head = &place.head.checkpoint;
-    let mut tree = Tree::new(&place.store, head.size);
+    let mut tree = Tree::new(place.store.as_ref(), head.size);
     let key = keys.ed25519();
     let receipt = match (options.index, options.consistency) {
         (Some(index), None) => {

@@ -1,7 +1,7 @@
 //! `log witness-request` and `log add-cosignatures`.
 
 use crate::place::Place;
-use crate::store::Store;
+use crate::store::Swapped;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
@@ -10,7 +10,6 @@ use coldlog_kit::terminal::{field, say};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
-use coldlog_spec::tile::head_path;
 use coldlog_spec::witnessing::{Request, Response};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +20,7 @@ pub fn request(home: &Path, output: &Path, old: Option<u64>, force: bool) -> Out
         Some(old) => old,
         None => place.index.cosigned_size()?,
     };
-    let path = Tree::new(&place.store, place.head.checkpoint.size).consistency(old)?;
+    let path = Tree::new(place.store.as_ref(), place.head.checkpoint.size).consistency(old)?;
     let mut head = place.head.clone();
     // A witness needs the log's own lines only.
     head.note.signatures.retain(|line| line.name == head.checkpoint.origin);
@@ -81,8 +80,11 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
     let bytes = head.encode();
     if head != place.head {
         SignedCheckpoint::decode(&bytes).context("too many cosignatures for one head")?;
-        place.store.swap_head(Some(&place.head.encode()), &bytes)?;
-        place.store.put(&head_path(head.checkpoint.size), &bytes)?;
+        if place.store.swap_head(Some(&place.head), &head)? == Swapped::Lost {
+            return no(
+                "another writer moved the head meanwhile: make a new request with `log witness-request`",
+            );
+        }
         place.index.set_cosigned_size(head.checkpoint.size)?;
     }
     if !refused.is_empty() {

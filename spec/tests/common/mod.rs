@@ -15,6 +15,7 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::manifest;
 use coldlog_spec::merkle::{self, Node, leaf_hash, node_hash};
 use coldlog_spec::mldsa;
+use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
@@ -224,6 +225,18 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("minisign", SignatureFile::sign(&signer(), &digest, "timestamp:1").encode()),
         ("manifest", manifest::encode(&[row])),
+        ("pending", pending().encode()),
+        ("pack", pack().encode()),
         ("policy", policy_text("two").into_bytes()),
     ]
+}
+
+pub(crate) fn pending() -> Pending {
+    let head = cosigned(3, root(&leaves(3)), &[(0, 5)]);
+    Pending { head, staging: "0a1b".into(), packs: vec![Hash::of(b"a"), Hash::of(b"b")] }
+}
+
+pub(crate) fn pack() -> Pack {
+    let file = |path: &str| (path.to_string(), path.as_bytes().to_vec());
+    Pack { files: vec![file("sealed/000.p/3"), file("tile/0/000.p/3"), file("tile/entries/000")] }
 }

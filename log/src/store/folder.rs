@@ -1,28 +1,18 @@
-//! Where a log's published files are stored: one narrow trait, so that an object store fits in later.
+//! A log in a folder of a local file system: durable by fsync, one writer by the log's lock.
 
+use super::{Store, Swapped};
 use crate::pipeline;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::Failure;
 use coldlog_kit::files::{self, Existing, Mode};
-use coldlog_kit::published::{Folder, Source};
+use coldlog_kit::published::{self, Folder, Source};
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
+use coldlog_spec::tile::head_path;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
-
-/// A store that can be written. Reading is [`Source`].
-pub trait Store: Source {
-    /// Puts a file whole and durably.
-    fn put(&self, path: &str, bytes: &[u8]) -> Result<()>;
-    /// Puts a file that lies beyond the head: it is durable only after [`Store::settle`]. An orphan of a
-    /// crash is replaced; what is there with the same bytes stays as it is.
-    fn stage(&self, path: &str, bytes: &[u8]) -> Result<()>;
-    /// Makes all that was staged durable, and reads it back.
-    fn settle(&self) -> Result<()>;
-    /// Moves the head from the bytes that the caller read to new ones, or fails.
-    fn swap_head(&self, old: Option<&[u8]>, new: &[u8]) -> Result<()>;
-}
 
 /// From so many files on, one sync of the whole file system is less work than one for each.
 const MANY: usize = 64;
@@ -41,6 +31,14 @@ impl FolderStore {
         FolderStore { read: Folder(root.clone()), root, staged: Mutex::default() }
     }
 
+    // The history of heads begins with the first that stands for something.
+    fn publish(&self, head: &SignedCheckpoint) -> Result<()> {
+        match head.checkpoint.size {
+            0 => Ok(()),
+            size => self.put(&head_path(size), &head.encode()),
+        }
+    }
+
     fn staged(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Hash>> {
         self.staged.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -53,6 +51,19 @@ impl Source for FolderStore {
 }
 
 impl Store for FolderStore {
+    fn refresh(&self) -> Result<SignedCheckpoint> {
+        let head = published::head(self)?;
+        // A crash between the swap and this file leaves it to the next that opens the log.
+        if !files::is_there(&self.root.join(head_path(head.checkpoint.size)))? {
+            self.publish(&head)?;
+        }
+        Ok(head)
+    }
+
+    fn begin(&self) {
+        self.staged().clear();
+    }
+
     fn put(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let path = self.root.join(path);
         files::create_folder(&files::folder_of(&path))?;
@@ -100,15 +111,40 @@ impl Store for FolderStore {
         })
     }
 
-    fn swap_head(&self, old: Option<&[u8]>, new: &[u8]) -> Result<()> {
+    fn swap_head(&self, old: Option<&SignedCheckpoint>, new: &SignedCheckpoint) -> Result<Swapped> {
         if !self.staged().is_empty() {
             bail!("the head cannot move: what it stands for is not settled");
         }
-        if self.get("checkpoint", MAX_NOTE)?.as_deref() != old {
-            bail!(
-                "the head moved meanwhile: another process writes this log; run the command again"
-            );
+        if self.get("checkpoint", MAX_NOTE)? != old.map(SignedCheckpoint::encode) {
+            return Ok(Swapped::Lost);
         }
-        self.put("checkpoint", new)
+        files::create_folder(&self.root)?;
+        // The swap comes first: a signed head that is not in the history must never be published.
+        self.put("checkpoint", &new.encode())?;
+        self.publish(new)?;
+        Ok(Swapped::Done)
+    }
+
+    fn list(&self, folder: &str, each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        let top = self.root.join(folder);
+        if !files::is_there(&top)? {
+            return Ok(());
+        }
+        for entry in walkdir::WalkDir::new(&top) {
+            let entry = entry.with_context(|| format!("walking {}", top.display()))?;
+            if !entry.file_type().is_dir() {
+                each(&entry.path().strip_prefix(&top)?.to_string_lossy())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &str) -> Result<()> {
+        let path = self.root.join(path);
+        std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))
+    }
+
+    fn place(&self) -> String {
+        self.root.display().to_string()
     }
 }
