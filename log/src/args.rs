@@ -37,7 +37,7 @@ pub(crate) enum Command {
     },
     /// Lets this machine write a log that is in an object store, beside those that do already. The
     /// log's key file must be in the folder: copy it there first.
-    #[command(after_help = "Example:\n  log --home second join --store s3://bucket/log")]
+    #[command(after_help = "Example:\n  log join --store s3://bucket/log --home second")]
     Join {
         /// The object store.
         #[arg(long)]
@@ -155,6 +155,64 @@ pub(crate) enum Command {
         force: bool,
         #[command(flatten)]
         secret: Source,
+    },
+    /// Lets a log sign again that was restored, copied or moved: compares it with the heads that others
+    /// have, and brings back what is lost.
+    #[command(
+        after_help = "Examples:\n  log recover --newest usb/auditor.checkpoint\n  log recover --newest head --from s3://mirror/log\n  log recover --newest head --batches usb/monday.batch.cbor usb/tuesday.batch.cbor"
+    )]
+    Recover {
+        /// The newest heads that witnesses, mirrors or auditors have; one at least.
+        #[arg(long, required = true, num_args = 1..)]
+        newest: Vec<PathBuf>,
+        /// A mirror that has what is lost: a published folder, or the URL of a store.
+        #[arg(long, conflicts_with = "batches")]
+        from: Option<String>,
+        /// The signers' batches that hold what is lost (`signer export --from N`), in the order in which
+        /// they were appended.
+        #[arg(long, num_args = 1..)]
+        batches: Vec<PathBuf>,
+    },
+    /// Copies what is new to a backup, and reads it back; one that was interrupted goes on.
+    #[command(
+        after_help = "Examples:\n  log backup /mnt/backup/log\n  log backup s3://backups/log"
+    )]
+    Backup {
+        /// A folder, or the URL of a store.
+        to: String,
+        /// Take the key file along, which must be encrypted.
+        #[arg(long)]
+        with_key: bool,
+    },
+    /// Makes a log anew from a backup. It signs only after `log recover`.
+    #[command(
+        after_help = "Example:\n  log restore /mnt/backup/log --key usb/key.age --home restored"
+    )]
+    Restore {
+        /// The backup.
+        from: String,
+        /// The object store to restore into; without it the log's folder.
+        #[arg(long)]
+        store: Option<String>,
+        /// The log's key file, where the backup has none.
+        #[arg(long)]
+        key: Option<PathBuf>,
+    },
+    /// Restores a backup into a scratch folder, checks all of it, and tells how long it took.
+    #[command(after_help = "Example:\n  log drill /mnt/backup/log")]
+    Drill {
+        /// The backup.
+        from: String,
+        /// Heads that others have: the backup must fit them.
+        #[arg(long, num_args = 1..)]
+        newest: Vec<PathBuf>,
+    },
+    /// Removes partial tiles whose full one is there, and what interrupted commands left.
+    #[command(after_help = "Example:\n  log gc --dry-run")]
+    Gc {
+        /// Only name what would be removed.
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Makes the index anew from the entries; the old one is set aside.
     #[command(after_help = "Example:\n  log reindex")]

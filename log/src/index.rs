@@ -153,15 +153,6 @@ impl Index {
         Ok(self.db.execute_batch("COMMIT")?)
     }
 
-    /// Where a record is.
-    pub fn place(&self, claims: &Claims, sequence: u64) -> Result<Option<u64>> {
-        let mut query = self
-            .db
-            .prepare_cached("SELECT place FROM entries WHERE journal = ?1 AND sequence = ?2")?;
-        let journal = journal_id(claims);
-        Ok(query.query_row(params![&journal.0[..], sequence], |row| row.get(0)).optional()?)
-    }
-
     /// Where the records of a journal from `first` on are, as far as they follow each other in the
     /// log's numbers of them; at most `most`.
     pub fn places(&self, claims: &Claims, first: u64, most: u64) -> Result<Vec<u64>> {

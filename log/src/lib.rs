@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod fsck;
 pub mod index;
+pub mod memory;
 pub mod pipeline;
 pub mod place;
 pub mod sequencer;

@@ -4,7 +4,7 @@ mod args;
 
 use args::{Args, Command};
 use clap::Parser;
-use coldlog_log::commands::{append, fsck, manage, receipts, witnesses};
+use coldlog_log::commands::{append, backup, fsck, gc, manage, receipts, recover, witnesses};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -32,6 +32,15 @@ fn main() -> ExitCode {
         Command::Prove { index, consistency, output, force, secret } => {
             receipts::prove(&home, &receipts::Prove { index, consistency, output, force, secret })
         }
+        Command::Recover { newest, from, batches } => {
+            recover::run(&home, &recover::Options { newest, from, batches })
+        }
+        Command::Backup { to, with_key } => backup::backup(&home, &to, with_key),
+        Command::Restore { from, store, key } => {
+            backup::restore(&home, &from, store.as_deref(), key.as_deref())
+        }
+        Command::Drill { from, newest } => backup::drill(&home, &from, &newest),
+        Command::Gc { dry_run } => gc::run(&home, dry_run),
         Command::Reindex => fsck::reindex(&home),
         Command::Fsck { repair, json } => fsck::run(&home, repair, json),
     };

@@ -16,6 +16,8 @@ pub struct Place {
     pub home: PathBuf,
     /// What it publishes.
     pub store: Box<dyn Store>,
+    /// Whether other machines may write it, too.
+    pub shared: bool,
     /// The newest head.
     pub head: SignedCheckpoint,
     /// The index, in step with the head.
@@ -67,7 +69,8 @@ impl Place {
         let (lock, store) = (lock(home)?, store(home)?);
         let head = store.refresh()?;
         let index = Index::open(&home.join("index.sqlite"), store.as_ref(), &head.checkpoint)?;
-        Ok(Place { home: home.into(), store, head, index, _lock: lock })
+        let shared = files::is_there(&home.join("store"))?;
+        Ok(Place { home: home.into(), store, shared, head, index, _lock: lock })
     }
 
     /// Goes on from the head to which another writer of the same store moved the log.

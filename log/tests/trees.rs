@@ -33,6 +33,12 @@ impl Store for Memory {
         self.0.lock().unwrap().insert(path.into(), bytes.into());
         Ok(())
     }
+    fn put_many(&self, files: Vec<(String, Vec<u8>)>) -> Result<u64> {
+        files.iter().try_for_each(|(path, bytes)| self.put(path, bytes)).map(|()| 0)
+    }
+    fn collect(&self) -> Result<u64> {
+        Ok(0)
+    }
     fn begin(&self) {}
     fn stage(&self, path: &str, bytes: &[u8]) -> Result<()> {
         self.put(path, bytes)

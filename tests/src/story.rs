@@ -186,6 +186,14 @@ impl Story {
         Ok(())
     }
 
+    /// Lets a copy of a log's folder sign, by its own newest head: what an operator does who has asked
+    /// everybody else, or a dishonest one who has not.
+    pub fn recover_log(folder: &Path) -> Result<()> {
+        let ran = run(folder, "log recover --newest coldlog-log/public/checkpoint")?;
+        ensure!(ran.code == 0, "log recover: {}", ran.err);
+        Ok(())
+    }
+
     /// Has the newest head cosigned by all witnesses.
     pub fn cosign(&mut self, name: &str) -> Result<()> {
         self.run("log", &format!("log witness-request -o {name}.witness-request.cbor"))?;

@@ -245,7 +245,9 @@ fn what_a_head_stands_for_is_on_the_disk_before_the_head_moves() {
     story.run("signer", "signer export -o second.batch.cbor --from 4").unwrap();
     story.carry("signer", "second.batch.cbor", "log").unwrap();
     let calls = traced(&story.at("log"), "log append second.batch.cbor");
+    // What the log's machine remembers is no part of what it publishes.
     let again = self::placed(&calls);
+    let again: Vec<_> = again.into_iter().filter(|p| p.target.contains("/public/")).collect();
     let same = again.iter().find(|p| placed.iter().any(|old| old.target == p.target));
     assert!(same.is_some_and(|p| p.target.ends_with("checkpoint")), "{again:#?}");
     let count = again.iter().filter(|p| placed.iter().any(|old| old.target == p.target)).count();

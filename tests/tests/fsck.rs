@@ -201,6 +201,7 @@ fn each_kind_of_damage_is_named_with_its_place_and_its_repair() {
         assert_eq!(mended.code, i32::from(!derivable), "{what}: {}{}", mended.out, mended.err);
         if derivable {
             assert_eq!(run(&folder, "log fsck").unwrap().code, 0, "{what}");
+            Story::recover_log(&folder).unwrap();
             let line = "log append tuesday.batch.cbor";
             assert_eq!(run(&folder, line).unwrap().code, 0, "{what}");
             // As it was, to the byte, and what was damaged is kept.

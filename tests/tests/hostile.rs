@@ -337,6 +337,7 @@ fn a_file_of_a_later_version_is_called_unsupported() {
     // A log with a key of a later version, and a signer with such a journal: SQLite keeps a number
     // for the version of what is in it at byte 60.
     copy(&story.at("log"), &story.at("log-2")).unwrap();
+    Story::recover_log(&story.at("log-2")).unwrap();
     copy(&hostile.folder.join("key-2"), &story.at("log-2").join("coldlog-log/key.age")).unwrap();
     lines.push(("log-2", "log append first.batch.cbor".into()));
     copy(&story.at("signer"), &story.at("signer-2")).unwrap();

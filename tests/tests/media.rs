@@ -61,6 +61,9 @@ fn fresh(base: &Path, scratch: &Path) -> PathBuf {
     if folder.join("coldlog-signer").is_dir() {
         Story::reopen(&folder).unwrap();
     }
+    if folder.join("coldlog-log/public").is_dir() {
+        Story::recover_log(&folder).unwrap();
+    }
     folder
 }
 

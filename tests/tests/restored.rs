@@ -116,6 +116,7 @@ fn import_refuses_a_log_that_went_back_and_keeps_the_evidence() {
     let mut story = begun(stage.path());
     let files: Vec<PathBuf> = vec!["d0.txt".into(), "d1.txt".into()];
     copy(&story.at("log"), &story.at("evil")).unwrap();
+    Story::recover_log(&story.at("evil")).unwrap();
     copy(&story.at("signer"), &story.at("other")).unwrap();
     Story::reopen(&story.at("other")).unwrap();
     story.round("monday", &files, "1").unwrap();

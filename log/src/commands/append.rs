@@ -1,6 +1,7 @@
 //! `log append`: verify, assign, write, make durable, sign, swap the head, and only then answer.
 
 use crate::commands::{manage, receipts};
+use crate::memory;
 use crate::pipeline;
 use crate::place::Place;
 use crate::sequencer::Edge;
@@ -115,7 +116,7 @@ fn append(place: &mut Place, path: &Path, keys: &HeadKeys) -> Outcome<String> {
     files::need_space(&place.home, bytes + bytes / 4 + (1 << 20))?;
     let sign = |checkpoint: &Checkpoint| Ok(keys.sign_head(checkpoint, time::now())?);
     for _ in 0..TRIES {
-        let appended = one(place, path, sign);
+        let appended = one(place, &[path.to_path_buf()], place.head.checkpoint.size, sign);
         if !matches!(appended, Ok(Some(_))) {
             place.index.rollback()?;
         }
@@ -138,13 +139,65 @@ fn appended_line(place: &Place, path: &Path, (new, repeated): (u64, u64)) -> Str
 
 type Signed = coldlog_spec::checkpoint::SignedCheckpoint;
 
-// Appends one batch, whole or not at all; returns how many records were new and how many repeated, or
-// nothing where another writer moved the head meanwhile.
+/// Appends the records that a head stands for and this log has lost; `newest` is that head.
+pub(crate) fn rebuild(place: &mut Place, batches: &[PathBuf], newest: &Signed) -> Outcome {
+    let sign = |checkpoint: &Checkpoint| match *checkpoint == newest.checkpoint {
+        true => Ok(newest.clone()),
+        false => bail!(
+            "the batches give {} entries with the root {}, the newest head says {} and {}: name all that were appended since, in the order in which they were",
+            checkpoint.size,
+            checkpoint.root,
+            newest.checkpoint.size,
+            newest.checkpoint.root
+        ),
+    };
+    let rebuilt = one(place, batches, newest.checkpoint.size, sign);
+    if !matches!(rebuilt, Ok(Some(_))) {
+        place.index.rollback()?;
+    }
+    match rebuilt? {
+        Some((new, _)) if new > 0 => Ok(()),
+        Some(_) => no("the batches hold nothing that this log has not"),
+        None => no("another writer moved the head meanwhile: run the command again"),
+    }
+}
+
+// Appends batches under one head, all or nothing; returns how many records were new and how many
+// repeated, or nothing where another writer moved the head meanwhile. `known` is the size of the newest
+// head that there is: a signer that remembers more knows of another history, or of a lost one.
 fn one(
     place: &mut Place,
-    path: &Path,
+    paths: &[PathBuf],
+    known: u64,
     sign: impl Fn(&Checkpoint) -> Result<Signed>,
 ) -> Outcome<Option<(u64, u64)>> {
+    let old_size = place.head.checkpoint.size;
+    let mut edge = Edge::load(place.store.as_ref(), old_size)?;
+    place.index.begin()?;
+    let (mut new, mut repeated) = (0, 0);
+    for path in paths {
+        let counts = batch(place, path, &mut edge, known)?;
+        (new, repeated) = (new + counts.0, repeated + counts.1);
+    }
+    if new == 0 {
+        place.index.commit(old_size)?;
+        return Ok(Some((0, repeated)));
+    }
+    // finish() reads the edge back from the store to compute the root: what is signed is what is there.
+    let (size, root) = edge.finish()?;
+    let checkpoint = Checkpoint { origin: place.head.checkpoint.origin.clone(), size, root };
+    let head = sign(&checkpoint)?;
+    if place.store.swap_head(Some(&place.head), &head)? == Swapped::Lost {
+        return Ok(None);
+    }
+    memory::remember(&place.home, &head)?;
+    place.index.commit(size)?;
+    place.head = head;
+    Ok(Some((new, repeated)))
+}
+
+// Verifies a batch and stages its new records.
+fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<(u64, u64)> {
     let mut reader = Reader::open(path, "coldlog-batch", MAX_ITEM)?;
     let header = reader.next()?.with_context(|| format!("{} is empty", path.display()))?;
     let header = Header::decode(&header).with_context(|| path.display().to_string())?;
@@ -155,7 +208,12 @@ fn one(
         ));
     };
     let old_size = place.head.checkpoint.size;
-    let mut edge = Edge::load(place.store.as_ref(), old_size)?;
+    if header.remembered > known {
+        return no(format!(
+            "the signer remembers a head of size {}, this log has {old_size} entries: it is not that log, or it was restored from an older copy; get the newest cosigned head, and run `log recover --newest HEAD`",
+            header.remembered
+        ));
+    }
     // A record takes 2 KiB or so.
     let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
     let verifier = Verifier::new(&admission.key, (bytes >> 11) as usize);
@@ -169,7 +227,6 @@ fn one(
         new: 0,
         repeated: 0,
     };
-    state.place.index.begin()?;
     let bar = Bar::new("appending", None);
     let mut trailer: Option<(u64, Hash, SignedTail)> = None;
     pipeline::ordered(
@@ -178,7 +235,7 @@ fn one(
         |records| {
             let records = records?;
             bar.add(records.len() as u64);
-            records.into_iter().try_for_each(|record| state.put(record, &mut edge))
+            records.into_iter().try_for_each(|record| state.put(record, edge))
         },
     )?;
     let Some((count, digest, tail)) = trailer else {
@@ -191,20 +248,7 @@ fn one(
     let State { end, new, repeated, .. } = state;
     verify_trailer((count, digest, &tail), (found, digest), &admission, &end)
         .map_err(|refusal| Failure::No(refusal.into()))?;
-    if new == 0 {
-        place.index.commit(old_size)?;
-        return Ok(Some((0, repeated)));
-    }
-    // finish() reads the edge back from the store to compute the root: what is signed is what is there.
-    let (size, root) = edge.finish()?;
-    let checkpoint = Checkpoint { origin: place.head.checkpoint.origin.clone(), size, root };
-    let head = sign(&checkpoint)?;
-    if place.store.swap_head(Some(&place.head), &head)? == Swapped::Lost {
-        return Ok(None);
-    }
-    place.index.commit(size)?;
-    place.head = head;
-    Ok(Some((new, repeated)))
+    Ok((new, repeated))
 }
 
 /// A record's statement, verified or refused, and its sealed record.
@@ -308,8 +352,18 @@ impl State<'_> {
             return Ok(Err(Refusal::Gap { expected, found }));
         }
         if found < self.progress.next {
-            let found = self.place.index.place(statement.claims(), found)?;
-            let logged = self.entries.get(found.context("the index has no such record")?)?;
+            let there = self.place.index.find(statement.claims(), found)?;
+            let (at, leaf) = there.context("the index has no such record")?;
+            // One that another batch of this append brought is in no bundle yet.
+            if at >= self.place.head.checkpoint.size {
+                return match leaf == statement.leaf() {
+                    true => Ok(Ok(false)),
+                    false => bail!(
+                        "record {found} of the journal has other content in two of the batches"
+                    ),
+                };
+            }
+            let logged = self.entries.get(at)?;
             return Ok(repeats(statement, logged, self.admission).map(|()| false));
         }
         if let Some(head) = &statement.position.head {

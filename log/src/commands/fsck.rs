@@ -48,6 +48,15 @@ pub fn run(home: &Path, repair: bool, as_json: bool) -> Outcome {
     Ok(())
 }
 
+/// Checks a log's folder, and is done only when nothing is damaged.
+pub(crate) fn must_be_sound(home: &Path) -> Outcome {
+    let report = check(home)?.report;
+    match report.findings.iter().find(|finding| !finding.harmless) {
+        None => Ok(()),
+        Some(finding) => no(line(finding)),
+    }
+}
+
 struct Checked {
     size: u64,
     report: Report,

@@ -1,5 +1,6 @@
 //! `log init`, `log allow`, `log head`.
 
+use crate::memory;
 use crate::place::{self, Place, admission_path};
 use crate::store::Swapped;
 use anyhow::{Context, bail};
@@ -73,6 +74,7 @@ pub fn init(
     write_policy(home, &head_keys)?;
     let empty = Checkpoint { origin: origin.into(), size: 0, root: empty_root() };
     let head = head_keys.sign_head(&empty, time::now())?;
+    memory::remember(home, &head)?;
     if store.swap_head(None, &head)? == Swapped::Lost {
         return no(format!("{} holds a log already", store.place()));
     }
@@ -104,6 +106,7 @@ pub fn join(home: &Path, url: &str, secret: &Source) -> Outcome {
     let named = home.join("store");
     files::write(&named, format!("{url}\n").as_bytes(), Existing::Keep, Mode::Public)?;
     write_policy(home, &head_keys)?;
+    memory::remember(home, &head)?;
     say(format!(
         "this machine may write the log {}, of {} entries now; allow its signers here, too",
         keys.name, head.checkpoint.size
@@ -199,8 +202,9 @@ pub(crate) fn verifiers(home: &Path) -> anyhow::Result<Vec<VerifierKey>> {
     keys.map(|key| VerifierKey::decode(key).map_err(Into::into)).collect()
 }
 
-/// The log's keys, which must be those of its head.
+/// The log's keys, for a log that may sign; they must be those of its head.
 pub(crate) fn keys(place: &Place, secret: &Source) -> Outcome<Keys> {
+    memory::may_sign(place)?;
     let keys = Keys::load(&place.home.join("key.age"), "log", secret)?;
     let head_keys = keys.head_keys();
     let [ed25519, mldsa] = head_keys.log_verifiers();

@@ -1,7 +1,10 @@
 //! One module a group of verbs.
 
 pub mod append;
+pub mod backup;
 pub mod fsck;
+pub mod gc;
 pub mod manage;
 pub mod receipts;
+pub mod recover;
 pub mod witnesses;

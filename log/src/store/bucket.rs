@@ -16,7 +16,7 @@ use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::pending::{
     FULL_PACK, MAX_FILES, MAX_PACK, MAX_PACKS, MAX_PENDING, Pack, Pending,
 };
-use coldlog_spec::tile::head_path;
+use coldlog_spec::tile::{MAX_BUNDLE, head_path};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -181,26 +181,6 @@ impl<O: Objects> Bucket<O> {
         staged.packs.push(Hash::of(&bytes));
         Ok(())
     }
-
-    /// Removes what interrupted writers staged; returns how many objects. A writer that is under way
-    /// starts again: its head can no longer move once the newest one is marked anew.
-    pub fn collect(&self) -> Result<u64> {
-        let head = self.refresh()?;
-        let mut left = Vec::new();
-        self.objects.list(STAGING, &mut |path| {
-            left.push(format!("{STAGING}/{path}"));
-            Ok(())
-        })?;
-        if left.is_empty() {
-            return Ok(0);
-        }
-        self.begin();
-        if self.swap_head(Some(&head), &head)? == Swapped::Lost {
-            bail!("another writer is at work: try again when it is done");
-        }
-        left.iter().try_for_each(|key| self.objects.delete(key))?;
-        Ok(left.len() as u64)
-    }
 }
 
 impl<O: Objects> Source for Bucket<O> {
@@ -253,6 +233,23 @@ impl<O: Objects> Store for Bucket<O> {
             Some((there, _)) if there == bytes => Ok(()),
             _ => bail!("{}/{path} does not read back as it was written", self.place()),
         }
+    }
+
+    fn put_many(&self, files: Vec<(String, Vec<u8>)>) -> Result<u64> {
+        let mut new = Vec::new();
+        for (path, bytes) in files {
+            if self.objects.get(&path, MAX_BUNDLE).ok().flatten().is_none_or(|(b, _)| b != bytes) {
+                new.push((path, bytes));
+            }
+        }
+        self.objects.put_all(&new)?;
+        for (path, bytes) in &new {
+            match self.objects.get(path, bytes.len())? {
+                Some((there, _)) if there == *bytes => {}
+                _ => bail!("{}/{path} does not read back as it was written", self.place()),
+            }
+        }
+        Ok(new.len() as u64)
     }
 
     fn begin(&self) {
@@ -340,6 +337,26 @@ impl<O: Objects> Store for Bucket<O> {
             true => each(path),
             false => Ok(()),
         })
+    }
+
+    // A writer that is under way starts again: its head can no longer move once the newest one is marked
+    // anew.
+    fn collect(&self) -> Result<u64> {
+        let head = self.refresh()?;
+        let mut left = Vec::new();
+        self.objects.list(STAGING, &mut |path| {
+            left.push(format!("{STAGING}/{path}"));
+            Ok(())
+        })?;
+        if left.is_empty() {
+            return Ok(0);
+        }
+        self.begin();
+        if self.swap_head(Some(&head), &head)? == Swapped::Lost {
+            bail!("another writer is at work: try again when it is done");
+        }
+        left.iter().try_for_each(|key| self.objects.delete(key))?;
+        Ok(left.len() as u64)
     }
 
     fn remove(&self, path: &str) -> Result<()> {

@@ -17,6 +17,9 @@ pub trait Store: Source {
     fn refresh(&self) -> Result<SignedCheckpoint>;
     /// Puts a file whole and durably: one whose bytes follow from the head, or that no head needs.
     fn put(&self, path: &str, bytes: &[u8]) -> Result<()>;
+    /// Puts files whose bytes follow from a head, durably, and reads them back; those that are there with
+    /// the same bytes stay. Returns how many were new.
+    fn put_many(&self, files: Vec<(String, Vec<u8>)>) -> Result<u64>;
     /// Forgets what was staged and not settled.
     fn begin(&self);
     /// Puts a file that lies beyond the head: it is durable only after [`Store::settle`].
@@ -28,6 +31,8 @@ pub trait Store: Source {
     fn swap_head(&self, old: Option<&SignedCheckpoint>, new: &SignedCheckpoint) -> Result<Swapped>;
     /// Names every file whose path begins with `folder` and a slash, relative to it, in any order.
     fn list(&self, folder: &str, each: &mut dyn FnMut(&str) -> Result<()>) -> Result<()>;
+    /// Removes what interrupted writers staged; returns how many objects.
+    fn collect(&self) -> Result<u64>;
     /// Removes a file that nothing needs.
     fn remove(&self, path: &str) -> Result<()>;
     /// Where it is, for people.

@@ -55,6 +55,7 @@ fn ceremony(folder: Option<&Path>) -> Result<()> {
     story.round("monday", monday, "1.0")?;
     // What a dishonest log will go back to, in the second attack.
     copy(&story.at("log"), &story.at("evil-log"))?;
+    Story::recover_log(&story.at("evil-log"))?;
     let tail = story.round("tuesday", tuesday, "1.1")?;
 
     story.tell("\n== The log grew without rewriting anything");

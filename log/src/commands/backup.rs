@@ -1,0 +1,290 @@
+//! `log backup`, `log restore` and `log drill`: a copy that is known to come back.
+
+use super::recover::copy_heads;
+use crate::place;
+use crate::store::{FolderStore, Store, Swapped};
+use anyhow::{Context, Result};
+use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::objects::is_url;
+use coldlog_kit::progress::Progress;
+use coldlog_kit::published::{self, Tree};
+use coldlog_kit::terminal::say;
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::merkle::leaf_hash;
+use coldlog_spec::note::{MAX_NOTE, VerifierKey};
+use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Bundles that are copied before they are made durable together.
+const TOGETHER: u64 = 32;
+/// Where a backup keeps what is not published: the log's policy and its allowed signers.
+const HOME: &str = "home";
+
+/// `log backup TO`
+pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
+    place::must_be_home(home)?;
+    let store = place::store(home)?;
+    let head = verified_head(store.as_ref(), home)?;
+    let keys = super::manage::verifiers(home)?;
+    let keys: Vec<&VerifierKey> = keys.iter().collect();
+    let backup = open_backup(to)?;
+    let from = match backup.get("checkpoint", MAX_NOTE)? {
+        None => 0,
+        Some(bytes) => {
+            let before = SignedCheckpoint::decode(&bytes)?.checkpoint;
+            let mut tree = Tree::new(store.as_ref(), head.checkpoint.size);
+            let origin = &head.checkpoint.origin;
+            if before.size > head.checkpoint.size
+                || before.origin != *origin
+                || tree.root_at(before.size)? != before.root
+            {
+                return no(format!(
+                    "{to} holds a head of {}, size {}, that this log of {} entries does not extend: it is a backup of another log, or this log was restored from an older copy; name another place, and keep that one",
+                    before.origin, before.size, head.checkpoint.size
+                ));
+            }
+            before.size
+        }
+    };
+    let files = copy_tree(store.as_ref(), backup.as_ref(), from, &head)?;
+    copy_heads(store.as_ref(), backup.as_ref(), (from, head.checkpoint.size), &keys)?;
+    for (name, bytes) in home_files(home, with_key)? {
+        put_if_new(backup.as_ref(), &format!("{HOME}/{name}"), &bytes)?;
+    }
+    // Last: a backup that was interrupted is still the one before, and goes on from there.
+    put_if_new(backup.as_ref(), "checkpoint", &head.encode())?;
+    say(format!(
+        "{to} holds the log up to size {}: {} entries and {files} files were new, all read back",
+        head.checkpoint.size,
+        head.checkpoint.size - from
+    ));
+    Ok(())
+}
+
+fn open_backup(to: &str) -> Result<Box<dyn Store>> {
+    if !is_url(to) {
+        files::create_folder(Path::new(to))?;
+    }
+    place::open_store(to)
+}
+
+fn verified_head(store: &dyn Store, home: &Path) -> Outcome<SignedCheckpoint> {
+    let head = published::head(store)?;
+    let keys = super::manage::verifiers(home)?;
+    let keys: Vec<&VerifierKey> = keys.iter().collect();
+    if head.verified_by(&keys).or_no()?.is_empty() {
+        return no(
+            "the checkpoint is not signed by the log's own keys (log.policy): run `log fsck`",
+        );
+    }
+    Ok(head)
+}
+
+fn put_if_new(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<()> {
+    match store.get(path, MAX_NOTE)? {
+        Some(there) if there == bytes => Ok(()),
+        _ => store.put(path, bytes),
+    }
+}
+
+// The policy and the allowed signers; the key file where it is asked for, and only a sealed one.
+fn home_files(home: &Path, with_key: bool) -> Outcome<Vec<(String, Vec<u8>)>> {
+    let mut found = vec![("log.policy".into(), files::read(&home.join("log.policy"), 1 << 16)?)];
+    let allowed = home.join("allowed");
+    for entry in std::fs::read_dir(&allowed).with_context(|| allowed.display().to_string())? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "cbor") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            found.push((format!("allowed/{name}"), files::read(&path, 1 << 16)?));
+        }
+    }
+    if with_key {
+        let key = files::read_private(&home.join("key.age"), 1 << 16)?;
+        if !key.starts_with(b"age-encryption.org/") {
+            return no(
+                "the key file is not encrypted: it goes into no backup; keep it apart, on paper or a token",
+            );
+        }
+        found.push(("key.age".into(), key.to_vec()));
+    }
+    Ok(found)
+}
+
+// Copies entries, sealed records and tiles from the bundle that holds `from` on; what is there with the
+// same bytes stays. Each tile is held against the entries or tiles below it first: damage is not copied.
+fn copy_tree(
+    source: &dyn Store,
+    to: &dyn Store,
+    from: u64,
+    head: &SignedCheckpoint,
+) -> Outcome<u64> {
+    let size = head.checkpoint.size;
+    let mut tree = Tree::new(source, size);
+    if tree.root()? != head.checkpoint.root {
+        return no("the tiles do not give the root that the head says: run `log fsck`");
+    }
+    let progress = Progress::new("copying", Some(size - from));
+    let mut files = Vec::new();
+    let mut copied = 0;
+    for bundle in from / WIDTH..size.div_ceil(WIDTH) {
+        let width = tile::width_at(0, bundle, size);
+        let entries = tree.bundle(bundle, entries_path)?;
+        let leaves: Vec<_> =
+            tile::decode_bundle(&entries, width)?.into_iter().map(leaf_hash).collect();
+        let tile = Tile { level: 0, index: bundle, width };
+        if tree.tile(tile)? != leaves {
+            return no(format!("{} is not what its entries give: run `log fsck`", tile.path()));
+        }
+        files.push((tile.path(), tile::encode_tile(&leaves)));
+        files.push((entries_path(bundle, width), entries));
+        files.push((sealed_path(bundle, width), tree.bundle(bundle, sealed_path)?));
+        if (bundle + 1).is_multiple_of(TOGETHER) {
+            copied += to.put_many(std::mem::take(&mut files))?;
+        }
+        progress.add(width);
+    }
+    for level in 1..tile::HEIGHT {
+        let span = 8 * u32::from(level);
+        let mut index = (from >> span) / WIDTH;
+        while tile::width_at(level, index, size) > 0 {
+            let tile = Tile { level, index, width: tile::width_at(level, index, size) };
+            let hashes = tree.tile(tile)?.to_vec();
+            for (at, hash) in hashes.iter().enumerate() {
+                let below = index * WIDTH + at as u64;
+                let below = Tile { level: level - 1, index: below, width: WIDTH };
+                if tile::fold(tree.tile(below)?) != Some(*hash) {
+                    return no(format!(
+                        "{} is not what {} gives: run `log fsck`",
+                        tile.path(),
+                        below.path()
+                    ));
+                }
+            }
+            files.push((tile.path(), tile::encode_tile(&hashes)));
+            index += 1;
+        }
+    }
+    copied += to.put_many(files)?;
+    Ok(copied)
+}
+
+/// `log restore FROM`
+pub fn restore(home: &Path, from: &str, store: Option<&str>, key: Option<&Path>) -> Outcome {
+    let size = bring_back(home, from, store, key)?;
+    let key = match files::is_there(&home.join("key.age"))? {
+        true => "",
+        false => "put the log's key file in as key.age; ",
+    };
+    say(format!(
+        "{} holds the log up to size {size}; {key}before it signs, compare it with the newest head that others saw: `log recover --newest HEAD`",
+        home.display()
+    ));
+    Ok(())
+}
+
+fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) -> Outcome<u64> {
+    let backup = place::open_store(from)?;
+    let head = published::head(backup.as_ref())?;
+    files::create_folder(&home.join("allowed"))?;
+    let _lock = files::lock(home)?;
+    let mut names = Vec::new();
+    backup.list(HOME, &mut |name| {
+        names.push(name.to_string());
+        Ok(())
+    })?;
+    for name in names {
+        let known = name == "log.policy" || name == "key.age" || name.starts_with("allowed/");
+        // A name from outside leads nowhere else.
+        if !known || name.split('/').any(|part| part == ".." || part.is_empty()) {
+            continue;
+        }
+        let bytes =
+            backup.get(&format!("{HOME}/{name}"), 1 << 16)?.context("it was just listed")?;
+        let (mode, existing) = match name.as_str() {
+            "key.age" => (Mode::Private, Existing::Never),
+            _ => (Mode::Public, Existing::Keep),
+        };
+        if name == "key.age" && files::is_there(&home.join(&name))? {
+            continue;
+        }
+        files::write(&home.join(&name), &bytes, existing, mode)?;
+    }
+    if let Some(key) = key {
+        let bytes = files::read_private(key, 1 << 16)?;
+        files::write(&home.join("key.age"), &bytes, Existing::Never, Mode::Private)?;
+    }
+    let keys = super::manage::verifiers(home)?;
+    let keys: Vec<&VerifierKey> = keys.iter().collect();
+    if head.verified_by(&keys).or_no()?.is_empty() {
+        return no(format!("the checkpoint in {from} is not signed by the key of its log.policy"));
+    }
+    if let Some(url) = url {
+        files::write(
+            &home.join("store"),
+            format!("{url}\n").as_bytes(),
+            Existing::Keep,
+            Mode::Public,
+        )?;
+    }
+    let store = place::store(home)?;
+    if store.get("checkpoint", MAX_NOTE)?.is_some() {
+        return no(format!("{} holds a log already: restore into another place", store.place()));
+    }
+    copy_tree(backup.as_ref(), store.as_ref(), 0, &head)?;
+    copy_heads(backup.as_ref(), store.as_ref(), (0, head.checkpoint.size), &keys)?;
+    if store.swap_head(None, &head)? == Swapped::Lost {
+        return no(format!("{} holds a log already: restore into another place", store.place()));
+    }
+    Ok(head.checkpoint.size)
+}
+
+/// `log drill FROM`: restores into a scratch folder, checks all of it, and says how long it took.
+pub fn drill(home: &Path, from: &str, newest: &[PathBuf]) -> Outcome {
+    let start = Instant::now();
+    place::must_be_home(home)?;
+    let scratch =
+        tempfile::tempdir_in(home).context("making a scratch folder in the log's home")?;
+    let there = scratch.path().join("restored");
+    let size = bring_back(&there, from, None, None)?;
+    let restored = start.elapsed();
+    super::fsck::must_be_sound(&there)?;
+    // The backup must be of this log's history, and of what others saw of it.
+    let store = FolderStore::new(place::public(&there));
+    let own = verified_head(place::store(home)?.as_ref(), home)?;
+    let mut tree = Tree::new(&store, size);
+    let mut missing = own.checkpoint.size.saturating_sub(size);
+    let keys = super::manage::verifiers(home)?;
+    let keys: Vec<&VerifierKey> = keys.iter().collect();
+    let mut heads = vec![("the log's own head".to_string(), own)];
+    for path in newest {
+        heads.push((path.display().to_string(), super::recover::read_head(path, &keys)?));
+    }
+    let backup = published::head(&store)?.checkpoint;
+    for (name, head) in heads {
+        let at = head.checkpoint.size;
+        let fits = match at <= size {
+            true => tree.root_at(at)? == head.checkpoint.root,
+            // It is older than that head: then the log must extend it.
+            false => {
+                let source = place::store(home)?;
+                let here = published::head(source.as_ref())?.checkpoint.size;
+                here < at || Tree::new(source.as_ref(), here).root_at(size)? == backup.root
+            }
+        };
+        if !fits {
+            return no(format!("{name}, of size {at}, is of another history than the backup"));
+        }
+        missing = missing.max(at.saturating_sub(size));
+    }
+    say(format!(
+        "{size} entries came back in {:.1} s and were checked in {:.1} s; {missing} newer ones are not in the backup",
+        restored.as_secs_f64(),
+        (start.elapsed() - restored).as_secs_f64()
+    ));
+    match missing {
+        0 => Ok(()),
+        _ => no("the backup is older than the newest head: run `log backup`"),
+    }
+}

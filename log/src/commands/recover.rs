@@ -1,0 +1,157 @@
+//! `log recover`: after a restore, compares the log with what others saw, brings back what is lost, and
+//! lets it sign again.
+
+use super::append;
+use crate::memory;
+use crate::place::{self, Place};
+use crate::sequencer::Edge;
+use crate::store::{Store, Swapped};
+use anyhow::Context;
+use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::files;
+use coldlog_kit::progress::Progress;
+use coldlog_kit::published::{Bundles, Tree};
+use coldlog_kit::terminal::say;
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::merkle::leaf_hash;
+use coldlog_spec::note::{MAX_NOTE, VerifierKey};
+use coldlog_spec::tile::{entries_path, head_path, sealed_path};
+use std::path::{Path, PathBuf};
+
+/// What the command line says.
+pub struct Options {
+    /// Heads of this log that others have.
+    pub newest: Vec<PathBuf>,
+    /// A mirror that has the lost entries.
+    pub from: Option<String>,
+    /// The signers' batches that hold the lost entries, in the order in which they were appended.
+    pub batches: Vec<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(home: &Path, options: &Options) -> Outcome {
+    let mut place = Place::open(home)?;
+    let keys = super::manage::verifiers(home)?;
+    let keys: Vec<&VerifierKey> = keys.iter().collect();
+    let mut heads = Vec::new();
+    for path in &options.newest {
+        heads.push((path, read_head(path, &keys)?));
+    }
+    heads.sort_by_key(|(_, head)| head.checkpoint.size);
+    must_hold(&place, &heads)?;
+    let Some((_, newest)) = heads.last().cloned() else {
+        return no("name a head that others have, with --newest");
+    };
+    let (size, here) = (newest.checkpoint.size, place.head.checkpoint.size);
+    if size > here {
+        match (&options.from, options.batches.as_slice()) {
+            (Some(mirror), []) => from_mirror(&mut place, mirror, &newest, &keys)?,
+            (None, [_, ..]) => append::rebuild(&mut place, &options.batches, &newest)?,
+            _ => {
+                return no(format!(
+                    "the newest head has size {size}, this log has {here} entries: {} are lost here; bring them back with --from MIRROR, or with --batches and the signers' exports in the order in which they were appended",
+                    size - here
+                ));
+            }
+        }
+        say(format!("{} entries are back", size - here));
+        must_hold(&place, &heads)?;
+    }
+    memory::remember(home, &place.head)?;
+    say(format!(
+        "the log has {} entries, every head named fits them; it may sign again",
+        place.head.checkpoint.size
+    ));
+    Ok(())
+}
+
+pub(crate) fn read_head(path: &Path, keys: &[&VerifierKey]) -> Outcome<SignedCheckpoint> {
+    let head = SignedCheckpoint::decode(&files::read(path, MAX_NOTE as u64)?);
+    let head = head.with_context(|| path.display().to_string())?;
+    if head.verified_by(keys).or_no()?.is_empty() {
+        return no(format!("{} is no head that this log signed", path.display()));
+    }
+    Ok(head)
+}
+
+// Every head up to the log's size is one of its history.
+fn must_hold(place: &Place, heads: &[(&PathBuf, SignedCheckpoint)]) -> Outcome {
+    let here = place.head.checkpoint.size;
+    let mut tree = Tree::new(place.store.as_ref(), here);
+    for (path, head) in heads {
+        let (size, root) = (head.checkpoint.size, head.checkpoint.root);
+        if size <= here && tree.root_at(size)? != root {
+            return no(format!(
+                "{} is a head of size {size} with the root {root}, this log had {} then: two histories were signed; keep both, and compare them with `verifier cross-check`",
+                path.display(),
+                tree.root_at(size)?
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn from_mirror(
+    place: &mut Place,
+    mirror: &str,
+    newest: &SignedCheckpoint,
+    keys: &[&VerifierKey],
+) -> Outcome {
+    let mirror = place::open_store(mirror)?;
+    let (here, head) = (&place.head.checkpoint, &newest.checkpoint);
+    let mut tree = Tree::new(mirror.as_ref(), head.size);
+    if tree.root()? != head.root || tree.root_at(here.size)? != here.root {
+        return no(format!(
+            "the mirror in {} is not of this history: its root at size {} or at size {} is another",
+            mirror.place(),
+            here.size,
+            head.size
+        ));
+    }
+    let mut entries = Bundles::new(mirror.as_ref(), head.size, entries_path);
+    let mut sealed = Bundles::new(mirror.as_ref(), head.size, sealed_path);
+    let mut edge = Edge::load(place.store.as_ref(), here.size)?;
+    let progress = Progress::new("bringing back", Some(head.size - here.size));
+    for index in here.size..head.size {
+        let entry = entries.get(index)?;
+        edge.push(leaf_hash(entry), entry, sealed.get(index)?)?;
+        progress.add(1);
+    }
+    let (_, root) = edge.finish()?;
+    if root != head.root {
+        return no("the mirror's entries are not those of its tiles: use another mirror");
+    }
+    copy_heads(mirror.as_ref(), place.store.as_ref(), (here.size, head.size), keys)?;
+    if place.store.swap_head(Some(&place.head), newest)? == Swapped::Lost {
+        return no("another writer moved the head meanwhile: run the command again");
+    }
+    Ok(place.follow()?)
+}
+
+/// Copies the published heads of sizes above `from`, below `to`: those that are signed and fit.
+pub(crate) fn copy_heads(
+    source: &dyn Store,
+    to: &dyn Store,
+    (from, size): (u64, u64),
+    keys: &[&VerifierKey],
+) -> Outcome {
+    let mut names = Vec::new();
+    source.list("heads", &mut |name| {
+        names.push(name.to_string());
+        Ok(())
+    })?;
+    let mut tree = Tree::new(source, size);
+    for name in names {
+        let path = format!("heads/{name}");
+        let Some(bytes) = source.get(&path, MAX_NOTE)? else { continue };
+        let Ok(head) = SignedCheckpoint::decode(&bytes) else { continue };
+        let at = head.checkpoint.size;
+        // One of the same size may have more cosignatures now.
+        let wanted = at >= from && at <= size && head_path(at) == path;
+        let signed = head.verified_by(keys).is_ok_and(|by| !by.is_empty());
+        if wanted && signed && tree.root_at(at)? == head.checkpoint.root {
+            to.put(&path, &bytes)?;
+        }
+    }
+    Ok(())
+}

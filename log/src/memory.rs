@@ -1,0 +1,88 @@
+//! What a log's machine remembers of its newest head, and whether it is still the machine that does: a
+//! log that was restored from an older copy would sign a second history, so it signs nothing until
+//! `log recover` has compared it with what others saw.
+//!
+//! `newest-head` holds the head, `newest-head.mark` says what file that was: one that was copied,
+//! restored or put back over itself has another time of birth or of change. A snapshot of a whole
+//! machine takes both back: then the signers' own memory of heads, and the witnesses, tell.
+
+use crate::place::Place;
+use anyhow::{Context, Result};
+use coldlog_kit::exit::{Outcome, no};
+use coldlog_kit::files::{self, Existing, Mark, Mode};
+use coldlog_kit::published::Tree;
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::note::MAX_NOTE;
+use std::path::{Path, PathBuf};
+
+const RECOVER: &str = "get the newest cosigned head from a witness, a mirror or an auditor, and run `log recover --newest HEAD`";
+
+fn paths(home: &Path) -> (PathBuf, PathBuf) {
+    (home.join("newest-head"), home.join("newest-head.mark"))
+}
+
+fn text(mark: &Mark) -> String {
+    format!("{} touched {}", mark.born, mark.touched)
+}
+
+/// Remembers a head that this machine signed, or that `log recover` settled.
+pub fn remember(home: &Path, head: &SignedCheckpoint) -> Result<()> {
+    let (newest, mark) = paths(home);
+    let bytes = head.encode();
+    let before = match files::is_there(&newest)? {
+        true => text(&Mark::of(&newest)?),
+        false => "nothing".into(),
+    };
+    let write =
+        |path: &Path, bytes: &[u8]| files::write(path, bytes, Existing::Replace, Mode::Public);
+    // A crash in here must not look like a restored copy.
+    write(&mark, format!("under way\n{before}\n{}\n", Hash::of(&bytes)).as_bytes())?;
+    write(&newest, &bytes)?;
+    write(&mark, format!("settled\n{}\n", text(&Mark::of(&newest)?)).as_bytes())
+}
+
+/// Refuses to sign where the log, or what this machine remembers of it, is an older copy.
+pub fn may_sign(place: &Place) -> Outcome {
+    let (newest, mark) = paths(&place.home);
+    if !files::is_there(&newest)? || !files::is_there(&mark)? {
+        return no(format!(
+            "this machine remembers no head of the log in {}: it was restored or copied, and a newer head may be out; {RECOVER}",
+            place.store.place()
+        ));
+    }
+    let bytes = files::read(&newest, MAX_NOTE as u64)?;
+    let found = text(&Mark::of(&newest)?);
+    let note = String::from_utf8_lossy(&files::read(&mark, 4096)?).into_owned();
+    let same = match note.lines().collect::<Vec<&str>>().as_slice() {
+        ["settled", mark] => *mark == found,
+        ["under way", before, hash] => *before == found || *hash == Hash::of(&bytes).to_string(),
+        _ => false,
+    };
+    // Several machines share an object store, and its conditional puts keep its head from going back.
+    if !same && !place.shared {
+        return no(format!(
+            "the log in {} was restored, copied or moved to another disk: a newer head may be out, and to sign another would fork the log; {RECOVER}",
+            place.store.place()
+        ));
+    }
+    let remembered = SignedCheckpoint::decode(&bytes);
+    let remembered = remembered.with_context(|| format!("{} is damaged", newest.display()))?;
+    let (known, now) = (&remembered.checkpoint, &place.head.checkpoint);
+    if known.size > now.size {
+        return no(format!(
+            "the log in {} has {} entries, this machine signed a head of size {}: it was restored from an older copy; {RECOVER}, with --from or --batches for what is lost",
+            place.store.place(),
+            now.size,
+            known.size
+        ));
+    }
+    if Tree::new(place.store.as_ref(), now.size).root_at(known.size)? != known.root {
+        return no(format!(
+            "the log in {} does not extend the head of size {} that this machine signed: keep both, and compare them with `verifier cross-check`",
+            place.store.place(),
+            known.size
+        ));
+    }
+    Ok(())
+}

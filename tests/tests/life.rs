@@ -1,0 +1,228 @@
+//! A log is restored, copied, backed up, brought back: it never signs a second history, and what is lost
+//! comes back from a mirror, a backup or the signers' journals.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use coldlog_tests::story::Story;
+use coldlog_tests::{copy, run, write_private};
+use std::path::{Path, PathBuf};
+
+const PUBLIC: &str = "coldlog-log/public";
+
+/// Two rounds of 150 records each; before the second, the log's folder is kept as `old`.
+fn told(stage: &Path) -> Story {
+    let mut story = Story::new(stage, false, 10).unwrap();
+    let files: Vec<PathBuf> = (0..300).map(|n| format!("d{n}.txt").into()).collect();
+    for file in &files {
+        std::fs::write(story.at("signer").join(file), file.display().to_string()).unwrap();
+    }
+    story.set_up().unwrap();
+    story.round("monday", &files[..150], "1").unwrap();
+    copy(&story.at("log"), &story.at("old")).unwrap();
+    story.round("tuesday", &files[150..], "2").unwrap();
+    story
+}
+
+fn refused(folder: &Path, line: &str, text: &str) {
+    let ran = run(folder, line).unwrap();
+    assert_eq!(ran.code, 1, "{line}: {}{}", ran.out, ran.err);
+    assert!(ran.err.contains(text), "{line}: {}", ran.err);
+}
+
+fn done(folder: &Path, line: &str) -> String {
+    let ran = run(folder, line).unwrap();
+    assert_eq!(ran.code, 0, "{line}: {}{}", ran.out, ran.err);
+    ran.out
+}
+
+// The published files, without partial tiles and the history of heads.
+fn published(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
+    let files = entries.map(|entry| entry.unwrap()).filter(|entry| entry.file_type().is_file());
+    files
+        .map(|entry| {
+            let path = entry.path().strip_prefix(folder).unwrap().to_path_buf();
+            (path, std::fs::read(entry.path()).unwrap())
+        })
+        .filter(|(path, _)| !path.to_str().unwrap().contains(".p/"))
+        .collect()
+}
+
+#[test]
+fn a_restored_log_signs_only_after_it_was_compared_and_its_records_are_back() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = told(stage.path());
+    let (log, old) = (story.at("log"), story.at("old"));
+    let head = log.join(PUBLIC).join("checkpoint");
+    std::fs::copy(&head, old.join("newest")).unwrap();
+    copy(&story.at("signer").join("tuesday.batch.cbor"), &old.join("tuesday.batch.cbor")).unwrap();
+
+    // It would sign another head of size 301 or so, with another time, or with other records.
+    for line in [
+        "log append tuesday.batch.cbor",
+        "log receipts monday.batch.cbor -o x.receipts.cbor",
+        "log prove --index 3 -o x.receipt.cbor",
+    ] {
+        refused(&old, line, "was restored, copied or moved");
+    }
+    // It can be read all the same.
+    done(&old, "log head");
+    done(&old, "log fsck");
+
+    refused(&old, "log recover --newest newest", "150 are lost here");
+    refused(&old, "log append tuesday.batch.cbor", "was restored, copied or moved");
+    // An older head settles it only if there is no newer one: that is the operator's to know.
+    let mirror = stage.path().join("mirrored");
+    copy(&old, &mirror).unwrap();
+    let from = log.join(PUBLIC);
+    let told = done(&mirror, &format!("log recover --newest newest --from {}", from.display()));
+    assert!(told.contains("150 entries are back"), "{told}");
+    assert!(published(&mirror.join(PUBLIC)) == published(&log.join(PUBLIC)));
+    done(&mirror, "log fsck");
+    let told = done(&mirror, "log append ../old/tuesday.batch.cbor");
+    assert!(told.contains("0 records appended, 150 were there already"), "{told}");
+
+    // From the signers' journals: the batches, in any cut, give the same log.
+    let journals = stage.path().join("journals");
+    copy(&old, &journals).unwrap();
+    done(&story.at("signer"), "signer export --from 0 -o all.batch.cbor");
+    copy(&story.at("signer").join("all.batch.cbor"), &journals.join("all.batch.cbor")).unwrap();
+    let line = "log recover --newest newest --batches monday.batch.cbor";
+    refused(&journals, line, "nothing that this log has not");
+    let line = "log recover --newest newest --batches tuesday.batch.cbor all.batch.cbor";
+    done(&journals, line);
+    done(&journals, "log fsck");
+    let tile = |folder: &Path| std::fs::read(folder.join(PUBLIC).join("tile/0/000")).unwrap();
+    assert!(tile(&journals) == tile(&log));
+    assert_eq!(
+        std::fs::read(journals.join(PUBLIC).join("checkpoint")).unwrap(),
+        std::fs::read(&head).unwrap()
+    );
+
+    // A mirror of another history, or one that is too short, is not believed.
+    let short = stage.path().join("short");
+    copy(&old, &short).unwrap();
+    let ran = run(&short, "log recover --newest newest --from ../old/coldlog-log/public").unwrap();
+    assert_ne!(ran.code, 0, "{}", ran.out);
+    refused(&short, "log append tuesday.batch.cbor", "was restored, copied or moved");
+}
+
+#[test]
+fn only_the_published_folder_went_back_and_the_machine_remembers() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = told(stage.path());
+    let log = story.at("log");
+    std::fs::remove_dir_all(log.join(PUBLIC)).unwrap();
+    copy(&story.at("old").join(PUBLIC), &log.join(PUBLIC)).unwrap();
+    std::fs::remove_file(log.join("coldlog-log/index.sqlite")).unwrap();
+    refused(&log, "log append tuesday.batch.cbor", "this machine signed a head of size 301");
+}
+
+#[test]
+fn a_log_that_signed_after_a_restore_is_told_that_two_histories_are_out() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = told(stage.path());
+    let old = story.at("old");
+    Story::recover_log(&old).unwrap();
+    // Other records in the place of the lost ones.
+    copy(&story.at("signer"), &story.at("twin")).unwrap();
+    std::fs::copy(story.at("log").join(PUBLIC).join("checkpoint"), old.join("newest")).unwrap();
+    done(&story.at("signer"), "signer export --from 0 -o all.batch.cbor");
+    refused(&old, "log append ../signer/all.batch.cbor", "the signer remembers a head of size 301");
+    std::fs::copy(story.at("log").join("coldlog-log/key.age"), old.join("coldlog-log/key.age"))
+        .unwrap();
+    write_private(&old.join("passphrase"), "twelve\n").unwrap();
+    let made = done(
+        &old,
+        "signer --home other init --name other.example --operator Eve --auditor age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --scrypt-log-n 10 --passphrase-file passphrase",
+    );
+    let print = made.lines().find_map(|line| line.strip_prefix("fingerprint  ")).unwrap();
+    done(&old, &format!("log allow other/genesis.cbor --fingerprint {print}"));
+    for n in 0..160 {
+        std::fs::write(old.join(format!("o{n}")), n.to_string()).unwrap();
+    }
+    let list: String = (0..160).map(|n| format!("o{n}\n")).collect();
+    std::fs::write(old.join("list"), list).unwrap();
+    done(
+        &old,
+        "signer --home other sign --files-from list --operator Eve --passphrase-file passphrase",
+    );
+    done(&old, "signer --home other export -o other.batch.cbor");
+    done(&old, "log append other.batch.cbor");
+    refused(&old, "log recover --newest newest", "two histories were signed");
+}
+
+#[test]
+fn a_backup_grows_by_what_is_new_and_comes_back_whole() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    let log = story.at("log");
+    // Before the second round, as a timer would have done it.
+    done(&story.at("old"), "log backup ../backup");
+    refused(&log, "log drill ../backup", "older than the newest head");
+    let told = done(&log, "log backup ../backup");
+    assert!(told.contains("up to size 301: 150 entries"), "{told}");
+    let told = done(&log, "log backup ../backup");
+    assert!(told.contains("0 entries and 0 files were new"), "{told}");
+    let told = done(&log, "log drill ../backup --newest coldlog-log/public/checkpoint");
+    assert!(told.contains("301 entries came back in"), "{told}");
+
+    // The machine is gone.
+    let new = stage.path().join("new");
+    std::fs::create_dir(&new).unwrap();
+    let told = done(&new, "log restore ../backup --key ../log/coldlog-log/key.age");
+    assert!(told.contains("log recover --newest HEAD"), "{told}");
+    assert!(published(&new.join(PUBLIC)) == published(&log.join(PUBLIC)));
+    done(&new, "log fsck");
+    std::fs::write(story.at("signer").join("new.txt"), "new").unwrap();
+    story.sign("wednesday", &["new.txt".into()], "3").unwrap();
+    story.run("signer", "signer export -o wednesday.batch.cbor").unwrap();
+    refused(&new, "log append ../signer/wednesday.batch.cbor", "remembers no head");
+    done(&new, "log recover --newest ../log/coldlog-log/public/checkpoint");
+    done(&new, "log append ../signer/wednesday.batch.cbor");
+    // The old machine, were it still there, would fork the log: its backup is refused from now on.
+    done(&new, "log backup ../backup");
+    refused(&log, "log backup ../backup", "does not extend");
+
+    // Damage is not copied.
+    let tile = new.join(PUBLIC).join("tile/0/000");
+    let mut bytes = std::fs::read(&tile).unwrap();
+    bytes[77] ^= 1;
+    std::fs::write(&tile, bytes).unwrap();
+    let ran = run(&new, "log backup ../other").unwrap();
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("log fsck"), "{}", ran.err);
+    assert!(!stage.path().join("other/checkpoint").exists());
+    // And a damaged backup is found by the drill, not on the day.
+    let entries = stage.path().join("backup/tile/entries/000");
+    let mut bytes = std::fs::read(&entries).unwrap();
+    bytes[3000] ^= 1;
+    std::fs::write(&entries, bytes).unwrap();
+    let ran = run(&new, "log drill ../backup").unwrap();
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn only_needless_partial_tiles_are_collected() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    let log = story.at("log");
+    let public = log.join(PUBLIC);
+    assert!(public.join("tile/0/000.p/151").exists());
+    let would = done(&log, "log gc --dry-run");
+    assert!(would.contains("would remove tile/0/000.p/151"), "{would}");
+    assert!(public.join("tile/0/000.p/151").exists());
+    std::fs::write(public.join("tile/entries/000.p/9"), "not the first nine").unwrap();
+    std::fs::write(public.join("sealed/notes.txt"), "a stranger's").unwrap();
+    let before = published(&public);
+    done(&log, "log gc");
+    assert!(!public.join("tile/0/000.p/151").exists() && !public.join("tile/0/000.p/1").exists());
+    assert!(public.join("tile/0/001.p/45").exists());
+    assert!(public.join("tile/entries/000.p/9").exists(), "damage is for fsck to name");
+    assert!(published(&public) == before);
+    done(&log, "log fsck");
+    // Proofs to and from sizes whose partial tiles are gone are found in the full ones.
+    done(&log, "log prove --consistency 151 -o since.receipt.cbor");
+    done(&log, "log receipts monday.batch.cbor -o again.receipts.cbor --policy policy");
+    story.carry("log", "again.receipts.cbor", "signer").unwrap();
+    story.run("signer", "signer verify-journal --policy policy").unwrap();
+}
