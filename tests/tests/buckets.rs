@@ -1,0 +1,248 @@
+//! A log on an object store, by the real binaries and a server that speaks S3: the whole way from a batch
+//! to proofs, and two machines that write one log while they are killed at random.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use coldlog_tests::story::Story;
+use coldlog_tests::{Ran, copy, programs, ran, words, write_private};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A server on a folder; it ends when this is dropped, as its stdin is closed then.
+struct Server {
+    _child: Child,
+    url: String,
+}
+
+fn serve(folder: &Path) -> Server {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_s3-server"));
+    command.arg(folder).arg("bucket").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
+    Server { _child: child, url: url.trim_end().into() }
+}
+
+fn command(server: &Server, folder: &Path, line: &str) -> Command {
+    let mut words = words(line).into_iter();
+    let mut command = Command::new(programs().unwrap().join(words.next().unwrap()));
+    command.current_dir(folder).args(words).stdin(Stdio::null());
+    command.env("AWS_ENDPOINT", &server.url).env("AWS_ALLOW_HTTP", "true");
+    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test-secret");
+    command.env("AWS_REGION", "us-east-1");
+    command
+}
+
+fn with(server: &Server, folder: &Path, line: &str) -> Ran {
+    ran(&command(server, folder, line).output().unwrap())
+}
+
+fn done(server: &Server, folder: &Path, line: &str) -> String {
+    let ran = with(server, folder, line);
+    assert_eq!(ran.code, 0, "{line}: {}{}", ran.out, ran.err);
+    ran.out
+}
+
+/// A log in a bucket in the place of the story's, with the story's signer allowed.
+fn moved_to_a_bucket(story: &Story, server: &Server) {
+    let log = story.at("log");
+    std::fs::rename(log.join("coldlog-log"), log.join("first")).unwrap();
+    std::fs::create_dir(log.join("coldlog-log")).unwrap();
+    let key = log.join("coldlog-log/key.age");
+    std::fs::copy(log.join("first/key.age"), key).unwrap();
+    let line = "log init --origin log.example/releases --store s3://bucket/log --unencrypted";
+    done(server, &log, line);
+    copy(&log.join("first/allowed"), &log.join("coldlog-log/allowed")).unwrap();
+}
+
+fn begun(stage: &Path, documents: usize) -> Story {
+    let mut story = Story::new(stage, false, 10).unwrap();
+    for n in 0..documents {
+        std::fs::write(story.at("signer").join(format!("d{n}.txt")), n.to_string()).unwrap();
+    }
+    story.set_up().unwrap();
+    story
+}
+
+fn names(numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
+    numbers.map(|n| format!("d{n}.txt").into()).collect()
+}
+
+#[test]
+fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path(), 301);
+    let server = serve(&stage.path().join("s3"));
+    moved_to_a_bucket(&story, &server);
+    let log = story.at("log");
+    for (name, files) in [("monday", names(0..150)), ("tuesday", names(150..300))] {
+        story.sign(name, &files, "1").unwrap();
+        story.run("signer", &format!("signer export -o {name}.batch.cbor")).unwrap();
+        story.carry("signer", &format!("{name}.batch.cbor"), "log").unwrap();
+        let told = done(&server, &log, &format!("log append {name}.batch.cbor"));
+        assert!(told.contains("were there already"), "{told}");
+        done(&server, &log, &format!("log witness-request -o {name}.request.cbor"));
+        for witness in ["w1", "w2"] {
+            story.carry("log", &format!("{name}.request.cbor"), witness).unwrap();
+            let answer = format!("{name}-{witness}.cbor");
+            let line = format!("witness cosign {name}.request.cbor -o {answer}");
+            story.run(witness, &line).unwrap();
+            story.carry(witness, &answer, "log").unwrap();
+        }
+        let line = format!("log add-cosignatures {name}-w1.cbor {name}-w2.cbor --policy policy");
+        done(&server, &log, &line);
+        let receipts = format!("{name}.receipts.cbor");
+        let line = format!("log receipts {name}.batch.cbor -o {receipts} --policy policy");
+        done(&server, &log, &line);
+        story.carry("log", &receipts, "signer").unwrap();
+        story.run("signer", &format!("signer import {receipts} --policy policy")).unwrap();
+    }
+    let told = done(&server, &log, "log append tuesday.batch.cbor");
+    assert!(told.contains("0 records appended, 150 were there already"), "{told}");
+    done(&server, &log, "log fsck");
+    // What is in the bucket is a published log, and nothing is left of the staging.
+    let public = stage.path().join("s3/bucket/log");
+    assert!(public.join("tile/0/000").is_file() && public.join("heads/301").is_file());
+    copy(&public, &story.at("auditor").join("public")).unwrap();
+    story.run("auditor", "verifier completeness --log public --policy policy").unwrap();
+    let staged = walkdir::WalkDir::new(public.join("staging")).into_iter().flatten();
+    assert_eq!(staged.filter(|entry| entry.file_type().is_file()).count(), 0);
+
+    // A machine that is new to it, a backup, a drill, a restore into another bucket.
+    std::fs::create_dir_all(log.join("second")).unwrap();
+    std::fs::copy(log.join("coldlog-log/key.age"), log.join("second/key.age")).unwrap();
+    done(&server, &log, "log --home second join --store s3://bucket/log");
+    assert!(done(&server, &log, "log --home second head").contains("\n301\n"));
+    done(&server, &log, "log backup s3://bucket/backup");
+    let told = done(&server, &log, "log drill s3://bucket/backup");
+    assert!(told.contains("301 entries came back"), "{told}");
+    let line = "log --home third restore s3://bucket/backup --store s3://bucket/third --key coldlog-log/key.age";
+    done(&server, &log, line);
+    done(&server, &log, "log --home third fsck");
+    let gone = done(&server, &log, "log gc");
+    assert!(gone.contains("files that nothing needs"), "{gone}");
+    done(&server, &log, "log fsck");
+
+    // A bucket that went back is known by the machine that signed in it.
+    let kept = stage.path().join("kept");
+    copy(&public, &kept).unwrap();
+    story.sign("more", &names(300..301), "2").unwrap();
+    story.run("signer", "signer export -o more.batch.cbor").unwrap();
+    story.carry("signer", "more.batch.cbor", "log").unwrap();
+    done(&server, &log, "log append more.batch.cbor");
+    std::fs::remove_dir_all(&public).unwrap();
+    copy(&kept, &public).unwrap();
+    let ran = with(&server, &log, "log append more.batch.cbor");
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("signed a head of size 302"), "{}", ran.err);
+}
+
+// A few numbers that look random, from a seed.
+fn next(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+#[test]
+fn two_machines_that_are_killed_at_random_write_one_history() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path(), 60);
+    let server = serve(&stage.path().join("s3"));
+    moved_to_a_bucket(&story, &server);
+    let log = story.at("log");
+    // Each machine has a signer of its own; both also get one batch twice.
+    write_private(&log.join("passphrase"), "twelve\n").unwrap();
+    let made = done(
+        &server,
+        &log,
+        "signer --home twin init --name twin.example --operator Eve --auditor age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --scrypt-log-n 10 --passphrase-file passphrase",
+    );
+    let print = made.lines().find_map(|line| line.strip_prefix("fingerprint  ")).unwrap();
+    done(&server, &log, &format!("log allow twin/genesis.cbor --fingerprint {print}"));
+    let second = stage.path().join("second");
+    std::fs::create_dir_all(second.join("coldlog-log")).unwrap();
+    std::fs::copy(log.join("coldlog-log/key.age"), second.join("coldlog-log/key.age")).unwrap();
+    done(&server, &second, "log join --store s3://bucket/log");
+    copy(&log.join("coldlog-log/allowed"), &second.join("coldlog-log/allowed")).unwrap();
+
+    let mut batches = Vec::new();
+    for n in 0..6 {
+        let name = format!("b{n}");
+        story.sign(&name, &names(n * 10..n * 10 + 10), "1").unwrap();
+        let from = if n == 0 { 0 } else { 1 + n * 10 };
+        let line = format!("signer export --from {from} -o {name}.batch.cbor");
+        story.run("signer", &line).unwrap();
+        std::fs::write(log.join(format!("t{n}")), n.to_string()).unwrap();
+        done(
+            &server,
+            &log,
+            &format!("signer --home twin sign t{n} --operator Eve --passphrase-file passphrase"),
+        );
+        let from = if n == 0 { 0 } else { 1 + n };
+        let line = format!("signer --home twin export --from {from} -o twin{n}.batch.cbor");
+        done(&server, &log, &line);
+        copy(
+            &story.at("signer").join(format!("{name}.batch.cbor")),
+            &second.join(format!("{name}.batch.cbor")),
+        )
+        .unwrap();
+        copy(&log.join(format!("twin{n}.batch.cbor")), &second.join(format!("twin{n}.batch.cbor")))
+            .unwrap();
+        batches.push(format!("{name}.batch.cbor"));
+    }
+    let twins: Vec<String> = (0..6).map(|n| format!("twin{n}.batch.cbor")).collect();
+    let (mut seed, mut kills) = (7, 0);
+    let mut left = [batches, twins];
+    for (folder, list) in [&log, &second].iter().zip(&mut left) {
+        // The first machine has the signer's batches, the second the twin's.
+        list.iter().for_each(|batch| {
+            let from = second.join(batch);
+            if !folder.join(batch).exists() {
+                copy(&from, &folder.join(batch)).unwrap();
+            }
+        });
+    }
+    let mut turns = 0;
+    while left.iter().any(|list| !list.is_empty()) {
+        turns += 1;
+        assert!(turns < 400, "no end: {left:?}");
+        let mut running: Vec<(usize, Child)> = Vec::new();
+        for (machine, folder) in [&log, &second].iter().enumerate() {
+            let Some(batch) = left[machine].first() else { continue };
+            let mut command = command(&server, folder, &format!("log append {batch}"));
+            let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+            running.push((machine, child));
+        }
+        // Most are killed somewhere on their way; now and then one may end.
+        for (machine, mut child) in running {
+            if !next(&mut seed).is_multiple_of(4) {
+                std::thread::sleep(Duration::from_millis(next(&mut seed) % 60));
+                let _ = child.kill();
+            }
+            let status = child.wait_with_output().unwrap();
+            match status.status.code() {
+                Some(0) => drop(left[machine].remove(0)),
+                None => kills += 1,
+                Some(_) => panic!("{}", String::from_utf8_lossy(&status.stderr)),
+            }
+        }
+    }
+    assert!(kills > 5, "only {kills} kills");
+    // All of it again, from the other side: nothing is new.
+    for n in 0..6 {
+        let told = done(&server, &second, &format!("log append b{n}.batch.cbor"));
+        assert!(told.contains(": 0 records appended"), "{told}");
+        let told = done(&server, &log, &format!("log append twin{n}.batch.cbor"));
+        assert!(told.contains(": 0 records appended"), "{told}");
+    }
+    done(&server, &log, "log fsck");
+    done(&server, &log, "log gc");
+    done(&server, &second, "log fsck");
+    // 61 records of one signer, 7 of the other.
+    let public = stage.path().join("s3/bucket/log");
+    let entries = std::fs::read(public.join("tile/entries/000.p/68")).unwrap();
+    let entries = coldlog_spec::tile::decode_bundle(&entries, 68).unwrap();
+    assert_eq!(entries.iter().collect::<BTreeSet<_>>().len(), 68);
+}
