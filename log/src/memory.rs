@@ -8,7 +8,7 @@
 
 use crate::place::Place;
 use anyhow::{Context, Result};
-use coldlog_kit::exit::{Outcome, no};
+use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mark, Mode};
 use coldlog_kit::published::Tree;
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -77,7 +77,20 @@ pub fn may_sign(place: &Place) -> Outcome {
             known.size
         ));
     }
-    if Tree::new(place.store.as_ref(), now.size).root_at(known.size)? != known.root {
+    let fits = match known.size == now.size {
+        true => known.root == now.root,
+        false => {
+            let mut tree = Tree::new(place.store.as_ref(), now.size);
+            // What a disk gives back wrong is damage, and no other history.
+            if tree.root()? != now.root {
+                return trouble(
+                    "the newest tiles do not give the root that the head says: run `log fsck`",
+                );
+            }
+            tree.root_at(known.size)? == known.root
+        }
+    };
+    if !fits {
         return no(format!(
             "the log in {} does not extend the head of size {} that this machine signed: keep both, and compare them with `verifier cross-check`",
             place.store.place(),

@@ -5,6 +5,7 @@ use crate::store::Store;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::published::Tree;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::merkle::leaf_hash;
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
 
 /// A tree under way from one size to a larger one. Memory: one bundle and one tile a row.
@@ -17,8 +18,9 @@ pub struct Edge<'a> {
 }
 
 impl<'a> Edge<'a> {
-    /// The edge of a published tree.
-    pub fn load(store: &'a dyn Store, size: u64) -> Result<Edge<'a>> {
+    /// The edge of the published tree of `size` entries, which must have this root: to go on from a bit
+    /// that flipped on the disk would be to sign another history.
+    pub fn load(store: &'a dyn Store, size: u64, root: Hash) -> Result<Edge<'a>> {
         store.begin();
         let mut tree = Tree::new(store, size);
         let mut rows = Vec::new();
@@ -30,9 +32,17 @@ impl<'a> Edge<'a> {
                 _ => tree.tile(Tile { level, index, width })?.to_vec(),
             });
         }
+        // From the same bytes that the rows are: the tree keeps what it has read.
+        if tree.root()? != root {
+            bail!("the newest tiles do not give the root that the head says: run `log fsck`");
+        }
         let mut edge = Edge { store, size, rows, entries: Vec::new(), sealed: Vec::new() };
         if !size.is_multiple_of(WIDTH) {
             edge.entries = tree.bundle(size / WIDTH, entries_path)?;
+            let entries = tile::decode_bundle(&edge.entries, size % WIDTH)?;
+            if !entries.into_iter().map(leaf_hash).eq(edge.rows.iter().take(1).flatten().copied()) {
+                bail!("the newest entries are not those of their tile: run `log fsck`");
+            }
             edge.sealed = tree.bundle(size / WIDTH, sealed_path)?;
         }
         Ok(edge)

@@ -283,7 +283,7 @@ fn append(store: &dyn Store, batch: &[String]) -> Result<bool> {
     let head = store.refresh()?;
     let size = head.checkpoint.size;
     let there: BTreeSet<Vec<u8>> = entries(store, size, entries_path)?.into_iter().collect();
-    let mut edge = Edge::load(store, size)?;
+    let mut edge = Edge::load(store, size, head.checkpoint.root)?;
     for record in batch.iter().filter(|record| !there.contains(record.as_bytes())) {
         edge.push(leaf_hash(record.as_bytes()), record.as_bytes(), b"sealed")?;
     }

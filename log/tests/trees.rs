@@ -71,7 +71,7 @@ fn sealed(index: u64) -> Vec<u8> {
 
 // Grows the stored tree to `size` by one append.
 fn grow(store: &dyn Store, from: u64, size: u64) -> Hash {
-    let mut edge = Edge::load(store, from).unwrap();
+    let mut edge = Edge::load(store, from, Tree::new(store, from).root().unwrap()).unwrap();
     for index in from..size {
         let bytes = entry(index);
         assert_eq!(edge.push(leaf_hash(&bytes), &bytes, &sealed(index)).unwrap(), index);

@@ -125,6 +125,31 @@ fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
     assert!(gone.contains("files that nothing needs"), "{gone}");
     done(&server, &log, "log fsck");
 
+    // Whoever can write into the bucket cannot make the log sign: a head must be its own.
+    let line = "log --home forged init --origin log.example/releases --store s3://bucket/forged --unencrypted";
+    done(&server, &log, line);
+    let own = std::fs::read(public.join("sequencer")).unwrap();
+    std::fs::copy(stage.path().join("s3/bucket/forged/sequencer"), public.join("sequencer"))
+        .unwrap();
+    let ran = with(&server, &log, "log append tuesday.batch.cbor");
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("the store was restored in part"), "{}", ran.err);
+    let line = "log --home third append tuesday.batch.cbor";
+    std::fs::copy(
+        stage.path().join("s3/bucket/forged/sequencer"),
+        stage.path().join("s3/bucket/third/sequencer"),
+    )
+    .unwrap();
+    std::fs::copy(
+        stage.path().join("s3/bucket/forged/checkpoint"),
+        stage.path().join("s3/bucket/third/checkpoint"),
+    )
+    .unwrap();
+    let ran = with(&server, &log, line);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    std::fs::write(public.join("sequencer"), own).unwrap();
+    done(&server, &log, "log append tuesday.batch.cbor");
+
     // A bucket that went back is known by the machine that signed in it.
     let kept = stage.path().join("kept");
     copy(&public, &kept).unwrap();

@@ -224,7 +224,10 @@ fn an_import_killed_at_any_write_is_finished_by_the_next() {
 fn every_other_command_that_writes_can_be_killed_anywhere_and_run_again() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = begun(stage.path());
+    let home = story.at("log").join("coldlog-log");
+    copy(&home, &story.at("log").join("old")).unwrap();
     story.round("first", &files(2), "1").unwrap();
+    story.run("log", "log backup kept").unwrap();
     let recipient = std::fs::read_to_string(story.at("auditor").join("auditor.key")).unwrap();
     let recipient = recipient.lines().find_map(|l| l.strip_prefix("# public key: ")).unwrap();
     let genesis = run(&story.at("log"), "log signers --json").unwrap().out;
@@ -277,6 +280,25 @@ fn every_other_command_that_writes_can_be_killed_anywhere_and_run_again() {
             "log",
             "log prove --index 1 -o one.receipt.cbor".into(),
             "verifier inspect one.receipt.cbor",
+        ),
+        ("log", "log backup other".into(), "log restore other --home new"),
+        ("log", "log --home new restore kept".into(), "log --home new fsck"),
+        ("log", "log gc".into(), "log fsck"),
+        (
+            "log",
+            "log recover --newest coldlog-log/public/checkpoint".into(),
+            "log prove --index 1 -o one.receipt.cbor",
+        ),
+        (
+            "log",
+            "log --home old recover --newest coldlog-log/public/checkpoint --batches first.batch.cbor"
+                .into(),
+            "log --home old fsck",
+        ),
+        (
+            "log",
+            "log --home old recover --newest coldlog-log/public/checkpoint --from kept".into(),
+            "log --home old prove --index 1 -o one.receipt.cbor",
         ),
         (
             "w1",

@@ -226,3 +226,34 @@ fn only_needless_partial_tiles_are_collected() {
     story.carry("log", "again.receipts.cbor", "signer").unwrap();
     story.run("signer", "signer verify-journal --policy policy").unwrap();
 }
+
+/// A log must not go on from what its disk gives back wrong: it would sign another history.
+#[test]
+fn a_flipped_bit_at_the_edge_stops_the_next_append() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    std::fs::write(story.at("signer").join("new.txt"), "new").unwrap();
+    story.sign("wednesday", &["new.txt".into()], "3").unwrap();
+    story.run("signer", "signer export -o wednesday.batch.cbor").unwrap();
+    story.carry("signer", "wednesday.batch.cbor", "log").unwrap();
+    let log = story.at("log");
+    let head = std::fs::read(log.join(PUBLIC).join("checkpoint")).unwrap();
+    for (path, text) in [
+        ("tile/0/001.p/45", "do not give the root"),
+        ("tile/1/000.p/1", "do not give the root"),
+        ("tile/entries/001.p/45", "not those of their tile"),
+    ] {
+        let path = log.join(PUBLIC).join(path);
+        let good = std::fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        bad[20] ^= 4;
+        std::fs::write(&path, bad).unwrap();
+        let ran = run(&log, "log append wednesday.batch.cbor").unwrap();
+        assert_eq!(ran.code, 2, "{}: {}", path.display(), ran.out);
+        assert!(ran.err.contains(text) && ran.err.contains("log fsck"), "{}", ran.err);
+        std::fs::write(&path, good).unwrap();
+        assert!(std::fs::read(log.join(PUBLIC).join("checkpoint")).unwrap() == head);
+    }
+    done(&log, "log append wednesday.batch.cbor");
+    done(&log, "log fsck");
+}

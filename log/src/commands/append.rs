@@ -125,6 +125,9 @@ fn append(place: &mut Place, path: &Path, keys: &HeadKeys) -> Outcome<String> {
         }
         talk("log: another writer was faster; the batch is checked against the new head");
         place.follow()?;
+        // What another machine put there is believed no more than what a disk gives back.
+        manage::must_be_signed(place, keys)?;
+        memory::may_sign(place)?;
     }
     trouble("other writers of this log were faster every time: run the command again")
 }
@@ -172,7 +175,7 @@ fn one(
     sign: impl Fn(&Checkpoint) -> Result<Signed>,
 ) -> Outcome<Option<(u64, u64)>> {
     let old_size = place.head.checkpoint.size;
-    let mut edge = Edge::load(place.store.as_ref(), old_size)?;
+    let mut edge = Edge::load(place.store.as_ref(), old_size, place.head.checkpoint.root)?;
     place.index.begin()?;
     let (mut new, mut repeated) = (0, 0);
     for path in paths {

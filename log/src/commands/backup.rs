@@ -4,7 +4,7 @@ use super::recover::copy_heads;
 use crate::place;
 use crate::store::{FolderStore, Store, Swapped};
 use anyhow::{Context, Result};
-use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::objects::is_url;
 use coldlog_kit::progress::Progress;
@@ -230,12 +230,18 @@ fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) ->
     }
     let store = place::store(home)?;
     if store.get("checkpoint", MAX_NOTE)?.is_some() {
-        return no(format!("{} holds a log already: restore into another place", store.place()));
+        return trouble(format!(
+            "{} holds a log already: restore into another place",
+            store.place()
+        ));
     }
     copy_tree(backup.as_ref(), store.as_ref(), 0, &head)?;
     copy_heads(backup.as_ref(), store.as_ref(), (0, head.checkpoint.size), &keys)?;
     if store.swap_head(None, &head)? == Swapped::Lost {
-        return no(format!("{} holds a log already: restore into another place", store.place()));
+        return trouble(format!(
+            "{} holds a log already: restore into another place",
+            store.place()
+        ));
     }
     Ok(head.checkpoint.size)
 }

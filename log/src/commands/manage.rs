@@ -202,16 +202,20 @@ pub(crate) fn verifiers(home: &Path) -> anyhow::Result<Vec<VerifierKey>> {
     keys.map(|key| VerifierKey::decode(key).map_err(Into::into)).collect()
 }
 
+/// Refuses a head that is not the log's own: nothing is built on it.
+pub(crate) fn must_be_signed(place: &Place, keys: &HeadKeys) -> Outcome {
+    let [ed25519, mldsa] = keys.log_verifiers();
+    if place.head.verified_by(&[&ed25519, &mldsa]).or_no()?.is_empty() {
+        return no("the log's checkpoint is not signed by its key file; run `log fsck`");
+    }
+    Ok(())
+}
+
 /// The log's keys, for a log that may sign; they must be those of its head.
 pub(crate) fn keys(place: &Place, secret: &Source) -> Outcome<Keys> {
     memory::may_sign(place)?;
     let keys = Keys::load(&place.home.join("key.age"), "log", secret)?;
-    let head_keys = keys.head_keys();
-    let [ed25519, mldsa] = head_keys.log_verifiers();
-    let vouched = place.head.verified_by(&[&ed25519, &mldsa]).or_no()?;
-    if vouched.is_empty() {
-        return no("the log's checkpoint is not signed by its key file; run `log fsck`");
-    }
+    must_be_signed(place, &keys.head_keys())?;
     if keys.name != place.head.checkpoint.origin {
         fn mismatch(name: &str) -> anyhow::Result<()> {
             bail!("the key file is of {name:?}")

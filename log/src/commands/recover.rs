@@ -110,7 +110,7 @@ fn from_mirror(
     }
     let mut entries = Bundles::new(mirror.as_ref(), head.size, entries_path);
     let mut sealed = Bundles::new(mirror.as_ref(), head.size, sealed_path);
-    let mut edge = Edge::load(place.store.as_ref(), here.size)?;
+    let mut edge = Edge::load(place.store.as_ref(), here.size, here.root)?;
     let progress = Progress::new("bringing back", Some(head.size - here.size));
     for index in here.size..head.size {
         let entry = entries.get(index)?;

@@ -125,13 +125,13 @@ impl<O: Objects> Bucket<O> {
                 return Ok(false);
             }
             bail!(
-                "{}/{key} is missing, and the newest head needs it: restore it from a backup of the store, or run `log recover`",
+                "{}/{key} is missing, and the newest head needs it: put it back from a backup of the store; or restore the log into another place (`log restore --store`), and bring back what is newer with `log recover`",
                 self.place()
             );
         };
         if Hash::of(&bytes) != digest {
             bail!(
-                "{}/{key} was altered: restore it from a backup of the store, or run `log recover`",
+                "{}/{key} was altered: put it back from a backup of the store; or restore the log into another place (`log restore --store`), and bring back what is newer with `log recover`",
                 self.place()
             );
         }
@@ -213,7 +213,7 @@ impl<O: Objects> Store for Bucket<O> {
             let again = self.read_pending()?.context("the log's head is gone")?.0;
             if copy.checkpoint.size > again.head.checkpoint.size {
                 bail!(
-                    "in {} the published head has size {}, the sequencer's has {}: the store was restored in part; nothing is signed, run `log recover`",
+                    "in {} the published head has size {}, the sequencer's has {}: the store was restored in part; restore the log into another place (`log restore --store`), and bring back what is newer with `log recover`",
                     self.place(),
                     copy.checkpoint.size,
                     again.head.checkpoint.size
