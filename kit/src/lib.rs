@@ -4,8 +4,6 @@ pub mod exit;
 pub mod files;
 pub mod inputs;
 pub mod keyfile;
-#[cfg(feature = "objects")]
-pub mod objects;
 pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;

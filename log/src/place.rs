@@ -4,7 +4,7 @@ use crate::index::{Index, journal_id};
 use crate::store::{Bucket, FolderStore, Store};
 use anyhow::{Context, Result};
 use coldlog_kit::files::{self, FolderLock};
-use coldlog_kit::objects::{Remote, is_url};
+use coldlog_objects::{Remote, is_url};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::verify::append::{Admission, verify_genesis};

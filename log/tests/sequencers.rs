@@ -8,10 +8,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use anyhow::{Result, bail};
-use coldlog_kit::objects::{Objects, Swapped, Version};
 use coldlog_kit::published::{Source, Tree};
 use coldlog_log::sequencer::Edge;
 use coldlog_log::store::{Bucket, Store};
+use coldlog_objects::{Objects, Swapped, Version};
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{Frontier, empty_root, leaf_hash};

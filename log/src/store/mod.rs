@@ -4,7 +4,7 @@ mod bucket;
 mod folder;
 
 pub use bucket::Bucket;
-pub use coldlog_kit::objects::Swapped;
+pub use coldlog_objects::Swapped;
 pub use folder::FolderStore;
 
 use anyhow::Result;

@@ -5,8 +5,8 @@
 //! (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT`, `GOOGLE_APPLICATION_CREDENTIALS`, `AZURE_STORAGE_ACCOUNT_NAME`
 //! and so on), never from the URL.
 
-use crate::published::Source;
 use anyhow::{Context, Result, bail};
+use coldlog_kit::published::Source;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
