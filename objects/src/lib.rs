@@ -6,7 +6,6 @@
 //! and so on), never from the URL.
 
 use anyhow::{Context, Result, bail};
-use coldlog_kit::published::Source;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
@@ -201,14 +200,5 @@ impl Objects for Remote {
 
     fn place(&self) -> String {
         self.url.clone()
-    }
-}
-
-/// A published log in an object store, for its readers.
-pub struct Published(pub Box<dyn Objects>);
-
-impl Source for Published {
-    fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        Ok(self.0.get(path, limit)?.map(|(bytes, _)| bytes))
     }
 }
