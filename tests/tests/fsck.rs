@@ -9,15 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// A log with two rows of tiles: 301 entries under the newest head, 151 under the first.
 fn told(stage: &Path) -> Story {
-    let mut story = Story::new(stage, false, 10).unwrap();
-    let files: Vec<PathBuf> = (0..300).map(|n| format!("d{n}.txt").into()).collect();
-    for file in &files {
-        std::fs::write(story.at("signer").join(file), file.display().to_string()).unwrap();
-    }
-    story.set_up().unwrap();
-    story.round("monday", &files[..150], "1").unwrap();
-    story.round("tuesday", &files[150..], "2").unwrap();
-    story
+    Story::of_two_rounds(stage, |_| {}).unwrap()
 }
 
 fn flip(path: &Path, at: usize) {

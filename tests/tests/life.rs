@@ -10,16 +10,7 @@ const PUBLIC: &str = "coldlog-log/public";
 
 /// Two rounds of 150 records each; before the second, the log's folder is kept as `old`.
 fn told(stage: &Path) -> Story {
-    let mut story = Story::new(stage, false, 10).unwrap();
-    let files: Vec<PathBuf> = (0..300).map(|n| format!("d{n}.txt").into()).collect();
-    for file in &files {
-        std::fs::write(story.at("signer").join(file), file.display().to_string()).unwrap();
-    }
-    story.set_up().unwrap();
-    story.round("monday", &files[..150], "1").unwrap();
-    copy(&story.at("log"), &story.at("old")).unwrap();
-    story.round("tuesday", &files[150..], "2").unwrap();
-    story
+    Story::of_two_rounds(stage, |story| copy(&story.at("log"), &story.at("old")).unwrap()).unwrap()
 }
 
 fn refused(folder: &Path, line: &str, text: &str) {

@@ -5,7 +5,7 @@
 use coldlog_spec::tile::{WIDTH, decode_bundle, entries_path, width_at};
 use coldlog_tests::run;
 use coldlog_tests::story::Story;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tlog_tiles::{
     Checkpoint, Error, Hash, Tile, TileHashReader, TileReader, check_record, check_tree,
     prove_record, prove_tree, record_hash, tree_hash,
@@ -47,14 +47,7 @@ fn entries(public: &Path, size: u64) -> Vec<Vec<u8>> {
 #[test]
 fn another_implementation_proves_every_entry_and_every_older_head_from_our_tiles() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = Story::new(stage.path(), false, 10).unwrap();
-    let files: Vec<PathBuf> = (0..300).map(|n| format!("d{n}.txt").into()).collect();
-    for file in &files {
-        std::fs::write(story.at("signer").join(file), file.display().to_string()).unwrap();
-    }
-    story.set_up().unwrap();
-    story.round("monday", &files[..150], "1").unwrap();
-    story.round("tuesday", &files[150..], "2").unwrap();
+    let story = Story::of_two_rounds(stage.path(), |_| {}).unwrap();
     let public = story.at("log").join("coldlog-log/public");
     for collected in [false, true] {
         if collected {
