@@ -42,6 +42,15 @@ pub fn remember(home: &Path, head: &SignedCheckpoint) -> Result<()> {
     write(&mark, format!("settled\n{}\n", text(&Mark::of(&newest)?)).as_bytes())
 }
 
+/// The head that this machine remembers; `None` where it has none, or none that can be read.
+pub fn remembered(home: &Path) -> Result<Option<SignedCheckpoint>> {
+    let (newest, _) = paths(home);
+    if !files::is_there(&newest)? {
+        return Ok(None);
+    }
+    Ok(SignedCheckpoint::decode(&files::read(&newest, MAX_NOTE as u64)?).ok())
+}
+
 /// Refuses to sign where the log, or what this machine remembers of it, is an older copy.
 pub fn may_sign(place: &Place) -> Outcome {
     let (newest, mark) = paths(&place.home);

@@ -106,6 +106,13 @@ fn only_the_published_folder_went_back_and_the_machine_remembers() {
     copy(&story.at("old").join(PUBLIC), &log.join(PUBLIC)).unwrap();
     std::fs::remove_file(log.join("coldlog-log/index.sqlite")).unwrap();
     refused(&log, "log append tuesday.batch.cbor", "this machine signed a head of size 301");
+    // No older head talks it out of that, and the log is not made anew over it.
+    copy(&log.join(PUBLIC).join("checkpoint"), &log.join("older")).unwrap();
+    refused(&log, "log recover --newest older", "150 are lost here");
+    refused(&log, "log append tuesday.batch.cbor", "this machine signed a head of size 301");
+    std::fs::remove_dir_all(log.join(PUBLIC)).unwrap();
+    let line = "log init --origin log.example/releases --unencrypted";
+    refused(&log, line, "is not made anew");
 }
 
 #[test]
@@ -173,6 +180,13 @@ fn a_backup_grows_by_what_is_new_and_comes_back_whole() {
     // The old machine, were it still there, would fork the log: its backup is refused from now on.
     done(&new, "log backup ../backup");
     refused(&log, "log backup ../backup", "does not extend");
+
+    // A backup is another place than the log's own, and a key in it is its owner's alone.
+    for own in ["coldlog-log/public", "coldlog-log/backup"] {
+        let ran = run(&new, &format!("log backup {own}")).unwrap();
+        assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+        assert!(ran.err.contains("the log's own place"), "{}", ran.err);
+    }
 
     // Damage is not copied.
     let tile = new.join(PUBLIC).join("tile/0/000");

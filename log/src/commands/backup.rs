@@ -3,7 +3,7 @@
 use super::recover::copy_heads;
 use crate::place;
 use crate::store::{FolderStore, Store, Swapped};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::progress::Progress;
@@ -29,7 +29,7 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
     let head = verified_head(store.as_ref(), home)?;
     let keys = super::manage::verifiers(home)?;
     let keys: Vec<&VerifierKey> = keys.iter().collect();
-    let backup = open_backup(to)?;
+    let backup = open_backup(home, to)?;
     let from = match backup.get("checkpoint", MAX_NOTE)? {
         None => 0,
         Some(bytes) => {
@@ -51,6 +51,12 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
     let files = copy_tree(store.as_ref(), backup.as_ref(), from, &head)?;
     copy_heads(store.as_ref(), backup.as_ref(), (from, head.checkpoint.size), &keys)?;
     for (name, bytes) in home_files(home, with_key)? {
+        if name == "key.age" && !is_url(to) {
+            let folder = Path::new(to).join(HOME);
+            files::create_folder(&folder)?;
+            files::write(&folder.join(name), &bytes, Existing::Replace, Mode::Private)?;
+            continue;
+        }
         put_if_new(backup.as_ref(), &format!("{HOME}/{name}"), &bytes)?;
     }
     // Last: a backup that was interrupted is still the one before, and goes on from there.
@@ -63,9 +69,17 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
     Ok(())
 }
 
-fn open_backup(to: &str) -> Result<Box<dyn Store>> {
-    if !is_url(to) {
-        files::create_folder(Path::new(to))?;
+fn open_backup(home: &Path, to: &str) -> Result<Box<dyn Store>> {
+    let own = match is_url(to) {
+        true => place::store(home)?.place() == to.trim_end_matches('/'),
+        false => {
+            files::create_folder(Path::new(to))?;
+            Path::new(to).canonicalize()?.starts_with(home.canonicalize()?)
+        }
+    };
+    // What is private of a log would be published with it; and one place is no copy.
+    if own {
+        bail!("{to} is the log's own place: a backup goes to another, best to another machine");
     }
     place::open_store(to)
 }

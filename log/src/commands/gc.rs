@@ -23,7 +23,7 @@ pub fn run(home: &Path, dry_run: bool) -> Outcome {
         })?;
         paths.sort();
         for path in paths {
-            if !is_needless(store, &path, size)? {
+            if !is_needless(store, &path, size, place.shared)? {
                 continue;
             }
             removed += 1;
@@ -39,7 +39,7 @@ pub fn run(home: &Path, dry_run: bool) -> Outcome {
     Ok(())
 }
 
-fn is_needless(store: &dyn Store, path: &str, size: u64) -> Result<bool> {
+fn is_needless(store: &dyn Store, path: &str, size: u64, shared: bool) -> Result<bool> {
     if path.contains("/.coldlog-") {
         return Ok(true);
     }
@@ -47,7 +47,8 @@ fn is_needless(store: &dyn Store, path: &str, size: u64) -> Result<bool> {
     let Some((level, index, width)) = tile::parse_path(path) else { return Ok(false) };
     let whole = tile::width_at(level, index, size);
     if width > whole {
-        return Ok(true);
+        // Where others write, too, it is not a crash's: they may have moved the head since we read it.
+        return Ok(!shared);
     }
     let Some((full, _)) = path.rsplit_once(".p/").filter(|_| whole == WIDTH) else {
         return Ok(false);

@@ -70,6 +70,13 @@ pub fn init(
             keys.name
         ))?;
     }
+    // A log whose published part is gone is not a new one: its heads are out.
+    if let Some(head) = memory::remembered(home)?.filter(|head| head.checkpoint.size > 0) {
+        return no(format!(
+            "this machine signed a head of size {} of {}: the log was lost, and is not made anew; bring it back with `log restore` and `log recover`, or choose another --home",
+            head.checkpoint.size, head.checkpoint.origin
+        ));
+    }
     let head_keys = keys.head_keys();
     write_policy(home, &head_keys)?;
     let empty = Checkpoint { origin: origin.into(), size: 0, root: empty_root() };
@@ -106,7 +113,10 @@ pub fn join(home: &Path, url: &str, secret: &Source) -> Outcome {
     let named = home.join("store");
     files::write(&named, format!("{url}\n").as_bytes(), Existing::Keep, Mode::Public)?;
     write_policy(home, &head_keys)?;
-    memory::remember(home, &head)?;
+    // One that joined before remembers more than a store that went back.
+    if memory::remembered(home)?.is_none() {
+        memory::remember(home, &head)?;
+    }
     say(format!(
         "this machine may write the log {}, of {} entries now; allow its signers here, too",
         keys.name, head.checkpoint.size

@@ -37,6 +37,13 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     for path in &options.newest {
         heads.push((path, read_head(path, &keys)?));
     }
+    // What this machine itself has signed counts as well, whoever says what.
+    let own = home.join("newest-head");
+    if let Some(head) = memory::remembered(home)?
+        && head.verified_by(&keys).is_ok_and(|by| !by.is_empty())
+    {
+        heads.push((&own, head));
+    }
     heads.sort_by_key(|(_, head)| head.checkpoint.size);
     must_hold(&place, &heads)?;
     let Some((_, newest)) = heads.last().cloned() else {
