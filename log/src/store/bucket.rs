@@ -153,7 +153,6 @@ impl<O: Objects> Bucket<O> {
                 return Ok(());
             }
             let version = copy.as_ref().map(|(_, version)| version);
-            // Whether it was won, lost or is unknown, the next look tells.
             match self.objects.swap(key, version, &newest.encode()) {
                 Ok(Swapped::Done) => return Ok(()),
                 Ok(Swapped::Lost) => {}
