@@ -233,6 +233,9 @@ fn two_machines_that_are_killed_at_random_write_one_history() {
             }
         });
     }
+    // Each is killed within a span, in microseconds, that halves with each that came to its end and
+    // grows with each that did not: however fast the machine, both happen.
+    let mut spans = [60_000, 60_000];
     let mut turns = 0;
     while left.iter().any(|list| !list.is_empty()) {
         turns += 1;
@@ -244,21 +247,24 @@ fn two_machines_that_are_killed_at_random_write_one_history() {
             let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
             running.push((machine, child));
         }
-        // Most are killed somewhere on their way; now and then one may end.
         for (machine, mut child) in running {
-            if !next(&mut seed).is_multiple_of(4) {
-                std::thread::sleep(Duration::from_millis(next(&mut seed) % 60));
-                let _ = child.kill();
-            }
+            std::thread::sleep(Duration::from_micros(next(&mut seed) % spans[machine]));
+            let _ = child.kill();
             let status = child.wait_with_output().unwrap();
             match status.status.code() {
-                Some(0) => drop(left[machine].remove(0)),
-                None => kills += 1,
+                Some(0) => {
+                    left[machine].remove(0);
+                    spans[machine] /= 2;
+                }
+                None => {
+                    kills += 1;
+                    spans[machine] += spans[machine] / 2;
+                }
                 Some(_) => panic!("{}", String::from_utf8_lossy(&status.stderr)),
             }
         }
     }
-    assert!(kills > 5, "only {kills} kills");
+    assert!(kills >= 12, "only {kills} kills");
     // All of it again, from the other side: nothing is new.
     for n in 0..6 {
         let told = done(&server, &second, &format!("log append b{n}.batch.cbor"));
