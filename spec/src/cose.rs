@@ -42,6 +42,8 @@ pub mod label {
     pub const EARLIER_HEAD: i64 = -70004;
     /// Ours, unprotected in a proof's receipt: the cosigned checkpoint of its root.
     pub const CHECKPOINT: i64 = -70005;
+    /// sealed record (ours)
+    pub const SEALED: i64 = -70006;
 }
 
 /// EdDSA, as every deployed verifier reads it.

@@ -23,11 +23,13 @@ pub enum Kind {
     Pending,
     /// Files of a log that have no names of their own yet.
     Pack,
+    /// The access journal of a log's server.
+    Access,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
@@ -37,6 +39,7 @@ impl Kind {
         Kind::Manifest,
         Kind::Pending,
         Kind::Pack,
+        Kind::Access,
     ];
 
     /// The first item of the file's first array.
@@ -51,6 +54,7 @@ impl Kind {
             Kind::Manifest => "coldlog-manifest",
             Kind::Pending => "coldlog-pending",
             Kind::Pack => "coldlog-pack",
+            Kind::Access => "coldlog-access",
         }
     }
 

@@ -4,6 +4,7 @@
 //! and its strict decoder; `formats.cddl` beside the sources describes every CBOR file. The trust
 //! decisions are in [`verify`], one file a question.
 
+pub mod access;
 pub mod batch;
 pub mod cbor;
 pub mod checkpoint;
@@ -19,10 +20,12 @@ pub mod mldsa;
 pub mod note;
 pub mod pending;
 pub mod policy;
+pub mod problem;
 pub mod proof;
 pub mod receipt;
 pub mod receipts;
 pub mod record;
+pub mod registration;
 pub mod statement;
 pub mod tile;
 pub mod tlog_proof;

@@ -63,6 +63,17 @@ pub fn head_path(size: u64) -> String {
     format!("heads/{}", number(size, WIDTH))
 }
 
+/// Reads the path of a cosigned head: its size. `None` for any other path.
+pub fn parse_head_path(path: &str) -> Option<u64> {
+    let size: u64 = digits(path.strip_prefix("heads/")?).parse().ok()?;
+    (head_path(size) == path).then_some(size)
+}
+
+// The digits of a number in a path, whatever stands around them: who reads one writes it again.
+fn digits(number: &str) -> String {
+    number.split('/').map(|part| part.trim_start_matches('x')).collect()
+}
+
 /// Reads the path of a tile, or of a bundle of entries or sealed records (row 0 then): row, position and
 /// width. `None` for any other path.
 pub fn parse_path(path: &str) -> Option<(u8, u64, u64)> {
@@ -77,8 +88,7 @@ pub fn parse_path(path: &str) -> Option<(u8, u64, u64)> {
         Some((position, width)) => (position, width.parse().ok()?),
         None => (rest, WIDTH),
     };
-    let digits: String = position.split('/').map(|part| part.trim_start_matches('x')).collect();
-    let index: u64 = digits.parse().ok()?;
+    let index: u64 = digits(position).parse().ok()?;
     let again = match level {
         Some(level) => Tile { level, index, width }.path(),
         None if path.starts_with("sealed/") => sealed_path(index, width),

@@ -3,6 +3,7 @@
 
 mod common;
 
+use coldlog_spec::access::{self, Access};
 use coldlog_spec::batch::{self, SignedTail};
 use coldlog_spec::cbor::{self, Value};
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -12,9 +13,11 @@ use coldlog_spec::hash::{Hash, from_hex, to_hex};
 use coldlog_spec::merkle::{self, Node, empty_root, leaf_hash};
 use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{HeadError, Policy};
+use coldlog_spec::problem::Problem;
 use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::{Disclosure, Scheme};
+use coldlog_spec::registration::Registration;
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::{self, Tile, WIDTH};
 use coldlog_spec::verify::document::{Proven, check};
@@ -183,6 +186,10 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         "manifest" => manifest::decode(bytes).ok().map(|v| manifest::encode(&v)),
         "pending" => Pending::decode(bytes).ok().map(|v| v.encode()),
         "pack" => Pack::decode(bytes).ok().map(|v| v.encode()),
+        "registration" => Registration::decode(bytes).ok().map(|v| v.encode()),
+        "problem" => Problem::decode(bytes).ok().map(|v| v.encode()),
+        "access header" => access::decode_header(bytes).ok().map(|v| access::encode_header(&v)),
+        "access" => Access::decode(bytes).ok().map(|v| v.encode()),
         other => panic!("no decoder for {other}"),
     }
 }

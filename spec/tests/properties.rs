@@ -3,6 +3,7 @@
 
 mod common;
 
+use coldlog_spec::access::{self, Access};
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::document::{DocumentHasher, SignatureFile};
@@ -12,9 +13,11 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{self, leaf_hash};
 use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{HeadError, Policy};
+use coldlog_spec::problem::Problem;
 use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::{Disclosure, Operation, Scheme};
+use coldlog_spec::registration::Registration;
 use coldlog_spec::statement::Statement;
 use coldlog_spec::verify::cosign::{self, decide};
 use coldlog_spec::verify::document::check;
@@ -194,6 +197,10 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     same("manifest", manifest::decode(bytes).ok().map(|v| manifest::encode(&v)));
     same("pending", Pending::decode(bytes).ok().map(|v| v.encode()));
     same("pack", Pack::decode(bytes).ok().map(|v| v.encode()));
+    same("registration", Registration::decode(bytes).ok().map(|v| v.encode()));
+    same("problem", Problem::decode(bytes).ok().map(|v| v.encode()));
+    same("access header", access::decode_header(bytes).ok().map(|v| access::encode_header(&v)));
+    same("access", Access::decode(bytes).ok().map(|v| v.encode()));
     same("signature", SignatureFile::decode(bytes).ok().map(|v| v.encode()));
     if let Some(Ok(request)) = body.as_deref().map(Request::from_body) {
         same("request", Some(request.encode()));

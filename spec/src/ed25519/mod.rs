@@ -68,12 +68,24 @@ impl PublicKey {
 
     /// The COSE key thumbprint (RFC 9679) with SHA-256: our `kid`.
     pub fn thumbprint(&self) -> Hash {
-        let key = cbor::map(vec![
+        Hash::of(&cbor::to_bytes(&cbor::map(self.required_parameters())))
+    }
+
+    /// The key as a COSE_Key (RFC 9052, section 7): OKP, Ed25519, with its kid and for EdDSA.
+    pub fn cose_key(&self) -> cbor::Value {
+        let mut parameters = self.required_parameters();
+        parameters.push((2.into(), cbor::bytes(self.thumbprint().0)));
+        parameters.push((3.into(), crate::cose::ALG_EDDSA.into()));
+        cbor::map(parameters)
+    }
+
+    // What a thumbprint covers (RFC 9679, section 3.1).
+    fn required_parameters(&self) -> Vec<(cbor::Value, cbor::Value)> {
+        vec![
             (1.into(), 1.into()),
             ((-1).into(), 6.into()),
             ((-2).into(), cbor::bytes(self.as_bytes())),
-        ]);
-        Hash::of(&cbor::to_bytes(&key))
+        ]
     }
 }
 

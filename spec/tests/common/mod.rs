@@ -5,6 +5,7 @@
 
 pub(crate) mod rules;
 
+use coldlog_spec::access::{self, Access};
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
 use coldlog_spec::cose::Claims;
@@ -17,10 +18,12 @@ use coldlog_spec::merkle::{self, Node, leaf_hash, node_hash};
 use coldlog_spec::mldsa;
 use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::Policy;
+use coldlog_spec::problem::Problem;
 use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
 use coldlog_spec::receipts;
 use coldlog_spec::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
+use coldlog_spec::registration::Registration;
 use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
 use coldlog_spec::tile;
 use coldlog_spec::witnessing::{Request, Response};
@@ -197,6 +200,16 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         receipts::Item::Trailer { count: 4, digest: Hash([7; 32]), tail: Box::new(tail.clone()) };
     let forked_tail = Evidence::ForkedTail { key, statement: first, tail: tail.sign1.encode() };
     let digest = DocumentHasher::digest(Scheme::Minisign, DOCUMENT);
+    let registration =
+        Registration { statement: proof.statement.clone(), sealed: b"sealed".to_vec() };
+    let read = Access {
+        previous: Hash([7; 32]),
+        time: 100,
+        reader: "auditor.example".into(),
+        address: "127.0.0.1".into(),
+        first: 256,
+        count: 3,
+    };
     let row = manifest::Row { file: "a/b".into(), name: Some("b".into()), ..Default::default() };
     vec![
         ("proof", proof.encode()),
@@ -227,6 +240,10 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("manifest", manifest::encode(&[row])),
         ("pending", pending().encode()),
         ("pack", pack().encode()),
+        ("registration", registration.encode()),
+        ("problem", Problem { title: "Refused".into(), detail: "ask again".into() }.encode()),
+        ("access header", access::encode_header(LOG)),
+        ("access", read.encode()),
         ("policy", policy_text("two").into_bytes()),
     ]
 }
