@@ -403,8 +403,27 @@ pub fn lock(folder: &Path) -> Result<FolderLock> {
     let file =
         fs::OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).with_context(
-        || format!("{} is in use by another process; wait for it to end", folder.display()),
-    )?;
+    lock_file(&file, folder)?;
     Ok(FolderLock(file))
+}
+
+/// Locks a folder as [`lock`] does, but waits for as long as `patience` where another process holds it.
+pub fn lock_within(folder: &Path, patience: std::time::Duration) -> Result<FolderLock> {
+    let end = std::time::Instant::now() + patience;
+    loop {
+        match lock(folder) {
+            Ok(lock) => return Ok(lock),
+            Err(why) if std::time::Instant::now() >= end || !why.is::<rustix::io::Errno>() => {
+                return Err(why);
+            }
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(3)),
+        }
+    }
+}
+
+/// Locks an open file until it is closed; `what` is named where another process holds it.
+pub fn lock_file(file: &File, what: &Path) -> Result<()> {
+    rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).with_context(
+        || format!("{} is in use by another process; wait for it to end", what.display()),
+    )
 }

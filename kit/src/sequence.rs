@@ -1,12 +1,25 @@
 //! CBOR sequences (RFC 8742) in constant memory, both ways.
 
 use crate::files::{Existing, Mode, NewFile};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use coldlog_spec::cbor;
 use coldlog_spec::hash::Hash;
 use sha2::{Digest, Sha256};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+
+/// A sequence that ends in the middle of an item.
+#[derive(Debug)]
+pub struct CutShort(&'static str);
+
+impl std::fmt::Display for CutShort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = self.0;
+        write!(f, "the {what} ends in the middle of an item: it was cut short, copy it again")
+    }
+}
+
+impl std::error::Error for CutShort {}
 
 /// Reads a sequence item by item.
 pub struct Reader<R> {
@@ -71,10 +84,7 @@ impl<R: Read> Reader<R> {
                 if before == 0 {
                     return Ok(None);
                 }
-                bail!(
-                    "the {} ends in the middle of an item: it was cut short, copy it again",
-                    self.what
-                );
+                return Err(CutShort(self.what).into());
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use coldlog_kit::secret::Source;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Verifies records, appends them to a Merkle tree, signs tree heads, and hands back receipts.
@@ -213,6 +214,84 @@ pub(crate) enum Command {
         /// Only name what would be removed.
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Serves the log over HTTP: its published files, registration (SCRAPI) and batches.
+    #[command(
+        after_help = "Examples:\n  log serve --listen 127.0.0.1:8080\n  log serve --listen [::]:443 --tls-certificate chain.pem --tls-key key.pem"
+    )]
+    Serve {
+        /// Address and port; port 0 lets the system pick one, which is printed.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// The certificate chain, in PEM.
+        #[arg(long, requires = "tls_key")]
+        tls_certificate: Option<PathBuf>,
+        /// Its key, in PEM (mode 0600).
+        #[arg(long, requires = "tls_certificate")]
+        tls_key: Option<PathBuf>,
+        /// The authorities whose certificates readers of sealed records may have, in PEM.
+        #[arg(long, requires = "tls_certificate")]
+        client_authority: Option<PathBuf>,
+        /// Connections at the same time.
+        #[arg(long, default_value_t = 4096)]
+        connections: usize,
+        /// Writes, receipts and sealed bundles a second from one address.
+        #[arg(long, default_value_t = 100)]
+        rate: u32,
+        /// The largest batch, in bytes.
+        #[arg(long, default_value_t = 1 << 30)]
+        largest_batch: u64,
+        /// Seconds that a connection may be idle, or take for a request's header.
+        #[arg(long, default_value_t = 30)]
+        header_time: u64,
+        /// Seconds within which the body of an entry must be there.
+        #[arg(long, default_value_t = 30)]
+        entry_time: u64,
+        /// Seconds within which the body of a batch must be there.
+        #[arg(long, default_value_t = 3600)]
+        batch_time: u64,
+        /// Take the client's address from the last entry of X-Forwarded-For: behind a proxy that sets it.
+        #[arg(long)]
+        behind_proxy: bool,
+        /// Log in JSON.
+        #[arg(long)]
+        json_log: bool,
+        /// Stop by itself after so many seconds.
+        #[arg(long)]
+        stop_after: Option<u64>,
+        #[command(flatten)]
+        secret: Source,
+    },
+    /// Lets somebody read sealed records from a server; prints a token, once.
+    #[command(
+        after_help = "Examples:\n  log allow-reader auditor@bank.example\n  log allow-reader auditor@bank.example --certificate auditor.pem"
+    )]
+    AllowReader {
+        /// The reader's name, for the access journal.
+        name: String,
+        /// Know the reader by this client certificate, in PEM, instead of a token.
+        #[arg(long)]
+        certificate: Option<PathBuf>,
+    },
+    /// Takes back what `log allow-reader` allowed; a running server heeds it at once.
+    #[command(after_help = "Example:\n  log forget-reader auditor@bank.example")]
+    ForgetReader {
+        /// The reader's name.
+        name: String,
+    },
+    /// Lists who may read sealed records from a server.
+    #[command(after_help = "Example:\n  log readers --json")]
+    Readers {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows who read which sealed records, and whether that journal is whole.
+    #[command(after_help = "Example:\n  log accesses --json")]
+    Accesses {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
     },
     /// Makes the index anew from the entries; the old one is set aside.
     #[command(after_help = "Example:\n  log reindex")]

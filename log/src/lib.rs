@@ -1,5 +1,6 @@
 //! The log: store, index, sequencer, receipts, checks.
 
+pub mod admit;
 pub mod commands;
 pub mod fsck;
 pub mod index;
@@ -7,4 +8,5 @@ pub mod memory;
 pub mod pipeline;
 pub mod place;
 pub mod sequencer;
+pub mod serve;
 pub mod store;

@@ -5,6 +5,7 @@ mod args;
 use args::{Args, Command};
 use clap::Parser;
 use coldlog_log::commands::{append, backup, fsck, gc, manage, receipts, recover, witnesses};
+use coldlog_log::serve;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -41,6 +42,44 @@ fn main() -> ExitCode {
         }
         Command::Drill { from, newest } => backup::drill(&home, &from, &newest),
         Command::Gc { dry_run } => gc::run(&home, dry_run),
+        Command::Serve {
+            listen,
+            tls_certificate,
+            tls_key,
+            client_authority,
+            connections,
+            rate,
+            largest_batch,
+            header_time,
+            entry_time,
+            batch_time,
+            behind_proxy,
+            json_log,
+            stop_after,
+            secret,
+        } => serve::run(
+            &home,
+            &serve::Options {
+                listen,
+                tls: tls_certificate.zip(tls_key),
+                client_authority,
+                connections,
+                rate,
+                largest_batch,
+                header_time,
+                body_time: (entry_time, batch_time),
+                behind_proxy,
+                json_log,
+                stop_after,
+                secret,
+            },
+        ),
+        Command::AllowReader { name, certificate } => {
+            serve::allow(&home, &name, certificate.as_deref())
+        }
+        Command::ForgetReader { name } => serve::forget(&home, &name),
+        Command::Readers { json } => serve::list(&home, json),
+        Command::Accesses { json } => serve::accesses(&home, json),
         Command::Reindex => fsck::reindex(&home),
         Command::Fsck { repair, json } => fsck::run(&home, repair, json),
     };

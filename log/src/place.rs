@@ -9,6 +9,7 @@ use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::verify::append::{Admission, verify_genesis};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A log, open.
 pub struct Place {
@@ -41,8 +42,11 @@ pub fn must_be_home(home: &Path) -> Result<()> {
 /// Holds a log's home for this process alone.
 pub fn lock(home: &Path) -> Result<FolderLock> {
     must_be_home(home)?;
-    files::lock(home)
+    files::lock_within(home, PATIENCE)
 }
+
+/// How long a command waits for the log: a server gives it up at least once a second.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a log's home publishes: below it, or in the object store that its file `store` names.
 pub fn store(home: &Path) -> Result<Box<dyn Store>> {
@@ -83,14 +87,19 @@ impl Place {
 
     /// The signer that may write a journal.
     pub fn admission(&self, claims: &Claims) -> Result<Option<Admission>> {
-        let path = admission_path(&self.home, claims);
-        if !files::is_there(&path)? {
-            return Ok(None);
-        }
-        let genesis = files::read(&path, 1 << 16)?;
-        let admission = verify_genesis(&genesis);
-        admission.map(Some).with_context(|| format!("{} does not hold", path.display()))
+        admission(&self.home, claims)
     }
+}
+
+/// The signer that may write a journal.
+pub fn admission(home: &Path, claims: &Claims) -> Result<Option<Admission>> {
+    let path = admission_path(home, claims);
+    if !files::is_there(&path)? {
+        return Ok(None);
+    }
+    let genesis = files::read(&path, 1 << 16)?;
+    let admission = verify_genesis(&genesis);
+    admission.map(Some).with_context(|| format!("{} does not hold", path.display()))
 }
 
 /// Where an allowed signer's genesis is kept.

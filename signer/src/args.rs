@@ -39,6 +39,10 @@ pub(crate) enum Command {
         /// All records from this number on, with or without receipts: for a log that lost some.
         #[arg(long)]
         from: Option<u64>,
+        /// Instead of a batch, a file for each record that a log's server takes by itself
+        /// (SCRAPI, POST /entries); the output is a folder.
+        #[arg(long)]
+        each: bool,
         /// Replace the file if it exists.
         #[arg(long)]
         force: bool,

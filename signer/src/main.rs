@@ -13,7 +13,9 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Init(options) => init::run(home, &options.into()),
         Command::Sign(options) => sign::run(home, &options.into()),
-        Command::Export { output, from, force } => export::run(home, &output, from, force),
+        Command::Export { output, from, each, force } => {
+            export::run(home, &output, from, each, force)
+        }
         Command::Import { receipts, policy, output_dir, evidence, force } => {
             import::run(home, &import::Options { receipts, policy, output_dir, evidence, force })
         }

@@ -1,5 +1,6 @@
 //! `log append`: verify, assign, write, make durable, sign, swap the head, and only then answer.
 
+use crate::admit::{Judge, NotAllowed};
 use crate::commands::{manage, receipts};
 use crate::memory;
 use crate::pipeline;
@@ -11,7 +12,6 @@ use coldlog_kit::exit::{Failure, Outcome, no, text_of, trouble};
 use coldlog_kit::files::{self, Existing};
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
-use coldlog_kit::published::{Bundles, Tree};
 use coldlog_kit::secret::Source;
 use coldlog_kit::sequence::Reader;
 use coldlog_kit::terminal::{say, talk};
@@ -21,12 +21,8 @@ use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys};
 use coldlog_spec::ed25519::Verifier;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::statement::{KnownHead, Statement};
-use coldlog_spec::tile::entries_path;
-use coldlog_spec::verify::append::{
-    Admission, Progress, Refusal, follows, repeats, verify_records, verify_trailer,
-};
-use std::collections::HashMap;
+use coldlog_spec::statement::Statement;
+use coldlog_spec::verify::append::{Admission, Progress, Refusal, verify_records, verify_trailer};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -59,12 +55,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let existing = Existing::from_force(options.force);
     let (mut refused, mut troubled) = (0, 0);
     for (path, output) in options.batches.iter().zip(outputs) {
-        let outcome = append(&mut place, path, &head_keys).and_then(|line| {
-            say(line);
-            match output {
-                Some(output) => receipts::write(&place, &keys, path, &output, None, existing),
-                None => Ok(()),
+        let outcome = append(&mut place, path, &head_keys).and_then(|counts| {
+            say(appended_line(&place, path, counts));
+            if let Some(output) = output {
+                say(receipts::write(&place, &keys, path, &output, None, existing)?);
             }
+            Ok(())
         });
         match outcome {
             Ok(()) => continue,
@@ -110,32 +106,39 @@ fn outputs(options: &Options) -> Result<Vec<Option<PathBuf>>> {
     each.collect()
 }
 
-fn append(place: &mut Place, path: &Path, keys: &HeadKeys) -> Outcome<String> {
+/// Appends a batch, whole or not at all; returns what to say of it.
+pub(crate) fn append(place: &mut Place, path: &Path, keys: &HeadKeys) -> Outcome<Counts> {
     // Entries, sealed records and tiles take about what the batch takes; the index a part of it.
     let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
     files::need_space(&place.home, bytes + bytes / 4 + (1 << 20))?;
-    let sign = |checkpoint: &Checkpoint| Ok(keys.sign_head(checkpoint, time::now())?);
-    for _ in 0..TRIES {
-        let appended = one(place, &[path.to_path_buf()], place.head.checkpoint.size, sign);
-        if !matches!(appended, Ok(Some(_))) {
-            place.index.rollback()?;
-        }
-        if let Some(counts) = appended? {
-            return Ok(appended_line(place, path, counts));
-        }
-        talk("log: another writer was faster; the batch is checked against the new head");
-        place.follow()?;
-        // What another machine put there is believed no more than what a disk gives back.
-        manage::must_be_signed(place, keys)?;
-        memory::may_sign(place)?;
-    }
-    trouble("other writers of this log were faster every time: run the command again")
+    sequenced(place, keys, |place, edge| {
+        // A signer that remembers a larger head knows of another history, or of a lost one.
+        batch(place, path, edge, place.head.checkpoint.size)
+    })
 }
 
-fn appended_line(place: &Place, path: &Path, (new, repeated): (u64, u64)) -> String {
+/// How many records were new, and how many were there already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) new: u64,
+    pub(crate) repeated: u64,
+}
+
+impl std::iter::Sum for Counts {
+    fn sum<I: Iterator<Item = Counts>>(each: I) -> Counts {
+        each.fold(Counts::default(), |all, one| Counts {
+            new: all.new + one.new,
+            repeated: all.repeated + one.repeated,
+        })
+    }
+}
+
+fn appended_line(place: &Place, path: &Path, counts: Counts) -> String {
     format!(
-        "{}: {new} records appended, {repeated} were there already; the log has {} entries",
+        "{}: {} records appended, {} were there already; the log has {} entries",
         path.display(),
+        counts.new,
+        counts.repeated,
         place.head.checkpoint.size
     )
 }
@@ -154,61 +157,91 @@ pub(crate) fn rebuild(place: &mut Place, batches: &[PathBuf], newest: &Signed) -
             newest.checkpoint.root
         ),
     };
-    let rebuilt = one(place, batches, newest.checkpoint.size, sign);
-    if !matches!(rebuilt, Ok(Some(_))) {
-        place.index.rollback()?;
-    }
+    let rebuilt = under_one_head(place, sign, |place, edge| {
+        let each = batches.iter().map(|path| batch(place, path, edge, newest.checkpoint.size));
+        each.sum::<Outcome<Counts>>()
+    });
     match rebuilt? {
-        Some((new, _)) if new > 0 => Ok(()),
+        Some(counts) if counts.new > 0 => Ok(()),
         Some(_) => no("the batches hold nothing that this log has not"),
         None => no("another writer moved the head meanwhile: run the command again"),
     }
 }
 
-// Appends batches under one head, all or nothing; returns how many records were new and how many
-// repeated, or nothing where another writer moved the head meanwhile. `known` is the size of the newest
-// head that there is: a signer that remembers more knows of another history, or of a lost one.
-fn one(
+/// Appends what `fill` pushes under one new head; again, where another writer of the store was faster.
+pub(crate) fn sequenced<T>(
     place: &mut Place,
-    paths: &[PathBuf],
-    known: u64,
-    sign: impl Fn(&Checkpoint) -> Result<Signed>,
-) -> Outcome<Option<(u64, u64)>> {
-    let old_size = place.head.checkpoint.size;
-    let mut edge = Edge::load(place.store.as_ref(), old_size, place.head.checkpoint.root)?;
-    place.index.begin()?;
-    let (mut new, mut repeated) = (0, 0);
-    for path in paths {
-        let counts = batch(place, path, &mut edge, known)?;
-        (new, repeated) = (new + counts.0, repeated + counts.1);
+    keys: &HeadKeys,
+    mut fill: impl FnMut(&Place, &mut Edge) -> Outcome<T>,
+) -> Outcome<T> {
+    let sign = |checkpoint: &Checkpoint| Ok(keys.sign_head(checkpoint, time::now())?);
+    for _ in 0..TRIES {
+        if let Some(done) = under_one_head(place, sign, &mut fill)? {
+            return Ok(done);
+        }
+        talk("log: another writer was faster; what is new is checked against its head");
+        place.follow()?;
+        // What another machine put there is believed no more than what a disk gives back.
+        manage::must_be_signed(&place.head, keys)?;
+        memory::may_sign(place)?;
     }
-    if new == 0 {
-        place.index.commit(old_size)?;
-        return Ok(Some((0, repeated)));
+    trouble("other writers of this log were faster every time: run the command again")
+}
+
+// All or nothing; nothing is returned where another writer moved the head meanwhile.
+fn under_one_head<T>(
+    place: &mut Place,
+    sign: impl Fn(&Checkpoint) -> Result<Signed>,
+    mut fill: impl FnMut(&Place, &mut Edge) -> Outcome<T>,
+) -> Outcome<Option<T>> {
+    place.index.begin()?;
+    let filled = filled(place, sign, &mut fill);
+    let head = match filled {
+        Ok(Some((done, None))) => {
+            place.index.commit(place.head.checkpoint.size)?;
+            return Ok(Some(done));
+        }
+        Ok(Some((done, Some(head)))) => (done, head),
+        other => {
+            place.index.rollback()?;
+            return other.map(|_| None);
+        }
+    };
+    let (done, head) = head;
+    memory::remember(&place.home, &head)?;
+    place.index.commit(head.checkpoint.size)?;
+    place.head = head;
+    Ok(Some(done))
+}
+
+// What was done, and the new head where there is something new; `None` where the swap was lost.
+fn filled<T>(
+    place: &Place,
+    sign: impl Fn(&Checkpoint) -> Result<Signed>,
+    fill: &mut impl FnMut(&Place, &mut Edge) -> Outcome<T>,
+) -> Outcome<Option<(T, Option<Signed>)>> {
+    let Checkpoint { origin, size: old_size, root } = place.head.checkpoint.clone();
+    let mut edge = Edge::load(place.store.as_ref(), old_size, root)?;
+    let done = fill(place, &mut edge)?;
+    if edge.size() == old_size {
+        return Ok(Some((done, None)));
     }
     // finish() reads the edge back from the store to compute the root: what is signed is what is there.
     let (size, root) = edge.finish()?;
-    let checkpoint = Checkpoint { origin: place.head.checkpoint.origin.clone(), size, root };
-    let head = sign(&checkpoint)?;
-    if place.store.swap_head(Some(&place.head), &head)? == Swapped::Lost {
-        return Ok(None);
-    }
-    memory::remember(&place.home, &head)?;
-    place.index.commit(size)?;
-    place.head = head;
-    Ok(Some((new, repeated)))
+    let head = sign(&Checkpoint { origin, size, root })?;
+    Ok(match place.store.swap_head(Some(&place.head), &head)? {
+        Swapped::Done => Some((done, Some(head))),
+        Swapped::Lost => None,
+    })
 }
 
-// Verifies a batch and stages its new records.
-fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<(u64, u64)> {
+// Verifies a batch and stages its new records. `known` is the size of the newest head that there is.
+fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<Counts> {
     let mut reader = Reader::open(path, "coldlog-batch", MAX_ITEM)?;
     let header = reader.next()?.with_context(|| format!("{} is empty", path.display()))?;
     let header = Header::decode(&header).with_context(|| path.display().to_string())?;
     let Some(admission) = place.admission(&header.claims)? else {
-        return no(format!(
-            "the signer {} / {} may not write to this log; allow it with `log allow`",
-            header.claims.issuer, header.claims.subject
-        ));
+        return Err(Failure::No(NotAllowed::new(&header.claims).into()));
     };
     let old_size = place.head.checkpoint.size;
     if header.remembered > known {
@@ -220,13 +253,9 @@ fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<(u6
     // A record takes 2 KiB or so.
     let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
     let verifier = Verifier::new(&admission.key, (bytes >> 11) as usize);
-    let mut state = State {
-        place,
-        admission: &admission,
-        progress: place.index.progress(&header.claims)?,
+    let mut batch = Records {
+        judge: Judge::new(place, &admission)?,
         end: Progress { next: header.first, head: None },
-        roots: HashMap::new(),
-        entries: Bundles::new(place.store.as_ref(), old_size, entries_path),
         new: 0,
         repeated: 0,
     };
@@ -238,20 +267,20 @@ fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<(u6
         |records| {
             let records = records?;
             bar.add(records.len() as u64);
-            records.into_iter().try_for_each(|record| state.put(record, edge))
+            records.into_iter().try_for_each(|record| batch.put(record, edge))
         },
     )?;
     let Some((count, digest, tail)) = trailer else {
         return no("the batch has no trailer: it was cut short, copy it again");
     };
-    let found = state.new + state.repeated;
+    let found = batch.new + batch.repeated;
     if found == 0 {
         return no("the batch holds 0 records: nothing was appended");
     }
-    let State { end, new, repeated, .. } = state;
+    let Records { end, new, repeated, .. } = batch;
     verify_trailer((count, digest, &tail), (found, digest), &admission, &end)
         .map_err(|refusal| Failure::No(refusal.into()))?;
-    Ok((new, repeated))
+    Ok(Counts { new, repeated })
 }
 
 /// A record's statement, verified or refused, and its sealed record.
@@ -300,95 +329,41 @@ fn verify_chunk(
     Ok(statements.into_iter().zip(records.into_iter().map(|(_, sealed)| sealed)).collect())
 }
 
-struct State<'a> {
-    place: &'a Place,
-    admission: &'a Admission,
-    /// How far the journal is in the log, this batch included.
-    progress: Progress,
+// A batch on its way: each record follows the one before.
+struct Records<'a> {
+    judge: Judge<'a>,
     /// How far this batch is.
     end: Progress,
-    roots: HashMap<u64, Hash>,
-    entries: Bundles<'a>,
     new: u64,
     repeated: u64,
 }
 
-impl State<'_> {
+impl Records<'_> {
     fn put(&mut self, (statement, sealed): Judged, edge: &mut Edge) -> Outcome {
         let number = self.end.next;
-        let result = match statement {
-            Ok(statement) => self.record(&statement)?.map(|new| (statement, new)),
-            Err(refusal) => Err(refusal),
-        };
-        let (statement, new) = match result {
-            Ok(pair) => pair,
-            Err(refusal) => return Err(self.refuse(number, refusal)?),
-        };
-        if new {
-            let index = edge.push(statement.leaf(), statement.bytes(), &sealed)?;
-            self.place.index.add(&statement, index)?;
-            self.new += 1;
-        } else {
-            self.repeated += 1;
-        }
-        self.end = Progress { next: number + 1, head: Some(statement.leaf()) };
-        Ok(())
-    }
-
-    // Names the record; a fork leaves its evidence.
-    fn refuse(&self, number: u64, refusal: Refusal) -> Result<Failure> {
-        let Refusal::Forked { sequence, evidence } = &refusal else {
-            let refusal = anyhow::Error::from(refusal);
-            return Ok(Failure::No(refusal.context(format!("record {number} of the journal"))));
-        };
-        let name = format!("fork-{}-{sequence}.evidence.cbor", self.admission.kid);
-        let folder = self.place.home.join("evidence");
-        files::create_folder(&folder)?;
-        let path = files::write_evidence(&folder.join(name), &evidence.encode())?;
-        Ok(Failure::No(anyhow::anyhow!("record {number}: {refusal}: {}", path.display())))
-    }
-
-    // Whether the record is new, or why it is refused. An error in reading is neither.
-    fn record(&mut self, statement: &Statement) -> Result<Result<bool, Refusal>> {
-        let (expected, found) = (self.end.next, statement.position.sequence);
-        if found != expected {
-            return Ok(Err(Refusal::Gap { expected, found }));
-        }
-        if found < self.progress.next {
-            let there = self.place.index.find(statement.claims(), found)?;
-            let (at, leaf) = there.context("the index has no such record")?;
-            // One that another batch of this append brought is in no bundle yet.
-            if at >= self.place.head.checkpoint.size {
-                return match leaf == statement.leaf() {
-                    true => Ok(Ok(false)),
-                    false => bail!(
-                        "record {found} of the journal has other content in two of the batches"
-                    ),
-                };
+        let judged = match &statement {
+            Ok(statement) if statement.position.sequence != number => {
+                let found = statement.position.sequence;
+                Err(Refusal::Gap { expected: number, found })
             }
-            let logged = self.entries.get(at)?;
-            return Ok(repeats(statement, logged, self.admission).map(|()| false));
-        }
-        if let Some(head) = &statement.position.head {
-            self.read_root(head)?;
-        }
-        let (place, roots) = (self.place, &self.roots);
-        let own_history = |head: &KnownHead| {
-            head.origin == place.head.checkpoint.origin && roots.get(&head.size) == Some(&head.root)
+            Ok(statement) => self.judge.judge(statement)?,
+            Err(refusal) => Err(refusal.clone()),
         };
-        let next = follows(statement, self.admission, &self.progress, own_history);
-        Ok(next.map(|next| {
-            self.progress = next;
-            true
-        }))
-    }
-
-    fn read_root(&mut self, head: &KnownHead) -> Result<()> {
-        let newest = &self.place.head.checkpoint;
-        if head.size <= newest.size && !self.roots.contains_key(&head.size) {
-            let root = Tree::new(self.place.store.as_ref(), newest.size).root_at(head.size)?;
-            self.roots.insert(head.size, root);
+        match (judged, statement) {
+            (Err(refusal), _) | (_, Err(refusal)) => {
+                Err(Failure::No(self.judge.refused(number, refusal)?))
+            }
+            (Ok(there), Ok(statement)) => {
+                match there {
+                    Some(_) => self.repeated += 1,
+                    None => {
+                        self.judge.push(&statement, &sealed, edge)?;
+                        self.new += 1;
+                    }
+                }
+                self.end = Progress { next: number + 1, head: Some(statement.leaf()) };
+                Ok(())
+            }
         }
-        Ok(())
     }
 }

@@ -13,7 +13,7 @@ use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
 use coldlog_objects::is_url;
-use coldlog_spec::checkpoint::{Checkpoint, HeadKeys};
+use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::empty_root;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey, is_key_name};
@@ -213,9 +213,9 @@ pub(crate) fn verifiers(home: &Path) -> anyhow::Result<Vec<VerifierKey>> {
 }
 
 /// Refuses a head that is not the log's own: nothing is built on it.
-pub(crate) fn must_be_signed(place: &Place, keys: &HeadKeys) -> Outcome {
+pub(crate) fn must_be_signed(head: &SignedCheckpoint, keys: &HeadKeys) -> Outcome {
     let [ed25519, mldsa] = keys.log_verifiers();
-    if place.head.verified_by(&[&ed25519, &mldsa]).or_no()?.is_empty() {
+    if head.verified_by(&[&ed25519, &mldsa]).or_no()?.is_empty() {
         return no("the log's checkpoint is not signed by its key file; run `log fsck`");
     }
     Ok(())
@@ -225,7 +225,7 @@ pub(crate) fn must_be_signed(place: &Place, keys: &HeadKeys) -> Outcome {
 pub(crate) fn keys(place: &Place, secret: &Source) -> Outcome<Keys> {
     memory::may_sign(place)?;
     let keys = Keys::load(&place.home.join("key.age"), "log", secret)?;
-    must_be_signed(place, &keys.head_keys())?;
+    must_be_signed(&place.head, &keys.head_keys())?;
     if keys.name != place.head.checkpoint.origin {
         fn mismatch(name: &str) -> anyhow::Result<()> {
             bail!("the key file is of {name:?}")

@@ -50,7 +50,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     }
     let keys = manage::keys(&place, &options.secret)?;
     let existing = Existing::from_force(options.force);
-    write(&place, &keys, &options.batch, &options.output, options.old, existing)
+    say(write(&place, &keys, &options.batch, &options.output, options.old, existing)?);
+    Ok(())
 }
 
 /// Writes the receipts of a batch under the newest head.
@@ -61,7 +62,7 @@ pub(crate) fn write(
     output: &Path,
     old: Option<u64>,
     existing: Existing,
-) -> Outcome {
+) -> Outcome<String> {
     let mut reader = Reader::open(batch_file, "coldlog-batch", batch::MAX_ITEM)?;
     let header = reader.next()?.context("the batch is empty")?;
     let header = batch::Header::decode(&header)?;
@@ -121,8 +122,7 @@ pub(crate) fn write(
     let digest = writer.digest();
     writer.item(&Item::Trailer { count, digest, tail: Box::new(tail) }.encode())?;
     writer.finish()?;
-    say(format!("{count} receipts under the head of size {} in {}", head.size, output.display()));
-    Ok(())
+    Ok(format!("{count} receipts under the head of size {} in {}", head.size, output.display()))
 }
 
 /// Records whose paths are looked up at a time.

@@ -12,7 +12,7 @@ use coldlog_kit::published::Source;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 
 /// A store that can be written. Reading is [`Source`]: it sees what is staged and settled, too.
-pub trait Store: Source {
+pub trait Store: Source + Send {
     /// Reads the newest head, and puts in place what an interrupted writer left to do.
     fn refresh(&self) -> Result<SignedCheckpoint>;
     /// Puts a file whole and durably: one whose bytes follow from the head, or that no head needs.

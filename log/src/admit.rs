@@ -1,0 +1,116 @@
+//! Whether a statement continues its journal in this log: what batches and posted statements are asked.
+
+use crate::place::Place;
+use crate::sequencer::Edge;
+use anyhow::{Context, Result, bail};
+use coldlog_kit::files;
+use coldlog_kit::published::{Bundles, Tree};
+use coldlog_spec::cose::Claims;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::statement::{KnownHead, Statement};
+use coldlog_spec::tile::entries_path;
+use coldlog_spec::verify::append::{Admission, Progress, Refusal, follows, repeats};
+use std::collections::HashMap;
+
+/// The signer is not one of those that may write.
+#[derive(Debug, thiserror::Error)]
+#[error("the signer {issuer} / {subject} may not write to this log; allow it with `log allow`")]
+pub struct NotAllowed {
+    issuer: String,
+    subject: String,
+}
+
+impl NotAllowed {
+    /// For a journal's issuer and subject.
+    pub fn new(claims: &Claims) -> NotAllowed {
+        NotAllowed { issuer: claims.issuer.clone(), subject: claims.subject.clone() }
+    }
+}
+
+/// Judges the statements of one journal, in the order in which they come.
+pub struct Judge<'a> {
+    place: &'a Place,
+    admission: &'a Admission,
+    /// How far the journal is in the log, with what was pushed.
+    progress: Progress,
+    roots: HashMap<u64, Hash>,
+    entries: Bundles<'a>,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge of the journal that an admission allows.
+    pub fn new(place: &'a Place, admission: &'a Admission) -> Result<Judge<'a>> {
+        let size = place.head.checkpoint.size;
+        Ok(Judge {
+            place,
+            admission,
+            progress: place.index.progress(admission.genesis.claims())?,
+            roots: HashMap::new(),
+            entries: Bundles::new(place.store.as_ref(), size, entries_path),
+        })
+    }
+
+    /// Where a statement is in the log already; `None` for one that is new and may be pushed; or why it
+    /// is refused. An error in reading is neither. Its signature must be verified.
+    pub fn judge(&mut self, statement: &Statement) -> Result<Result<Option<u64>, Refusal>> {
+        let number = statement.position.sequence;
+        if number < self.progress.next {
+            let there = self.place.index.find(statement.claims(), number)?;
+            let (at, leaf) = there.context("the index has no such record")?;
+            // One that came in this append is in no bundle yet.
+            if at >= self.place.head.checkpoint.size {
+                return match leaf == statement.leaf() {
+                    true => Ok(Ok(Some(at))),
+                    false => bail!(
+                        "record {number} of the journal came twice at once, with other content"
+                    ),
+                };
+            }
+            let logged = self.entries.get(at)?;
+            return Ok(repeats(statement, logged, self.admission).map(|()| Some(at)));
+        }
+        if let Some(head) = &statement.position.head {
+            self.read_root(head)?;
+        }
+        let (place, roots) = (self.place, &self.roots);
+        let own_history = |head: &KnownHead| {
+            head.origin == place.head.checkpoint.origin && roots.get(&head.size) == Some(&head.root)
+        };
+        let next = follows(statement, self.admission, &self.progress, own_history);
+        Ok(next.map(|next| {
+            self.progress = next;
+            None
+        }))
+    }
+
+    /// Appends a statement that was judged new; returns its index.
+    pub fn push(&self, statement: &Statement, sealed: &[u8], edge: &mut Edge) -> Result<u64> {
+        let index = edge.push(statement.leaf(), statement.bytes(), sealed)?;
+        self.place.index.add(statement, index)?;
+        Ok(index)
+    }
+
+    /// Names the refused record; a fork leaves its evidence.
+    pub fn refused(&self, number: u64, refusal: Refusal) -> Result<anyhow::Error> {
+        let Refusal::Forked { sequence, evidence } = &refusal else {
+            return Ok(
+                anyhow::Error::from(refusal).context(format!("record {number} of the journal"))
+            );
+        };
+        let name = format!("fork-{}-{sequence}.evidence.cbor", self.admission.kid);
+        let folder = self.place.home.join("evidence");
+        files::create_folder(&folder)?;
+        let path = files::write_evidence(&folder.join(name), &evidence.encode())?;
+        let place = format!("record {number} of the journal, evidence in {}", path.display());
+        Ok(anyhow::Error::from(refusal).context(place))
+    }
+
+    fn read_root(&mut self, head: &KnownHead) -> Result<()> {
+        let newest = &self.place.head.checkpoint;
+        if head.size <= newest.size && !self.roots.contains_key(&head.size) {
+            let root = Tree::new(self.place.store.as_ref(), newest.size).root_at(head.size)?;
+            self.roots.insert(head.size, root);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! `log serve`: the published log, registration (SCRAPI) and batches over HTTP (`spec/formats/http.md`).
+//!
+//! Verification runs on all cores, in the handlers; sequencing in one thread, which puts all that waits
+//! under one head. The home is held only while something is appended, so that `log add-cosignatures`
+//! and the other commands work beside a server.
+
+mod answer;
+mod metrics;
+mod queue;
+mod readers;
+mod receipts;
+mod routes;
+
+pub use readers::{accesses, allow, forget, list};
+
+use crate::commands::manage;
+use crate::place::{self, Place};
+use anyhow::Context;
+use coldlog_kit::exit::{Failure, Outcome};
+use coldlog_kit::files;
+use coldlog_kit::secret::Source;
+use coldlog_kit::terminal::say;
+use coldlog_web::{Limits, Rate, Server, Tls, asked_to_stop};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the command line says.
+pub struct Options {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Certificate chain and key in PEM, for TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// The authorities of readers' certificates, in PEM.
+    pub client_authority: Option<PathBuf>,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// Writes, proofs and sealed reads a second from one address.
+    pub rate: u32,
+    /// The largest batch, in bytes.
+    pub largest_batch: u64,
+    /// Seconds that a connection may be idle, or take for a request's header.
+    pub header_time: u64,
+    /// Seconds within which a request's body must be there: of an entry, and of a batch.
+    pub body_time: (u64, u64),
+    /// Take a client's address from the last entry of `X-Forwarded-For`.
+    pub behind_proxy: bool,
+    /// Log in JSON.
+    pub json_log: bool,
+    /// Stop after so many seconds.
+    pub stop_after: Option<u64>,
+    /// The passphrase's source.
+    pub secret: Source,
+}
+
+/// The largest PEM file.
+const MAX_PEM: u64 = 1 << 20;
+
+fn tls(options: &Options) -> anyhow::Result<Option<Tls>> {
+    let Some((chain, key)) = &options.tls else { return Ok(None) };
+    let read = |path: &Path| files::read(path, MAX_PEM);
+    let private = files::read_private(key, MAX_PEM)?;
+    let clients = match &options.client_authority {
+        Some(path) => Some((path.as_path(), read(path)?)),
+        None => None,
+    };
+    let clients = clients.as_ref().map(|(path, pem)| (*path, pem.as_slice()));
+    Tls::new((chain, &read(chain)?), (key, &private), clients).map(Some)
+}
+
+fn log_to_stderr(json: bool) {
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
+    // A second subscriber in one process is no error worth ending for.
+    let _ = match json {
+        true => builder.json().flatten_event(true).try_init(),
+        false => builder.with_ansi(false).try_init(),
+    };
+}
+
+/// Runs the command.
+pub fn run(home: &Path, options: &Options) -> Outcome {
+    let (keys, origin) = {
+        let place = Place::open(home)?;
+        let keys = manage::keys(&place, &options.secret)?;
+        (Arc::new(keys), place.head.checkpoint.origin.clone())
+    };
+    let tls = tls(options)?;
+    log_to_stderr(options.json_log);
+    let accesses = readers::Accesses::open(home, &origin)?;
+    // Held here to the end: an object store's client must not be dropped by a task.
+    let store: Arc<dyn crate::store::Store> = Arc::from(place::store(home)?);
+    let receipts = Arc::new(receipts::Receipts::new(keys.clone(), origin.clone()));
+    let metrics = Arc::new(metrics::Metrics::new());
+    let (queue, sequencer) = queue::start(home, keys, receipts.clone(), metrics.clone())?;
+    let state = Arc::new(routes::State {
+        home: home.into(),
+        store: store.clone(),
+        receipts,
+        metrics: metrics.clone(),
+        queue,
+        accesses: accesses.into(),
+        rate: Rate::new(options.rate),
+        largest_batch: options.largest_batch,
+        body_time: (
+            Duration::from_secs(options.body_time.0),
+            Duration::from_secs(options.body_time.1),
+        ),
+        behind_proxy: options.behind_proxy,
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("starting the server")?;
+    let header = Duration::from_secs(options.header_time);
+    let limits = Limits { connections: options.connections, header, ..Limits::default() };
+    let served = runtime.block_on(async {
+        let server = Server::bind(options.listen, tls, limits).await?;
+        say(format!("serving {origin} at {}", server.url()));
+        let watch = move |change| metrics.connection(change);
+        let stop = asked_to_stop(options.stop_after.map(Duration::from_secs));
+        server.run(routes::router(state), watch, stop).await
+    });
+    // The last handle of the queue goes with the handlers; the sequencer ends when it is empty.
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    let ended = sequencer.join();
+    drop(store);
+    served?;
+    ended.map_err(|_| Failure::Trouble(anyhow::anyhow!("the sequencer ended by a bug")))?;
+    say("stopped: all that was accepted is in the log");
+    Ok(())
+}

@@ -1,0 +1,300 @@
+//! The one thread that appends: it takes all that waits, puts it under one head, and answers when that
+//! is durable.
+
+use super::answer::Denied;
+use super::metrics::Metrics;
+use super::receipts::Receipts;
+use crate::admit::Judge;
+use crate::commands::{append, manage, receipts};
+use crate::memory;
+use crate::place::Place;
+use anyhow::{Context, Result};
+use coldlog_kit::exit::Outcome;
+use coldlog_kit::files::Existing;
+use coldlog_kit::keyfile::Keys;
+use coldlog_kit::published::Tree;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::statement::Statement;
+use coldlog_spec::verify::append::Admission;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tempfile::TempPath;
+use tokio::sync::oneshot;
+
+/// What may wait; what comes then is told to come again.
+const WAITING: usize = 4096;
+/// Entries under one head.
+const TOGETHER: usize = 1024;
+/// How long the home is kept when nothing waits, and at most while other commands may want it.
+const KEPT: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+/// A statement that its signer's key has signed.
+pub(crate) struct Entry {
+    pub(crate) statement: Statement,
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) admission: Arc<Admission>,
+}
+
+/// An entry's index and its receipt.
+pub(crate) type Registered = Result<(u64, Vec<u8>), Denied>;
+/// The receipts file of a batch.
+pub(crate) type Appended = Result<TempPath, Denied>;
+
+enum Job {
+    Entry(Box<Entry>, oneshot::Sender<Registered>),
+    Batch(TempPath, oneshot::Sender<Appended>),
+}
+
+/// Where handlers leave what is to be appended.
+pub(crate) struct Queue {
+    jobs: SyncSender<Job>,
+    metrics: Arc<Metrics>,
+    alive: Arc<AtomicBool>,
+}
+
+impl Queue {
+    /// Whether what is sent will be appended.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Relaxed)
+    }
+
+    fn send<T>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<T>) -> Job,
+    ) -> Result<oneshot::Receiver<T>, Denied> {
+        let (answer, answered) = oneshot::channel();
+        match self.jobs.try_send(job(answer)) {
+            Ok(()) => {
+                self.metrics.waiting.inc();
+                Ok(answered)
+            }
+            Err(TrySendError::Full(_)) => Err(Denied::busy()),
+            Err(TrySendError::Disconnected(_)) => Err(gone()),
+        }
+    }
+
+    /// Appends an entry; returns when it is durable, or refused.
+    pub(crate) async fn register(&self, entry: Entry) -> Registered {
+        let sent = self.send(|answer| Job::Entry(Box::new(entry), answer))?;
+        sent.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Appends a batch; returns its receipts when it is durable, or why it is refused.
+    pub(crate) async fn append(&self, batch: TempPath) -> Appended {
+        let sent = self.send(|answer| Job::Batch(batch, answer))?;
+        sent.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+fn gone() -> Denied {
+    Denied::trouble(&anyhow::anyhow!("the sequencer is gone: start the server again"))
+}
+
+/// Starts the thread; it ends when every [`Queue`] is gone and nothing waits.
+pub(crate) fn start(
+    home: &Path,
+    keys: Arc<Keys>,
+    receipts: Arc<Receipts>,
+    metrics: Arc<Metrics>,
+) -> Result<(Queue, JoinHandle<()>)> {
+    let (jobs, waiting) = sync_channel(WAITING);
+    let alive = Arc::new(AtomicBool::new(true));
+    let queue = Queue { jobs, metrics: metrics.clone(), alive: alive.clone() };
+    let (home, place, next) = (home.into(), None, None);
+    let mut sequencer = Sequencer { alive, home, keys, receipts, metrics, waiting, place, next };
+    let thread = std::thread::Builder::new().name("sequencer".into());
+    let thread = thread.spawn(move || sequencer.run()).context("starting the sequencer")?;
+    Ok((queue, thread))
+}
+
+type Waiting = (Box<Entry>, oneshot::Sender<Registered>);
+
+impl Drop for Sequencer {
+    fn drop(&mut self) {
+        self.alive.store(false, Ordering::Relaxed);
+    }
+}
+
+struct Sequencer {
+    alive: Arc<AtomicBool>,
+    home: PathBuf,
+    keys: Arc<Keys>,
+    receipts: Arc<Receipts>,
+    metrics: Arc<Metrics>,
+    waiting: Receiver<Job>,
+    /// The log, and since when it is held.
+    place: Option<(Place, Instant)>,
+    /// What was taken from the queue and not yet done.
+    next: Option<Job>,
+}
+
+impl Sequencer {
+    fn run(&mut self) {
+        while let Some(job) = self.take() {
+            let begun = Instant::now();
+            match job {
+                Job::Entry(entry, answer) => {
+                    let group = self.group((entry, answer));
+                    self.entries(group);
+                }
+                Job::Batch(path, answer) => {
+                    self.metrics.waiting.dec();
+                    let done = self.batch(&path);
+                    if done.is_err() {
+                        self.metrics.refused.inc();
+                    }
+                    let _ = answer.send(done);
+                }
+            }
+            if let Some((place, _)) = &self.place {
+                self.metrics.head(begun.elapsed(), place.head.checkpoint.size);
+            }
+        }
+    }
+
+    // The next job; while there is none, other commands may have the log.
+    fn take(&mut self) -> Option<Job> {
+        if let Some(job) = self.next.take() {
+            return Some(job);
+        }
+        if let Some((_, since)) = &self.place {
+            if since.elapsed() < KEPT.1
+                && let Ok(job) = self.waiting.recv_timeout(KEPT.0)
+            {
+                return Some(job);
+            }
+            self.place = None;
+            // Whoever waits for the log asks for it every few milliseconds.
+            std::thread::sleep(KEPT.0);
+        }
+        self.waiting.recv().ok()
+    }
+
+    // All entries that wait now. Of two statements with one number, the second waits for the next head:
+    // it is judged against the first then.
+    fn group(&mut self, first: Waiting) -> Vec<Waiting> {
+        let name = |entry: &Entry| {
+            let claims = entry.statement.claims();
+            (claims.issuer.clone(), claims.subject.clone(), entry.statement.position.sequence)
+        };
+        let mut numbers: HashMap<(String, String, u64), Hash> = HashMap::new();
+        numbers.insert(name(&first.0), first.0.statement.leaf());
+        let mut group = vec![first];
+        while group.len() < TOGETHER {
+            match self.waiting.try_recv() {
+                Ok(Job::Entry(entry, answer)) => {
+                    let leaf = entry.statement.leaf();
+                    if *numbers.entry(name(&entry)).or_insert(leaf) != leaf {
+                        self.next = Some(Job::Entry(entry, answer));
+                        break;
+                    }
+                    group.push((entry, answer));
+                }
+                Ok(batch) => {
+                    self.next = Some(batch);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        // Those of one journal in its order, however they came.
+        group.sort_by_cached_key(|(entry, _)| name(entry));
+        group
+    }
+
+    fn entries(&mut self, group: Vec<Waiting>) {
+        let (entries, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        let registered = self.register(&entries);
+        self.metrics.waiting.dec_by(entries.len() as i64);
+        let registered = registered.unwrap_or_else(|failure| {
+            // It would say in each answer what is one trouble.
+            let denied = Denied::failed(&failure);
+            entries.iter().map(|_| Err(denied.clone())).collect()
+        });
+        for (answer, registered) in answers.into_iter().zip(registered) {
+            if registered.is_err() {
+                self.metrics.refused.inc();
+            }
+            // Whoever hung up finds the entry when asking again.
+            let _ = answer.send(registered);
+        }
+    }
+
+    fn register(&mut self, entries: &[Box<Entry>]) -> Outcome<Vec<Registered>> {
+        let keys = self.keys.clone();
+        let (receipts, metrics) = (self.receipts.clone(), self.metrics.clone());
+        let place = self.open()?;
+        let before = place.head.checkpoint.size;
+        let bytes: usize = entries.iter().map(|e| e.sealed.len() + e.statement.bytes().len()).sum();
+        coldlog_kit::files::need_space(&place.home, 2 * bytes as u64 + (1 << 20))?;
+        let placed = append::sequenced(place, &keys.head_keys(), |place, edge| {
+            let mut placed: Vec<Result<u64, Denied>> = Vec::with_capacity(entries.len());
+            let mut journal: Option<(&Admission, Judge)> = None;
+            for entry in entries {
+                let claims = entry.statement.claims();
+                if journal.as_ref().is_none_or(|(held, _)| held.genesis.claims() != claims) {
+                    journal = Some((&entry.admission, Judge::new(place, &entry.admission)?));
+                }
+                let (_, judge) = journal.as_mut().context("a judge")?;
+                placed.push(match judge.judge(&entry.statement)? {
+                    Ok(Some(there)) => Ok(there),
+                    Ok(None) => Ok(judge.push(&entry.statement, &entry.sealed, edge)?),
+                    Err(refusal) => {
+                        let denied = Denied::refused(&refusal);
+                        // A fork leaves its evidence.
+                        judge.refused(entry.statement.position.sequence, refusal)?;
+                        Err(denied)
+                    }
+                });
+            }
+            Ok(placed)
+        })?;
+        metrics.appended.inc_by(place.head.checkpoint.size.saturating_sub(before));
+        let mut tree = Tree::new(place.store.as_ref(), place.head.checkpoint.size);
+        let each = placed.into_iter().zip(entries).map(|(placed, entry)| {
+            let index = placed?;
+            let subject = &entry.statement.claims().subject;
+            let receipt = receipts.make(&mut tree, &place.head, index, subject);
+            receipt.map(|receipt| (index, receipt)).map_err(|why| Denied::trouble(&why))
+        });
+        Ok(each.collect())
+    }
+
+    fn batch(&mut self, path: &Path) -> Appended {
+        let (keys, metrics, home) = (self.keys.clone(), self.metrics.clone(), self.home.clone());
+        let mut run = || -> Outcome<TempPath> {
+            let place = self.open()?;
+            let counts = append::append(place, path, &keys.head_keys())?;
+            metrics.appended.inc_by(counts.new);
+            let answer = incoming(&home, ".receipts.cbor")?;
+            receipts::write(place, &keys, path, &answer, None, Existing::Replace)?;
+            Ok(answer)
+        };
+        run().map_err(|failure| Denied::failed(&failure))
+    }
+
+    // The log, held; it must be one that may sign.
+    fn open(&mut self) -> Outcome<&mut Place> {
+        if self.place.is_none() {
+            let place = Place::open(&self.home)?;
+            memory::may_sign(&place)?;
+            manage::must_be_signed(&place.head, &self.keys.head_keys())?;
+            self.place = Some((place, Instant::now()));
+        }
+        let held = self.place.as_mut().map(|(place, _)| place);
+        Ok(held.context("the log was just opened")?)
+    }
+}
+
+/// A new file in the home for what comes or goes; it is removed when it is no longer used.
+pub(crate) fn incoming(home: &Path, suffix: &str) -> Result<TempPath> {
+    let folder = home.join("incoming");
+    coldlog_kit::files::create_folder(&folder)?;
+    let file = tempfile::Builder::new().suffix(suffix).tempfile_in(&folder);
+    Ok(file.with_context(|| format!("cannot write to {}", folder.display()))?.into_temp_path())
+}

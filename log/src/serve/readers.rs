@@ -1,0 +1,271 @@
+//! Who may read sealed records over HTTP, and what they read.
+
+use crate::place;
+use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use coldlog_kit::exit::{Failure, OrNo, Outcome, no, trouble};
+use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::report::{self, Report};
+use coldlog_kit::secret;
+use coldlog_kit::sequence::{CutShort, Reader};
+use coldlog_kit::terminal::{say, talk};
+use coldlog_kit::time;
+use coldlog_spec::access::{self, Access, MAX_ITEM, decode_header, encode_header};
+use coldlog_spec::hash::Hash;
+use serde_json::json;
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+fn folder(home: &Path) -> PathBuf {
+    home.join("readers")
+}
+
+// A reader's name is a file's name here, so only some characters make one.
+fn file(home: &Path, name: &str) -> Result<PathBuf> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
+    if name.is_empty() || name.len() > 100 || !name.chars().all(sound) || name.starts_with('.') {
+        bail!(
+            "{name:?} is no reader's name: letters, digits, dots, dashes and @ only, for example auditor@bank.example"
+        );
+    }
+    Ok(folder(home).join(name))
+}
+
+/// `log allow-reader`
+pub fn allow(home: &Path, name: &str, certificate: Option<&Path>) -> Outcome {
+    place::must_be_home(home)?;
+    let path = file(home, name)?;
+    files::create_folder(&folder(home))?;
+    if files::is_there(&path)? {
+        return no(format!(
+            "{name} may read already; take that back first with `log forget-reader {name}`"
+        ));
+    }
+    let write = |line: String| files::write(&path, line.as_bytes(), Existing::Never, Mode::Private);
+    match certificate {
+        Some(pem) => {
+            let digest = coldlog_web::certificate_digest(pem, &files::read(pem, 1 << 20)?)?;
+            write(format!("certificate {digest}\n"))?;
+            say(format!("{name} may read sealed records with the certificate {digest}"));
+        }
+        None => {
+            // Only its digest stays here.
+            let random = Zeroizing::new(secret::random()?);
+            let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(*random));
+            write(format!("token {}\n", Hash::of(token.as_bytes())))?;
+            talk(format!("{name} may read sealed records with this token, which is shown once:"));
+            say(token.as_str());
+        }
+    }
+    Ok(())
+}
+
+/// `log forget-reader`
+pub fn forget(home: &Path, name: &str) -> Outcome {
+    place::must_be_home(home)?;
+    let path = file(home, name)?;
+    if !files::is_there(&path)? {
+        return no(format!("{name} may not read; those who may are listed by `log readers`"));
+    }
+    std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+    files::sync_folder(&folder(home))?;
+    say(format!("{name} may read no longer"));
+    Ok(())
+}
+
+// Each reader's name, how it is known, and the digest of that.
+fn all(home: &Path) -> Result<Vec<(String, String, Hash)>> {
+    let folder = folder(home);
+    let mut readers = Vec::new();
+    if !files::is_there(&folder)? {
+        return Ok(readers);
+    }
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let Some(name) = name.filter(|name| file(home, name).is_ok()) else { continue };
+        let line = String::from_utf8(files::read(&path, 256)?).unwrap_or_default();
+        let known = line.trim_end().split_once(' ').and_then(|(how, digest)| {
+            let sound = ["token", "certificate"].contains(&how);
+            Some((how.to_string(), Hash::from_hex(digest)?)).filter(|_| sound)
+        });
+        let (how, digest) = known.with_context(|| format!("{} is damaged", path.display()))?;
+        readers.push((name, how, digest));
+    }
+    readers.sort();
+    Ok(readers)
+}
+
+/// `log readers`
+pub fn list(home: &Path, as_json: bool) -> Outcome {
+    report::run(as_json, &[], |_| {
+        place::must_be_home(home)?;
+        let readers = all(home)?;
+        let mut text: Vec<String> =
+            readers.iter().map(|(name, how, digest)| format!("{name}, {how} {digest}")).collect();
+        if text.is_empty() {
+            text.push(
+                "nobody may read sealed records over HTTP; `log allow-reader` allows it".into(),
+            );
+        }
+        let list = readers.iter().map(
+            |(name, how, digest)| json!({"reader": name, "by": how, "sha256": digest.to_hex()}),
+        );
+        Ok(Report { text, fields: json!({"readers": list.collect::<Vec<_>>()}) })
+    })
+}
+
+/// The reader that has this token or this certificate.
+pub(crate) fn who(
+    home: &Path,
+    token: Option<&str>,
+    certificate: Option<Hash>,
+) -> Result<Option<String>> {
+    // Digests are compared, of which nobody can make one bit by bit.
+    let token = token.map(|token| Hash::of(token.as_bytes()));
+    let holds = |how: &str, digest: Hash| match how {
+        "token" => token == Some(digest),
+        _ => certificate == Some(digest),
+    };
+    let found = all(home)?.into_iter().find(|(_, how, digest)| holds(how, *digest));
+    Ok(found.map(|(name, _, _)| name))
+}
+
+fn journal(home: &Path) -> PathBuf {
+    home.join("accesses")
+}
+
+/// The access journal, open for this process alone.
+pub(crate) struct Accesses {
+    file: File,
+    previous: Hash,
+    path: PathBuf,
+}
+
+// Reads the journal through: each read, then the digest of the last item. `torn` is told where the last
+// item breaks off.
+fn walk(path: &Path, mut each: impl FnMut(&Access) -> Outcome) -> Outcome<(String, Hash, u64)> {
+    let mut reader = Reader::open(path, "coldlog-access", MAX_ITEM)?;
+    let header = reader.next()?.with_context(|| format!("{} is empty", path.display()))?;
+    let origin = decode_header(&header)?;
+    let (mut previous, mut number, mut whole) = (Hash::of(&header), 0, header.len() as u64);
+    loop {
+        let item = match reader.next() {
+            Ok(Some(item)) => item,
+            Ok(None) => return Ok((origin, previous, whole)),
+            Err(why) if why.is::<CutShort>() => {
+                return Err(Failure::Trouble(Torn { whole, previous }.into()));
+            }
+            Err(why) => return Err(why.into()),
+        };
+        number += 1;
+        let access = Access::decode(&item)
+            .with_context(|| format!("read {number} in {}", path.display()))?;
+        previous = access::follows(&access, number, previous).or_no()?;
+        whole += item.len() as u64;
+        each(&access)?;
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the last read of the access journal breaks off after {whole} bytes: `log serve` puts it aside, for it was answered by nothing"
+)]
+struct Torn {
+    whole: u64,
+    previous: Hash,
+}
+
+impl Accesses {
+    pub(crate) fn open(home: &Path, origin: &str) -> Outcome<Accesses> {
+        let path = journal(home);
+        if !files::is_there(&path)? {
+            files::write(&path, &encode_header(origin), Existing::Keep, Mode::Private)?;
+        }
+        let file = File::options().read(true).write(true).open(&path);
+        let mut file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        files::lock_file(&file, &path)?;
+        let (whole, previous) = match walk(&path, |_| Ok(())) {
+            Ok((_, previous, whole)) => (whole, previous),
+            Err(Failure::Trouble(why)) => match why.downcast::<Torn>() {
+                Ok(Torn { whole, previous }) => (whole, previous),
+                Err(why) => return Err(Failure::Trouble(why)),
+            },
+            Err(failure) => return Err(failure),
+        };
+        let length = file.metadata().context("the access journal")?.len();
+        if whole < length {
+            let torn = files::read(&path, u64::MAX)?.split_off(whole as usize);
+            if !access::may_be_begun(&torn, previous) {
+                return trouble(format!(
+                    "{} is damaged after {whole} bytes, and not by a crash: keep it, put a sound copy in its place or move it away, and start again",
+                    path.display()
+                ));
+            }
+            // The crash came before the answer: the read never happened. It is kept all the same.
+            let aside = path.with_extension(format!("torn-{}", time::now()));
+            std::fs::copy(&path, &aside).with_context(|| aside.display().to_string())?;
+            files::sync_file(&aside)?;
+            file.set_len(whole).context("the access journal")?;
+            file.sync_all().context("the access journal")?;
+            talk(format!(
+                "log: a read that was not answered broke off; it is in {}",
+                aside.display()
+            ));
+        }
+        file.seek(SeekFrom::End(0)).context("the access journal")?;
+        Ok(Accesses { file, previous, path })
+    }
+
+    /// Notes a read; it is durable when this returns.
+    pub(crate) fn note(
+        &mut self,
+        reader: &str,
+        address: &str,
+        first: u64,
+        count: u64,
+    ) -> Result<()> {
+        let (reader, address) = (reader.to_string(), address.to_string());
+        let access =
+            Access { previous: self.previous, time: time::now(), reader, address, first, count };
+        let item = access.encode();
+        let end = self.file.stream_position()?;
+        let written = self.file.write_all(&item).and_then(|()| self.file.sync_data());
+        if let Err(why) = written {
+            // Half an item must not stand before the next.
+            self.file.set_len(end)?;
+            self.file.seek(SeekFrom::Start(end))?;
+            return Err(why).with_context(|| format!("writing {}", self.path.display()));
+        }
+        self.previous = Hash::of(&item);
+        Ok(())
+    }
+}
+
+/// `log accesses`
+pub fn accesses(home: &Path, as_json: bool) -> Outcome {
+    report::run(as_json, &[], |_| {
+        place::must_be_home(home)?;
+        let path = journal(home);
+        let (mut text, mut list) = (Vec::new(), Vec::new());
+        if files::is_there(&path)? {
+            walk(&path, |access| {
+                let Access { time, reader, address, first, count, .. } = access;
+                let last = first + count.saturating_sub(1);
+                let at = time::show(*time);
+                text.push(format!("{at}  {reader} from {address}: entries {first} to {last}"));
+                list.push(json!({
+                    "time": time, "reader": reader, "address": address, "first": first, "count": count,
+                }));
+                Ok(())
+            })?;
+        }
+        if text.is_empty() {
+            text.push("nobody has read sealed records over HTTP".into());
+        }
+        Ok(Report { text, fields: json!({"reads": list}) })
+    })
+}

@@ -1,0 +1,346 @@
+//! What is asked, and who may ask it.
+
+use super::answer::{Denied, found};
+use super::metrics::Metrics;
+use super::queue::{Entry, Queue, incoming};
+use super::readers::{self, Accesses};
+use super::receipts::Receipts;
+use crate::admit::NotAllowed;
+use crate::place;
+use crate::store::Store;
+use anyhow::Context;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, MatchedPath, Path, Request, State as Held};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use coldlog_kit::exit::Failure;
+use coldlog_kit::files;
+use coldlog_spec::cbor::{self, Value};
+use coldlog_spec::note::MAX_NOTE;
+use coldlog_spec::registration::{MAX_REGISTRATION, Registration};
+use coldlog_spec::tile::{self, MAX_BUNDLE, WIDTH};
+use coldlog_spec::verify::append::{Refusal, verify_record};
+use coldlog_web::{Peer, Rate};
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tower_http::compression::CompressionLayer;
+
+/// What the handlers share.
+pub(crate) struct State {
+    pub(crate) home: PathBuf,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) receipts: Arc<Receipts>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) queue: Queue,
+    pub(crate) accesses: Mutex<Accesses>,
+    pub(crate) rate: Rate,
+    pub(crate) largest_batch: u64,
+    pub(crate) body_time: (Duration, Duration),
+    pub(crate) behind_proxy: bool,
+}
+
+type Answer = Result<Response, Denied>;
+type Shared = Held<Arc<State>>;
+
+/// Who asks: the other end of the connection, or whom the proxy names.
+#[derive(Debug, Clone, Copy)]
+struct Client(IpAddr);
+
+const COSE: &str = "application/cose";
+const CBOR: &str = "application/cbor";
+const SEQUENCE: &str = "application/cbor-seq";
+const BYTES: &str = "application/octet-stream";
+const TEXT: &str = "text/plain; charset=utf-8";
+/// Tiles and bundles never change; a head moves, and gets cosignatures.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const ASK_AGAIN: &str = "no-cache";
+const NOWHERE: &str = "no-store";
+
+/// The server's routes.
+pub(crate) fn router(state: Arc<State>) -> Router {
+    // What costs a signature, a write or a note is counted by address; files are as cheap as they are.
+    let counted = Router::new()
+        .route("/entries", post(register))
+        .route("/entries/{id}", get(entry))
+        .route("/batches", post(batch))
+        .route("/sealed/{*path}", get(sealed))
+        .route_layer(middleware::from_fn_with_state(state.clone(), count));
+    let bundles = Router::new()
+        .route("/tile/entries/{*path}", get(published))
+        .route_layer(CompressionLayer::new());
+    Router::new()
+        .merge(counted)
+        .merge(bundles)
+        .route("/checkpoint", get(checkpoint))
+        .route("/tile/{*path}", get(published))
+        .route("/heads/{*path}", get(published))
+        .route("/.well-known/scitt-keys", get(keys))
+        .route("/.well-known/scitt-keys/{kid}", get(key))
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics))
+        .fallback(async || Denied::not_found("no such resource; spec/formats/http.md lists them"))
+        .method_not_allowed_fallback(async || {
+            let detail = "this resource takes another method; spec/formats/http.md lists them";
+            Denied::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail)
+        })
+        .layer(middleware::from_fn_with_state(state.clone(), note))
+        .with_state(state)
+}
+
+// Every answer is counted and logged; bodies and tokens never are.
+async fn note(Held(state): Shared, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let client = client(&request, state.behind_proxy);
+    request.extensions_mut().insert(Client(client));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let route = match request.extensions().get::<MatchedPath>() {
+        Some(route) => route.as_str().to_owned(),
+        None => "none".into(),
+    };
+    let response = next.run(request).await;
+    let status = response.status().as_u16();
+    state.metrics.request(&route, status);
+    let micros = begun.elapsed().as_micros() as u64;
+    tracing::info!(%method, ?path, status, micros, %client, "answered");
+    response
+}
+
+fn client(request: &Request, behind_proxy: bool) -> IpAddr {
+    let peer = request.extensions().get::<Peer>();
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address);
+    let named = || {
+        // What stands before the last entry is whatever the client wrote.
+        let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back()?;
+        forwarded.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+    };
+    if behind_proxy { named().unwrap_or(peer) } else { peer }
+}
+
+async fn count(Held(state): Shared, request: Request, next: Next) -> Response {
+    let client = request.extensions().get::<Client>().map(|client| client.0);
+    match client.map_or(Ok(()), |client| state.rate.check(client)) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => Denied::too_many(wait).into_response(),
+    }
+}
+
+// The disk, an object store, signatures: nothing that the connections should wait for.
+async fn aside<T: Send + 'static>(
+    state: &Arc<State>,
+    work: impl FnOnce(&State) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Denied> {
+    let state = state.clone();
+    let done = tokio::task::spawn_blocking(move || work(&state)).await;
+    let done = done.map_err(|_| Denied::trouble(&anyhow::anyhow!("a handler ended by a bug")))?;
+    done.map_err(|failure| match failure {
+        Failure::No(why) | Failure::Trouble(why) => Denied::trouble(&why),
+    })
+}
+
+async fn checkpoint(Held(state): Shared) -> Answer {
+    let note = aside(&state, |state| Ok(state.store.get("checkpoint", MAX_NOTE)?)).await?;
+    let note = note.ok_or_else(|| Denied::not_found("the log has no head"))?;
+    Ok(found(TEXT, ASK_AGAIN, note))
+}
+
+async fn published(Held(state): Shared, request: Request) -> Answer {
+    // The path as it stands, not decoded: a log's own names need no escapes.
+    let path = request.uri().path().trim_start_matches('/').to_owned();
+    let (kind, cache, limit) = match (tile::parse_path(&path), tile::parse_head_path(&path)) {
+        (Some(_), _) => (BYTES, FOR_EVER, MAX_BUNDLE),
+        (None, Some(_)) => (TEXT, ASK_AGAIN, MAX_NOTE),
+        (None, None) => {
+            return Err(Denied::not_found(
+                "no path of a tile, a bundle or a head (C2SP tlog-tiles), for example tile/0/x001/x234/067.p/8",
+            ));
+        }
+    };
+    let bytes = aside(&state, move |state| Ok(state.store.get(&path, limit)?)).await?;
+    let bytes = bytes.ok_or_else(|| {
+        Denied::not_found("not in this log, or not yet; a partial tile may be there as a full one")
+    })?;
+    Ok(found(kind, cache, bytes))
+}
+
+async fn sealed(
+    Held(state): Shared,
+    Extension(peer): Extension<Peer>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Answer {
+    let path = request.uri().path().trim_start_matches('/').to_owned();
+    let token = bearer(request.headers());
+    let parsed = tile::parse_path(&path);
+    let certificate = peer.certificate;
+    let reader =
+        aside(&state, move |state| Ok(readers::who(&state.home, token.as_deref(), certificate)?))
+            .await?;
+    let reader = reader.ok_or_else(|| {
+        let detail = "sealed records are read with the bearer token or the client certificate of an allowed reader; those who run the log allow one with `log allow-reader`";
+        Denied::new(StatusCode::UNAUTHORIZED, "Not allowed", detail)
+    })?;
+    let missing = || Denied::not_found("no such bundle of sealed records, for example sealed/000");
+    let (_, index, width) = parsed.ok_or_else(missing)?;
+    let bytes = aside(&state, move |state| {
+        let Some(bytes) = state.store.get(&path, MAX_BUNDLE)? else { return Ok(None) };
+        // Noted, durably, before the first byte is out.
+        let mut accesses = state.accesses.lock().unwrap_or_else(PoisonError::into_inner);
+        accesses.note(&reader, &client.0.to_string(), index * WIDTH, width)?;
+        Ok(Some(bytes))
+    });
+    let bytes = bytes.await?.ok_or_else(missing)?;
+    state.metrics.sealed_reads.inc();
+    Ok(found(BYTES, NOWHERE, bytes))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+fn of_type(headers: &HeaderMap, expected: &[&str]) -> Result<(), Denied> {
+    let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = found.and_then(|found| found.split(';').next()).unwrap_or_default().trim();
+    if expected.iter().any(|expected| kind.eq_ignore_ascii_case(expected)) {
+        return Ok(());
+    }
+    let detail =
+        format!("expected the content type {}, found {:?}", expected[0], found.unwrap_or("none"));
+    Err(Denied::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Not the type", detail))
+}
+
+async fn register(Held(state): Shared, request: Request) -> Answer {
+    of_type(request.headers(), &[COSE, "application/cose; cose-type=\"cose-sign1\""])?;
+    let body = coldlog_web::read(request.into_body(), MAX_REGISTRATION, state.body_time.0).await?;
+    let entry = aside(&state, move |state| {
+        let verified = verified(state, &body);
+        if verified.is_err() {
+            state.metrics.refused.inc();
+        }
+        Ok(verified)
+    });
+    let entry = entry.await??;
+    let (index, receipt) = state.queue.register(entry).await?;
+    let mut response = found(COSE, NOWHERE, receipt);
+    *response.status_mut() = StatusCode::CREATED;
+    let location = HeaderValue::try_from(format!("/entries/{index}"));
+    let location = location.map_err(|why| Denied::trouble(&why.into()))?;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+// The part that needs no order.
+fn verified(state: &State, body: &[u8]) -> Result<Entry, Denied> {
+    let registration = Registration::decode(body).map_err(Denied::malformed)?;
+    let claims = registration.statement.claims();
+    let admission = place::admission(&state.home, claims);
+    let admission = admission.map_err(|why| Denied::trouble(&why))?;
+    let Some(admission) = admission else {
+        return Err(Denied::failed(&Failure::No(NotAllowed::new(claims).into())));
+    };
+    let Registration { statement, sealed } = registration;
+    let statement = verify_record(statement.bytes(), &sealed, &admission);
+    let statement = statement.map_err(|refusal: Refusal| Denied::refused(&refusal))?;
+    Ok(Entry { statement, sealed, admission: Arc::new(admission) })
+}
+
+async fn entry(Held(state): Shared, Path(id): Path<String>) -> Answer {
+    let missing = || Denied::not_found("no such entry; entries are numbered from 0");
+    let index: u64 =
+        id.parse().ok().filter(|index: &u64| index.to_string() == id).ok_or_else(missing)?;
+    let receipt =
+        aside(&state, move |state| state.receipts.of_index(state.store.as_ref(), index)).await?;
+    Ok(found(COSE, ASK_AGAIN, receipt.ok_or_else(missing)?))
+}
+
+async fn batch(Held(state): Shared, request: Request) -> Answer {
+    of_type(request.headers(), &[SEQUENCE, BYTES])?;
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced: u64 =
+        announced.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    if announced > state.largest_batch {
+        return Err(coldlog_web::Refused::TooLarge(state.largest_batch).into());
+    }
+    let (path, file) = aside(&state, move |state| {
+        let path = incoming(&state.home, ".batch.cbor")?;
+        files::need_space(&state.home, announced)?;
+        let file = std::fs::File::create(&path).context("the batch")?;
+        Ok((path, file))
+    })
+    .await?;
+    let body = request.into_body();
+    coldlog_web::save(body, state.largest_batch, state.body_time.1, file).await?;
+    let receipts = state.queue.append(path).await?;
+    let (file, length) = aside(&state, move |_| {
+        let file = std::fs::File::open(&receipts).context("the receipts")?;
+        let length = file.metadata().context("the receipts")?.len();
+        Ok((file, length))
+    })
+    .await?;
+    let mut response = found(SEQUENCE, NOWHERE, stream(file));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    Ok(response)
+}
+
+/// Bytes of a file that are sent at a time.
+const PIECE: usize = 64 << 10;
+
+// A file as a body, in constant memory.
+fn stream(file: std::fs::File) -> Body {
+    let pieces = futures_util::stream::unfold(Some(file), async |file| {
+        let mut file = file?;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = Vec::with_capacity(PIECE);
+            (&mut file).take(PIECE as u64).read_to_end(&mut piece).map(|_| (piece, file))
+        });
+        match read.await {
+            Ok(Ok((piece, _))) if piece.is_empty() => None,
+            Ok(Ok((piece, file))) => Some((Ok(Bytes::from(piece)), Some(file))),
+            Ok(Err(why)) => Some((Err(why), None)),
+            Err(why) => Some((Err(std::io::Error::other(why)), None)),
+        }
+    });
+    Body::from_stream(pieces)
+}
+
+async fn keys(Held(state): Shared) -> Answer {
+    let set = cbor::to_bytes(&Value::Array(vec![state.receipts.key().cose_key()]));
+    Ok(found(CBOR, ASK_AGAIN, set))
+}
+
+async fn key(Held(state): Shared, Path(kid): Path<String>) -> Answer {
+    let key = state.receipts.key();
+    let asked = URL_SAFE_NO_PAD.decode(kid.trim_end_matches('=')).ok();
+    if asked.is_none_or(|asked| asked != key.thumbprint().0) {
+        return Err(Denied::not_found("no key of this log has that identifier"));
+    }
+    Ok(found(CBOR, ASK_AGAIN, cbor::to_bytes(&key.cose_key())))
+}
+
+// Whether the log can be read, and goes on.
+async fn health(Held(state): Shared) -> Answer {
+    aside(&state, |state| {
+        let head = state.receipts.head(state.store.as_ref())?;
+        state.metrics.size.set(head.checkpoint.size as i64);
+        Ok(())
+    })
+    .await?;
+    match state.queue.is_alive() {
+        true => Ok(found(TEXT, NOWHERE, "ok\n")),
+        false => Err(Denied::trouble(&anyhow::anyhow!("the sequencer is gone"))),
+    }
+}
+
+async fn metrics(Held(state): Shared) -> Answer {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(found(kind, NOWHERE, state.metrics.text()))
+}

@@ -1,0 +1,14 @@
+//! What Coldlog's servers share: sockets, TLS, limits, a graceful stop. The signer never links this.
+//!
+//! HTTP/1.1 only. Every wait has an end: for a request's header, for its body, for a peer that reads
+//! nothing of the answer, and for the requests under way when the server is asked to stop.
+
+mod body;
+mod rate;
+mod server;
+mod tls;
+
+pub use body::{Refused, read, save};
+pub use rate::Rate;
+pub use server::{Limits, Peer, Server, asked_to_stop};
+pub use tls::{Tls, certificate_digest};
