@@ -112,9 +112,18 @@ impl Keys {
 
     /// Reads a key file of a role, asking for its passphrase where it has one.
     pub fn load(path: &Path, role: &str, source: &crate::secret::Source) -> Result<Keys> {
+        Keys::read(path, role, |what| source.ask(what, false))
+    }
+
+    /// Reads a key file of a role; `ask` is told which file, and called where it has a passphrase.
+    pub fn read(
+        path: &Path,
+        role: &str,
+        ask: impl FnOnce(&str) -> Result<Zeroizing<String>>,
+    ) -> Result<Keys> {
         let bytes = files::read_private(path, LIMIT)?;
         let keys = if bytes.starts_with(b"age-encryption.org/v1\n") {
-            let passphrase = source.ask(&path.display().to_string(), false)?;
+            let passphrase = ask(&path.display().to_string())?;
             let mut identity =
                 age::scrypt::Identity::new(SecretString::from(passphrase.to_string()));
             identity.set_max_work_factor(22);

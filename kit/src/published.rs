@@ -1,7 +1,7 @@
 //! Reading a published log: a C2SP tlog-tiles tree in a folder.
 
 use anyhow::{Context, Result, bail};
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{self, Node};
 use coldlog_spec::note::MAX_NOTE;
@@ -128,6 +128,11 @@ impl<'a> Tree<'a> {
             bail!("the log has {} entries, {size} were asked for", self.size);
         }
         merkle::root(size, &mut |node| self.node(node))
+    }
+
+    /// Whether a head, of this size or a smaller one, is one of this tree.
+    pub fn holds(&mut self, head: &Checkpoint) -> Result<bool> {
+        Ok(head.size <= self.size && self.root_at(head.size)? == head.root)
     }
 
     /// The inclusion path of an entry.

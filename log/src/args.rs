@@ -293,6 +293,33 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Changes the log's key: makes new ones, which sign every head beside the old from then on, and a note
+    /// by which those who trust the old key come to trust the new; with --finish, they sign alone.
+    #[command(
+        after_help = "Examples:\n  log rotate-key -o usb/rotation\n  log rotate-key --finish"
+    )]
+    RotateKey {
+        /// The note for all who have a policy.
+        #[arg(short, long, required_unless_present = "finish", conflicts_with = "finish")]
+        output: Option<PathBuf>,
+        /// Replace the note if it exists.
+        #[arg(long)]
+        force: bool,
+        /// The new keys sign alone; the old file is set aside.
+        #[arg(long)]
+        finish: bool,
+        #[command(flatten)]
+        secret: Source,
+    },
+    /// Ends the log at its newest head, which must be cosigned: it takes nothing more.
+    #[command(after_help = "Example:\n  log freeze --policy policy")]
+    Freeze {
+        /// The policy whose quorum has cosigned the last head.
+        #[arg(long)]
+        policy: PathBuf,
+        #[command(flatten)]
+        secret: Source,
+    },
     /// Makes the index anew from the entries; the old one is set aside.
     #[command(after_help = "Example:\n  log reindex")]
     Reindex,

@@ -7,11 +7,12 @@ use anyhow::{Context, Result};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files;
 use coldlog_kit::published::{self, Source, Tree};
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::ed25519::Verifier;
+use coldlog_spec::end::{self, End};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{Frontier, leaf_hash};
-use coldlog_spec::note::{MAX_NOTE, VerifierKey};
+use coldlog_spec::note::{MAX_NOTE, NoteError, VerifierKey};
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::append::{
@@ -94,7 +95,7 @@ pub fn check(
     home: &Path,
     source: &dyn Store,
     head: &SignedCheckpoint,
-    keys: &[&VerifierKey],
+    keys: &[VerifierKey],
     done: impl Fn(u64),
 ) -> Outcome<Report> {
     let size = head.checkpoint.size;
@@ -383,7 +384,7 @@ impl<'a> Rows<'a> {
 fn check_heads(
     source: &dyn Store,
     newest: &SignedCheckpoint,
-    keys: &[&VerifierKey],
+    keys: &[VerifierKey],
     named: BTreeMap<u64, (Hash, u64)>,
     report: &mut Report,
 ) -> Result<()> {
@@ -412,11 +413,19 @@ fn check_heads(
             continue;
         }
         let Some(bytes) = source.get(&place, MAX_NOTE)? else { continue };
+        if place == end::PATH {
+            if let Err(why) = check_end(&bytes, &newest.checkpoint, keys) {
+                report.add(place, why, INVESTIGATE);
+            }
+            continue;
+        }
         let what = match SignedCheckpoint::decode(&bytes) {
             Err(why) => why.to_string(),
-            Ok(head) => match head.verified_by(keys) {
+            Ok(head) => match head.must_be_by(keys) {
+                Err(NoteError::NoKnownSignature { .. }) => {
+                    "it is not signed by the log's own keys: forged".into()
+                }
                 Err(why) => why.to_string(),
-                Ok(by) if by.is_empty() => "it is not signed by the log's own keys: forged".into(),
                 Ok(_) if tile::head_path(head.checkpoint.size) != place => {
                     format!("it holds the head of size {}", head.checkpoint.size)
                 }
@@ -438,6 +447,19 @@ fn check_heads(
         report.add(place, what, INVESTIGATE);
     }
     Ok(())
+}
+
+// The end marker of a frozen log is of its newest head.
+fn check_end(bytes: &[u8], newest: &Checkpoint, keys: &[VerifierKey]) -> Result<(), String> {
+    let end = End::decode(bytes).map_err(|why| why.to_string())?;
+    end.must_be_by(keys).map_err(|why| why.to_string())?;
+    match end.last == *newest {
+        true => Ok(()),
+        false => Err(format!(
+            "it ends the log at size {}, the newest head is another, of size {}: it went on after its end",
+            end.last.size, newest.size
+        )),
+    }
 }
 
 // Whether the published head has reached a size.

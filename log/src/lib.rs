@@ -4,6 +4,7 @@ pub mod admit;
 pub mod commands;
 pub mod fsck;
 pub mod index;
+pub mod keys;
 pub mod memory;
 pub mod pipeline;
 pub mod place;

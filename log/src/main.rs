@@ -4,7 +4,9 @@ mod args;
 
 use args::{Args, Command};
 use clap::Parser;
-use coldlog_log::commands::{append, backup, fsck, gc, manage, receipts, recover, witnesses};
+use coldlog_log::commands::{
+    append, backup, freeze, fsck, gc, manage, receipts, recover, rotate, witnesses,
+};
 use coldlog_log::serve;
 use std::process::ExitCode;
 
@@ -80,6 +82,11 @@ fn main() -> ExitCode {
         Command::ForgetReader { name } => serve::forget(&home, &name),
         Command::Readers { json } => serve::list(&home, json),
         Command::Accesses { json } => serve::accesses(&home, json),
+        Command::RotateKey { output: Some(output), force, secret, .. } => {
+            rotate::start(&home, &output, force, &secret)
+        }
+        Command::RotateKey { output: None, secret, .. } => rotate::finish(&home, &secret),
+        Command::Freeze { policy, secret } => freeze::run(&home, &policy, &secret),
         Command::Reindex => fsck::reindex(&home),
         Command::Fsck { repair, json } => fsck::run(&home, repair, json),
     };

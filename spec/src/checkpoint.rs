@@ -106,6 +106,15 @@ impl SignedCheckpoint {
         Ok(vouched)
     }
 
+    /// Whether one of a log's keys signed it.
+    pub fn must_be_by(&self, keys: &[VerifierKey]) -> Result<(), NoteError> {
+        let keys: Vec<&VerifierKey> = keys.iter().collect();
+        match self.verified_by(&keys)?.is_empty() {
+            true => Err(NoteError::NoKnownSignature { found: self.signer_names() }),
+            false => Ok(()),
+        }
+    }
+
     // The time of a line that verifies; 0 for a signature without one.
     fn verify_line(&self, key: &VerifierKey, line: &SignatureLine) -> Option<u64> {
         let timed = || {

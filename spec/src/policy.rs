@@ -299,11 +299,26 @@ impl Policy {
         Ok(CosignedCheckpoint { checkpoint, witnesses, not_before, not_after })
     }
 
-    /// The Ed25519 key of a log, which signs its receipts.
-    pub fn receipt_key(&self, origin: &str) -> Option<&crate::ed25519::PublicKey> {
-        self.logs.iter().filter(|key| key.name == origin).find_map(|key| match &key.material {
-            KeyMaterial::Ed25519(key) => Some(key),
-            _ => None,
+    /// The Ed25519 keys of a log, which sign its receipts: several, where it has changed its key.
+    pub fn receipt_keys(&self, origin: &str) -> impl Iterator<Item = &crate::ed25519::PublicKey> {
+        self.logs.iter().filter(move |key| key.name == origin).filter_map(|key| {
+            match &key.material {
+                KeyMaterial::Ed25519(key) => Some(key),
+                _ => None,
+            }
         })
+    }
+
+    /// The key that a receipt of a log names; where it names none of the policy's, the first of them.
+    pub fn receipt_key(
+        &self,
+        origin: &str,
+        receipt: &crate::receipt::Receipt,
+    ) -> Option<&crate::ed25519::PublicKey> {
+        let named = receipt.sign1.protected.get(crate::cose::label::KID);
+        let is_named = |key: &&crate::ed25519::PublicKey| {
+            named.and_then(|kid| kid.as_bytes()).is_some_and(|kid| *kid == key.thumbprint().0)
+        };
+        self.receipt_keys(origin).find(is_named).or_else(|| self.receipt_keys(origin).next())
     }
 }

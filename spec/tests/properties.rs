@@ -8,6 +8,7 @@ use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::document::{DocumentHasher, SignatureFile};
 use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::end::End;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{self, leaf_hash};
@@ -18,6 +19,7 @@ use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::{Disclosure, Operation, Scheme};
 use coldlog_spec::registration::Registration;
+use coldlog_spec::rotation::Rotation;
 use coldlog_spec::statement::Statement;
 use coldlog_spec::verify::cosign::{self, decide};
 use coldlog_spec::verify::document::check;
@@ -196,6 +198,8 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     same("evidence", Evidence::decode(bytes).ok().map(|v| v.encode()));
     same("manifest", manifest::decode(bytes).ok().map(|v| manifest::encode(&v)));
     same("pending", Pending::decode(bytes).ok().map(|v| v.encode()));
+    same("rotation", Rotation::decode(bytes).ok().map(|v| v.encode()));
+    same("end", End::decode(bytes).ok().map(|v| v.encode()));
     same("pack", Pack::decode(bytes).ok().map(|v| v.encode()));
     same("registration", Registration::decode(bytes).ok().map(|v| v.encode()));
     same("problem", Problem::decode(bytes).ok().map(|v| v.encode()));
@@ -227,7 +231,8 @@ fn every_file_decodes_as_its_own_kind_only() {
 fn every_cbor_file_reads_the_same_in_serde_cbor_and_coset() {
     use coset::{CoseSign1, TaggedCborSerializable};
     for (name, bytes) in files() {
-        let text = ["checkpoint", "request body", "sshsig", "minisign", "policy"];
+        let text =
+            ["checkpoint", "request body", "sshsig", "minisign", "policy", "rotation", "end"];
         if text.contains(&name) {
             continue;
         }

@@ -3,16 +3,19 @@
 //! writes them anew; read the diff.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use coldlog_spec::access::Broken;
 use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::checkpoint::{CannotSign, CheckpointError};
 use coldlog_spec::document::SignatureError;
 use coldlog_spec::ed25519::KeyError;
+use coldlog_spec::end::EndError;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::ProofError;
 use coldlog_spec::note::NoteError;
 use coldlog_spec::policy::{HeadError, Policy};
 use coldlog_spec::receipt::ReceiptError;
+use coldlog_spec::rotation::RotationError;
 use coldlog_spec::statement::StatementError;
 use coldlog_spec::verify::append::Refusal as Append;
 use coldlog_spec::verify::cosign::Refusal as Cosign;
@@ -52,6 +55,14 @@ fn texts() -> Vec<String> {
     say("policy", &HeadError::UnknownLog { origin: origin.clone(), known });
     let (quorum, found) = ("two-of-three".into(), "w1.example".into());
     say("policy", &HeadError::Quorum { quorum, found, size: 9 });
+    say("access", &Broken { number: 3, expected: a, found: b });
+    say("rotation", &RotationError::Malformed("a note of 3 lines".into()));
+    say("rotation", &RotationError::UnknownLog { origin: origin.clone() });
+    say("rotation", &RotationError::NotByOldKey { origin: origin.clone() });
+    say("rotation", &RotationError::NotByNewKey);
+    say("end", &EndError::Malformed("a note that begins otherwise".into()));
+    say("end", &EndError::OtherHead { expected: 9, found: 7 });
+    say("end", &EndError::NotByTheLog { origin: origin.clone() });
 
     say("ed25519", &KeyError::Length(31));
     say("ed25519", &KeyError::Unsound);

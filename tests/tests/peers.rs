@@ -219,7 +219,7 @@ fn scitt_cose_verifies_our_statement_receipt_and_transparent_statement() {
         Proof::decode(&std::fs::read(folder.join("document-3.txt.proof")).unwrap()).unwrap();
     let policy = std::fs::read(folder.join("policy")).unwrap();
     let policy = coldlog_spec::policy::Policy::parse(&policy).unwrap();
-    let log = to_hex(policy.receipt_key("log.example/releases").unwrap().as_bytes());
+    let log = to_hex(policy.receipt_keys("log.example/releases").next().unwrap().as_bytes());
     let signer = std::fs::read_to_string(folder.join("coldlog-signer/signer.pub")).unwrap();
     let signer = coldlog_spec::document::parse_public_key(&signer).unwrap();
     let key = to_hex(signer.as_bytes());

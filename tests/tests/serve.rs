@@ -165,7 +165,7 @@ fn begun(stage: &Path, documents: usize) -> (Story, Vec<Vec<u8>>) {
 fn log_key(log: &Path) -> coldlog_spec::ed25519::PublicKey {
     let policy = std::fs::read_to_string(log.join("coldlog-log/log.policy")).unwrap();
     let policy = Policy::parse(format!("{policy}quorum none\n").as_bytes()).unwrap();
-    policy.receipt_key("log.example/releases").unwrap().clone()
+    policy.receipt_keys("log.example/releases").next().unwrap().clone()
 }
 
 #[test]

@@ -74,6 +74,39 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes a policy with a log's new keys, to which its old key hands over (`log rotate-key`).
+    #[command(
+        after_help = "Example:\n  verifier adopt-key usb/rotation --policy policy -o new-policy"
+    )]
+    AdoptKey {
+        /// The log's note.
+        rotation: PathBuf,
+        /// The policy, which names the old key.
+        #[arg(long)]
+        policy: PathBuf,
+        /// The new policy.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Replace the new policy if it exists.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Is this head the last of a log that was frozen?
+    #[command(
+        after_help = "Example:\n  verifier end log/public/heads/end log/public/heads/301 --policy policy"
+    )]
+    End {
+        /// The end marker, `heads/end`.
+        marker: PathBuf,
+        /// The last head, `heads/SIZE`.
+        head: PathBuf,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Do heads from several places fit? Otherwise writes an evidence file.
     #[command(
         after_help = "Example:\n  verifier cross-check w1/checkpoint w2/checkpoint app.proof --log log/public --policy policy"

@@ -4,7 +4,7 @@ mod args;
 
 use args::{Args, Command, EvidenceCommand};
 use clap::Parser;
-use coldlog_verifier::commands::{audit, check, export, heads, inspect};
+use coldlog_verifier::commands::{audit, check, export, heads, inspect, life};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -18,6 +18,10 @@ fn main() -> ExitCode {
         Command::Consistency { older, newer, receipt, policy, json } => {
             heads::consistency(&older, &newer, &receipt, &policy, json)
         }
+        Command::AdoptKey { rotation, policy, output, force } => {
+            life::adopt_key(&rotation, &policy, &output, force)
+        }
+        Command::End { marker, head, policy, json } => life::end(&marker, &head, &policy, json),
         Command::CrossCheck { heads, policy, log, evidence, json } => {
             heads::cross_check(&heads, &policy, log.as_deref(), &evidence, json)
         }

@@ -1,7 +1,8 @@
 //! `log append`: verify, assign, write, make durable, sign, swap the head, and only then answer.
 
 use crate::admit::{Judge, NotAllowed};
-use crate::commands::{manage, receipts};
+use crate::commands::{freeze, manage, receipts};
+use crate::keys::LogKeys;
 use crate::memory;
 use crate::pipeline;
 use crate::place::Place;
@@ -18,7 +19,7 @@ use coldlog_kit::terminal::{say, talk};
 use coldlog_kit::time;
 use coldlog_spec::batch::{Header, Item, MAX_ITEM, SignedTail};
 use coldlog_spec::cbor::DecodeError;
-use coldlog_spec::checkpoint::{Checkpoint, HeadKeys};
+use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::ed25519::Verifier;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::Statement;
@@ -51,11 +52,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     inputs::refuse_twice(outputs.iter().flatten())?;
     let mut place = Place::open(home)?;
     let keys = manage::keys(&place, &options.secret)?;
-    let head_keys = keys.head_keys();
     let existing = Existing::from_force(options.force);
     let (mut refused, mut troubled) = (0, 0);
     for (path, output) in options.batches.iter().zip(outputs) {
-        let outcome = append(&mut place, path, &head_keys).and_then(|counts| {
+        let outcome = append(&mut place, path, &keys).and_then(|counts| {
             say(appended_line(&place, path, counts));
             if let Some(output) = output {
                 say(receipts::write(&place, &keys, path, &output, None, existing)?);
@@ -107,7 +107,7 @@ fn outputs(options: &Options) -> Result<Vec<Option<PathBuf>>> {
 }
 
 /// Appends a batch, whole or not at all; returns what to say of it.
-pub(crate) fn append(place: &mut Place, path: &Path, keys: &HeadKeys) -> Outcome<Counts> {
+pub(crate) fn append(place: &mut Place, path: &Path, keys: &LogKeys) -> Outcome<Counts> {
     // Entries, sealed records and tiles take about what the batch takes; the index a part of it.
     let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
     files::need_space(&place.home, bytes + bytes / 4 + (1 << 20))?;
@@ -171,10 +171,10 @@ pub(crate) fn rebuild(place: &mut Place, batches: &[PathBuf], newest: &Signed) -
 /// Appends what `fill` pushes under one new head; again, where another writer of the store was faster.
 pub(crate) fn sequenced<T>(
     place: &mut Place,
-    keys: &HeadKeys,
+    keys: &LogKeys,
     mut fill: impl FnMut(&Place, &mut Edge) -> Outcome<T>,
 ) -> Outcome<T> {
-    let sign = |checkpoint: &Checkpoint| Ok(keys.sign_head(checkpoint, time::now())?);
+    let sign = |checkpoint: &Checkpoint| keys.sign_head(checkpoint, time::now());
     for _ in 0..TRIES {
         if let Some(done) = under_one_head(place, sign, &mut fill)? {
             return Ok(done);
@@ -182,7 +182,7 @@ pub(crate) fn sequenced<T>(
         talk("log: another writer was faster; what is new is checked against its head");
         place.follow()?;
         // What another machine put there is believed no more than what a disk gives back.
-        manage::must_be_signed(&place.head, keys)?;
+        keys.must_have_signed(&place.head)?;
         memory::may_sign(place)?;
     }
     trouble("other writers of this log were faster every time: run the command again")
@@ -220,6 +220,7 @@ fn filled<T>(
     sign: impl Fn(&Checkpoint) -> Result<Signed>,
     fill: &mut impl FnMut(&Place, &mut Edge) -> Outcome<T>,
 ) -> Outcome<Option<(T, Option<Signed>)>> {
+    freeze::must_not_be_frozen(place)?;
     let Checkpoint { origin, size: old_size, root } = place.head.checkpoint.clone();
     let mut edge = Edge::load(place.store.as_ref(), old_size, root)?;
     let done = fill(place, &mut edge)?;

@@ -12,7 +12,7 @@ use coldlog_kit::terminal::say;
 use coldlog_objects::is_url;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::merkle::leaf_hash;
-use coldlog_spec::note::{MAX_NOTE, VerifierKey};
+use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,6 +21,12 @@ use std::time::Instant;
 const TOGETHER: u64 = 32;
 /// Where a backup keeps what is not published: the log's policy and its allowed signers.
 const HOME: &str = "home";
+/// The key in force, and the next one while it takes over.
+const KEY_FILES: [&str; 2] = ["key.age", "next-key.age"];
+
+fn is_key(name: &str) -> bool {
+    KEY_FILES.contains(&name)
+}
 
 /// `log backup TO`
 pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
@@ -28,7 +34,6 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
     let store = place::store(home)?;
     let head = verified_head(store.as_ref(), home)?;
     let keys = super::manage::verifiers(home)?;
-    let keys: Vec<&VerifierKey> = keys.iter().collect();
     let backup = open_backup(home, to)?;
     let from = match backup.get("checkpoint", MAX_NOTE)? {
         None => 0,
@@ -51,7 +56,7 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
     let files = copy_tree(store.as_ref(), backup.as_ref(), from, &head)?;
     copy_heads(store.as_ref(), backup.as_ref(), (from, head.checkpoint.size), &keys)?;
     for (name, bytes) in home_files(home, with_key)? {
-        if name == "key.age" && !is_url(to) {
+        if is_key(&name) && !is_url(to) {
             let folder = Path::new(to).join(HOME);
             files::create_folder(&folder)?;
             files::write(&folder.join(name), &bytes, Existing::Replace, Mode::Private)?;
@@ -86,13 +91,9 @@ fn open_backup(home: &Path, to: &str) -> Result<Box<dyn Store>> {
 
 fn verified_head(store: &dyn Store, home: &Path) -> Outcome<SignedCheckpoint> {
     let head = published::head(store)?;
-    let keys = super::manage::verifiers(home)?;
-    let keys: Vec<&VerifierKey> = keys.iter().collect();
-    if head.verified_by(&keys).or_no()?.is_empty() {
-        return no(
-            "the checkpoint is not signed by the log's own keys (log.policy): run `log fsck`",
-        );
-    }
+    head.must_be_by(&super::manage::verifiers(home)?)
+        .context("the checkpoint is not signed by the log's own keys (log.policy): run `log fsck`")
+        .or_no()?;
     Ok(head)
 }
 
@@ -115,13 +116,19 @@ fn home_files(home: &Path, with_key: bool) -> Outcome<Vec<(String, Vec<u8>)>> {
         }
     }
     if with_key {
-        let key = files::read_private(&home.join("key.age"), 1 << 16)?;
-        if !key.starts_with(b"age-encryption.org/") {
-            return no(
-                "the key file is not encrypted: it goes into no backup; keep it apart, on paper or a token",
-            );
+        for name in KEY_FILES {
+            let path = home.join(name);
+            if name != KEY_FILES[0] && !files::is_there(&path)? {
+                continue;
+            }
+            let key = files::read_private(&path, 1 << 16)?;
+            if !key.starts_with(b"age-encryption.org/") {
+                return no(
+                    "the key file is not encrypted: it goes into no backup; keep it apart, on paper or a token",
+                );
+            }
+            found.push((name.into(), key.to_vec()));
         }
-        found.push(("key.age".into(), key.to_vec()));
     }
     Ok(found)
 }
@@ -209,18 +216,18 @@ fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) ->
         Ok(())
     })?;
     for name in names {
-        let known = name == "log.policy" || name == "key.age" || name.starts_with("allowed/");
+        let known = name == "log.policy" || is_key(&name) || name.starts_with("allowed/");
         // A name from outside leads nowhere else.
         if !known || name.split('/').any(|part| part == ".." || part.is_empty()) {
             continue;
         }
         let bytes =
             backup.get(&format!("{HOME}/{name}"), 1 << 16)?.context("it was just listed")?;
-        let (mode, existing) = match name.as_str() {
-            "key.age" => (Mode::Private, Existing::Never),
-            _ => (Mode::Public, Existing::Keep),
+        let (mode, existing) = match is_key(&name) {
+            true => (Mode::Private, Existing::Never),
+            false => (Mode::Public, Existing::Keep),
         };
-        if name == "key.age" && files::is_there(&home.join(&name))? {
+        if is_key(&name) && files::is_there(&home.join(&name))? {
             continue;
         }
         files::write(&home.join(&name), &bytes, existing, mode)?;
@@ -229,11 +236,11 @@ fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) ->
         let bytes = files::read_private(key, 1 << 16)?;
         files::write(&home.join("key.age"), &bytes, Existing::Never, Mode::Private)?;
     }
-    let keys = super::manage::verifiers(home)?;
-    let keys: Vec<&VerifierKey> = keys.iter().collect();
-    if head.verified_by(&keys).or_no()?.is_empty() {
-        return no(format!("the checkpoint in {from} is not signed by the key of its log.policy"));
-    }
+    head.must_be_by(&super::manage::verifiers(home)?)
+        .with_context(|| {
+            format!("the checkpoint in {from} is not signed by the key of its log.policy")
+        })
+        .or_no()?;
     if let Some(url) = url {
         files::write(
             &home.join("store"),
@@ -250,6 +257,7 @@ fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) ->
         ));
     }
     copy_tree(backup.as_ref(), store.as_ref(), 0, &head)?;
+    let keys = super::manage::verifiers(home)?;
     copy_heads(backup.as_ref(), store.as_ref(), (0, head.checkpoint.size), &keys)?;
     if store.swap_head(None, &head)? == Swapped::Lost {
         return trouble(format!(
@@ -276,7 +284,6 @@ pub fn drill(home: &Path, from: &str, newest: &[PathBuf]) -> Outcome {
     let mut tree = Tree::new(&store, size);
     let mut missing = own.checkpoint.size.saturating_sub(size);
     let keys = super::manage::verifiers(home)?;
-    let keys: Vec<&VerifierKey> = keys.iter().collect();
     let mut heads = vec![("the log's own head".to_string(), own)];
     for path in newest {
         heads.push((path.display().to_string(), super::recover::read_head(path, &keys)?));

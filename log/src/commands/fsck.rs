@@ -9,7 +9,6 @@ use coldlog_kit::progress::Progress;
 use coldlog_kit::published;
 use coldlog_kit::terminal::{field, say, say_json};
 use coldlog_kit::{report, time};
-use coldlog_spec::note::VerifierKey;
 use coldlog_spec::tile;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -67,12 +66,9 @@ fn check(home: &Path) -> Outcome<Checked> {
     let store = place::store(home)?;
     let head = published::head(store.as_ref())?;
     let keys = super::manage::verifiers(home)?;
-    let keys: Vec<&VerifierKey> = keys.iter().collect();
-    if head.verified_by(&keys).or_no()?.is_empty() {
-        return no(
-            "the checkpoint is not signed by the log's own keys (log.policy): it was replaced",
-        );
-    }
+    head.must_be_by(&keys)
+        .context("the checkpoint is not signed by the log's own keys (log.policy): it was replaced")
+        .or_no()?;
     let size = head.checkpoint.size;
     let progress = Progress::new("recomputing", Some(size));
     let report = fsck::check(home, store.as_ref(), &head, &keys, |entries| progress.add(entries))?;

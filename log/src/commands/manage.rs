@@ -1,10 +1,11 @@
 //! `log init`, `log allow`, `log head`.
 
+use crate::keys::{LogKeys, key_file};
 use crate::memory;
 use crate::place::{self, Place, admission_path};
 use crate::store::Swapped;
-use anyhow::{Context, bail};
-use coldlog_kit::exit::{OrNo, Outcome, no};
+use anyhow::Context;
+use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
 use coldlog_kit::published;
@@ -13,7 +14,7 @@ use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
 use coldlog_objects::is_url;
-use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
+use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::empty_root;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey, is_key_name};
@@ -52,7 +53,7 @@ pub fn init(
             store.place()
         ))?;
     }
-    let key_file = home.join("key.age");
+    let key_file = key_file(home);
     // A key without a head is what an interrupted init leaves: it goes on with that key.
     let keys = if key_file.exists() {
         Keys::load(&key_file, "log", secret)?
@@ -78,7 +79,7 @@ pub fn init(
         ));
     }
     let head_keys = keys.head_keys();
-    write_policy(home, &head_keys)?;
+    write_policy(home, &head_keys.log_verifiers())?;
     let empty = Checkpoint { origin: origin.into(), size: 0, root: empty_root() };
     let head = head_keys.sign_head(&empty, time::now())?;
     memory::remember(home, &head)?;
@@ -92,34 +93,42 @@ pub fn init(
     Ok(())
 }
 
-fn write_policy(home: &Path, keys: &HeadKeys) -> anyhow::Result<()> {
-    let lines = keys.log_verifiers().map(|key| format!("log {}\n", key.encode())).concat();
-    files::write(&home.join("log.policy"), lines.as_bytes(), Existing::Replace, Mode::Public)
+/// Adds keys to the lines that relying parties put into their policies; what the log signed once is
+/// verified by its lines for ever.
+pub(crate) fn write_policy(home: &Path, keys: &[VerifierKey]) -> anyhow::Result<()> {
+    let path = home.join("log.policy");
+    let mut all = if files::is_there(&path)? { verifiers(home)? } else { Vec::new() };
+    for key in keys {
+        if !all.contains(key) {
+            all.push(key.clone());
+        }
+    }
+    let lines: String = all.iter().map(|key| format!("log {}\n", key.encode())).collect();
+    files::write(&path, lines.as_bytes(), Existing::Replace, Mode::Public)
 }
 
 /// `log join`: another machine that writes a log that is in an object store.
 pub fn join(home: &Path, url: &str, secret: &Source) -> Outcome {
-    let keys = Keys::load(&home.join("key.age"), "log", secret)
+    let keys = LogKeys::load(home, secret)
         .context("joining needs the log's key file: copy it to this machine first")?;
     let store = place::open_store(url)?;
     let head = published::head(store.as_ref())?;
-    let head_keys = keys.head_keys();
-    let verifiers = head_keys.log_verifiers();
-    if head.verified_by(&[&verifiers[0], &verifiers[1]]).or_no()?.is_empty() {
-        return no(format!("the log in {url} is not of the key of {:?}", keys.name));
+    if head.must_be_by(&keys.verifiers()).is_err() {
+        return no(format!("the log in {url} is not of the key of {:?}", keys.origin()));
     }
     files::create_folder(&home.join("allowed"))?;
     let _lock = files::lock(home)?;
     let named = home.join("store");
     files::write(&named, format!("{url}\n").as_bytes(), Existing::Keep, Mode::Public)?;
-    write_policy(home, &head_keys)?;
+    write_policy(home, &keys.verifiers())?;
     // One that joined before remembers more than a store that went back.
     if memory::remembered(home)?.is_none() {
         memory::remember(home, &head)?;
     }
     say(format!(
         "this machine may write the log {}, of {} entries now; allow its signers here, too",
-        keys.name, head.checkpoint.size
+        keys.origin(),
+        head.checkpoint.size
     ));
     Ok(())
 }
@@ -212,25 +221,19 @@ pub(crate) fn verifiers(home: &Path) -> anyhow::Result<Vec<VerifierKey>> {
     keys.map(|key| VerifierKey::decode(key).map_err(Into::into)).collect()
 }
 
-/// Refuses a head that is not the log's own: nothing is built on it.
-pub(crate) fn must_be_signed(head: &SignedCheckpoint, keys: &HeadKeys) -> Outcome {
-    let [ed25519, mldsa] = keys.log_verifiers();
-    if head.verified_by(&[&ed25519, &mldsa]).or_no()?.is_empty() {
-        return no("the log's checkpoint is not signed by its key file; run `log fsck`");
-    }
-    Ok(())
+/// The log's keys, for a log that may sign; they must be those of its head.
+pub(crate) fn keys(place: &Place, secret: &Source) -> Outcome<LogKeys> {
+    memory::may_sign(place)?;
+    let keys = LogKeys::load(&place.home, secret)?;
+    must_be_of(place, &keys)?;
+    Ok(keys)
 }
 
-/// The log's keys, for a log that may sign; they must be those of its head.
-pub(crate) fn keys(place: &Place, secret: &Source) -> Outcome<Keys> {
-    memory::may_sign(place)?;
-    let keys = Keys::load(&place.home.join("key.age"), "log", secret)?;
-    must_be_signed(&place.head, &keys.head_keys())?;
-    if keys.name != place.head.checkpoint.origin {
-        fn mismatch(name: &str) -> anyhow::Result<()> {
-            bail!("the key file is of {name:?}")
-        }
-        mismatch(&keys.name)?;
+/// Refuses keys that are not those of the log's head.
+pub(crate) fn must_be_of(place: &Place, keys: &LogKeys) -> Outcome {
+    keys.must_have_signed(&place.head)?;
+    match keys.origin() == place.head.checkpoint.origin {
+        true => Ok(()),
+        false => trouble(format!("the key file is of {:?}", keys.origin())),
     }
-    Ok(keys)
 }

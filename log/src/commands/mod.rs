@@ -2,9 +2,11 @@
 
 pub mod append;
 pub mod backup;
+pub mod freeze;
 pub mod fsck;
 pub mod gc;
 pub mod manage;
 pub mod receipts;
 pub mod recover;
+pub mod rotate;
 pub mod witnesses;

@@ -1,12 +1,12 @@
 //! `log receipts` and `log prove`.
 
 use crate::commands::manage;
+use crate::keys::LogKeys;
 use crate::pipeline;
 use crate::place::Place;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
-use coldlog_kit::keyfile::Keys;
 use coldlog_kit::progress::Progress;
 use coldlog_kit::published::{Bundles, Tree};
 use coldlog_kit::secret::Source;
@@ -57,7 +57,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
 /// Writes the receipts of a batch under the newest head.
 pub(crate) fn write(
     place: &Place,
-    keys: &Keys,
+    keys: &LogKeys,
     batch_file: &Path,
     output: &Path,
     old: Option<u64>,
@@ -84,7 +84,7 @@ pub(crate) fn write(
         consistency: tree.consistency(old_size)?,
     };
     let signer =
-        ReceiptSigner::new(&keys.ed25519(), &head.origin, &header.claims.subject, head.root);
+        ReceiptSigner::new(&keys.receipt_key(), &head.origin, &header.claims.subject, head.root);
     let mut writer = Writer::create(output, existing)?;
     writer.item(&receipts_header.encode())?;
     let progress = Progress::new("writing receipts", None);
@@ -192,7 +192,7 @@ pub fn prove(home: &Path, options: &Prove) -> Outcome {
     let keys = manage::keys(&place, &options.secret)?;
     let head = &place.head.checkpoint;
     let mut tree = Tree::new(place.store.as_ref(), head.size);
-    let key = keys.ed25519();
+    let key = keys.receipt_key();
     let receipt = match (options.index, options.consistency) {
         (Some(index), None) => {
             let path = tree.inclusion(index)?;

@@ -13,6 +13,7 @@ use coldlog_kit::progress::Progress;
 use coldlog_kit::published::{Bundles, Tree};
 use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::end::{self, End};
 use coldlog_spec::merkle::leaf_hash;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey};
 use coldlog_spec::tile::{entries_path, head_path, sealed_path};
@@ -32,7 +33,6 @@ pub struct Options {
 pub fn run(home: &Path, options: &Options) -> Outcome {
     let mut place = Place::open(home)?;
     let keys = super::manage::verifiers(home)?;
-    let keys: Vec<&VerifierKey> = keys.iter().collect();
     let mut heads = Vec::new();
     for path in &options.newest {
         heads.push((path, read_head(path, &keys)?));
@@ -40,7 +40,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     // What this machine itself has signed counts as well, whoever says what.
     let own = home.join("newest-head");
     if let Some(head) = memory::remembered(home)?
-        && head.verified_by(&keys).is_ok_and(|by| !by.is_empty())
+        && head.must_be_by(&keys).is_ok()
     {
         heads.push((&own, head));
     }
@@ -72,12 +72,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     Ok(())
 }
 
-pub(crate) fn read_head(path: &Path, keys: &[&VerifierKey]) -> Outcome<SignedCheckpoint> {
+pub(crate) fn read_head(path: &Path, keys: &[VerifierKey]) -> Outcome<SignedCheckpoint> {
     let head = SignedCheckpoint::decode(&files::read(path, MAX_NOTE as u64)?);
     let head = head.with_context(|| path.display().to_string())?;
-    if head.verified_by(keys).or_no()?.is_empty() {
-        return no(format!("{} is no head that this log signed", path.display()));
-    }
+    head.must_be_by(keys)
+        .with_context(|| format!("{} is no head that this log signed", path.display()))
+        .or_no()?;
     Ok(head)
 }
 
@@ -102,7 +102,7 @@ fn from_mirror(
     place: &mut Place,
     mirror: &str,
     newest: &SignedCheckpoint,
-    keys: &[&VerifierKey],
+    keys: &[VerifierKey],
 ) -> Outcome {
     let mirror = place::open_store(mirror)?;
     let (here, head) = (&place.head.checkpoint, &newest.checkpoint);
@@ -140,7 +140,7 @@ pub(crate) fn copy_heads(
     source: &dyn Store,
     to: &dyn Store,
     (from, size): (u64, u64),
-    keys: &[&VerifierKey],
+    keys: &[VerifierKey],
 ) -> Outcome {
     let mut names = Vec::new();
     source.list("heads", &mut |name| {
@@ -151,11 +151,18 @@ pub(crate) fn copy_heads(
     for name in names {
         let path = format!("heads/{name}");
         let Some(bytes) = source.get(&path, MAX_NOTE)? else { continue };
+        if let Some(end) = End::decode(&bytes).ok().filter(|_| path == end::PATH) {
+            // It is of the newest head, or of none that is here.
+            if end.must_be_by(keys).is_ok() && tree.holds(&end.last)? && end.last.size == size {
+                to.put(&path, &bytes)?;
+            }
+            continue;
+        }
         let Ok(head) = SignedCheckpoint::decode(&bytes) else { continue };
         let at = head.checkpoint.size;
         // One of the same size may have more cosignatures now.
         let wanted = at >= from && at <= size && head_path(at) == path;
-        let signed = head.verified_by(keys).is_ok_and(|by| !by.is_empty());
+        let signed = head.must_be_by(keys).is_ok();
         if wanted && signed && tree.root_at(at)? == head.checkpoint.root {
             to.put(&path, &bytes)?;
         }

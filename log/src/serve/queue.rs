@@ -6,12 +6,12 @@ use super::metrics::Metrics;
 use super::receipts::Receipts;
 use crate::admit::Judge;
 use crate::commands::{append, manage, receipts};
+use crate::keys::LogKeys;
 use crate::memory;
 use crate::place::Place;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files::Existing;
-use coldlog_kit::keyfile::Keys;
 use coldlog_kit::published::Tree;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::Statement;
@@ -98,7 +98,7 @@ fn gone() -> Denied {
 /// Starts the thread; it ends when every [`Queue`] is gone and nothing waits.
 pub(crate) fn start(
     home: &Path,
-    keys: Arc<Keys>,
+    keys: Arc<LogKeys>,
     receipts: Arc<Receipts>,
     metrics: Arc<Metrics>,
 ) -> Result<(Queue, JoinHandle<()>)> {
@@ -123,7 +123,7 @@ impl Drop for Sequencer {
 struct Sequencer {
     alive: Arc<AtomicBool>,
     home: PathBuf,
-    keys: Arc<Keys>,
+    keys: Arc<LogKeys>,
     receipts: Arc<Receipts>,
     metrics: Arc<Metrics>,
     waiting: Receiver<Job>,
@@ -232,7 +232,7 @@ impl Sequencer {
         let before = place.head.checkpoint.size;
         let bytes: usize = entries.iter().map(|e| e.sealed.len() + e.statement.bytes().len()).sum();
         coldlog_kit::files::need_space(&place.home, 2 * bytes as u64 + (1 << 20))?;
-        let placed = append::sequenced(place, &keys.head_keys(), |place, edge| {
+        let placed = append::sequenced(place, &keys, |place, edge| {
             let mut placed: Vec<Result<u64, Denied>> = Vec::with_capacity(entries.len());
             let mut journal: Option<(&Admission, Judge)> = None;
             for entry in entries {
@@ -269,7 +269,7 @@ impl Sequencer {
         let (keys, metrics, home) = (self.keys.clone(), self.metrics.clone(), self.home.clone());
         let mut run = || -> Outcome<TempPath> {
             let place = self.open()?;
-            let counts = append::append(place, path, &keys.head_keys())?;
+            let counts = append::append(place, path, &keys)?;
             metrics.appended.inc_by(counts.new);
             let answer = incoming(&home, ".receipts.cbor")?;
             receipts::write(place, &keys, path, &answer, None, Existing::Replace)?;
@@ -283,7 +283,7 @@ impl Sequencer {
         if self.place.is_none() {
             let place = Place::open(&self.home)?;
             memory::may_sign(&place)?;
-            manage::must_be_signed(&place.head, &self.keys.head_keys())?;
+            manage::must_be_of(&place, &self.keys)?;
             self.place = Some((place, Instant::now()));
         }
         let held = self.place.as_mut().map(|(place, _)| place);

@@ -1,10 +1,9 @@
 //! Receipts for entries, one by one, under the newest head.
 
-use crate::commands::manage;
+use crate::keys::LogKeys;
 use crate::store::Store;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::Outcome;
-use coldlog_kit::keyfile::Keys;
 use coldlog_kit::published::{self, Tree};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::ed25519::PublicKey;
@@ -20,26 +19,26 @@ const MANY: usize = 1024;
 
 /// Makes receipts: one signature for each root and subject.
 pub(crate) struct Receipts {
-    keys: Arc<Keys>,
+    keys: Arc<LogKeys>,
     pub(crate) origin: String,
     signed: Mutex<(Hash, HashMap<String, Arc<ReceiptSigner>>)>,
 }
 
 impl Receipts {
-    pub(crate) fn new(keys: Arc<Keys>, origin: String) -> Receipts {
+    pub(crate) fn new(keys: Arc<LogKeys>, origin: String) -> Receipts {
         Receipts { keys, origin, signed: Mutex::new((Hash([0; 32]), HashMap::new())) }
     }
 
     /// The key that signs them.
     pub(crate) fn key(&self) -> PublicKey {
-        self.keys.ed25519().public()
+        self.keys.receipt_key().public()
     }
 
     /// The newest head; it is the log's own.
     pub(crate) fn head(&self, store: &dyn Store) -> Outcome<SignedCheckpoint> {
         let head = published::head(store)?;
         // A receipt vouches for a root: only for one that this log signed.
-        manage::must_be_signed(&head, &self.keys.head_keys())?;
+        self.keys.must_have_signed(&head)?;
         Ok(head)
     }
 
@@ -75,7 +74,7 @@ impl Receipts {
             *signed = (root, HashMap::new());
         }
         let make =
-            || Arc::new(ReceiptSigner::new(&self.keys.ed25519(), &self.origin, subject, root));
+            || Arc::new(ReceiptSigner::new(&self.keys.receipt_key(), &self.origin, subject, root));
         signed.1.entry(subject.into()).or_insert_with(make).clone()
     }
 }

@@ -21,6 +21,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coldlog_kit::exit::Failure;
 use coldlog_kit::files;
 use coldlog_spec::cbor::{self, Value};
+use coldlog_spec::end;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::registration::{MAX_REGISTRATION, Registration};
 use coldlog_spec::tile::{self, MAX_BUNDLE, WIDTH};
@@ -154,10 +155,11 @@ async fn checkpoint(Held(state): Shared) -> Answer {
 async fn published(Held(state): Shared, request: Request) -> Answer {
     // The path as it stands, not decoded: a log's own names need no escapes.
     let path = request.uri().path().trim_start_matches('/').to_owned();
-    let (kind, cache, limit) = match (tile::parse_path(&path), tile::parse_head_path(&path)) {
-        (Some(_), _) => (BYTES, FOR_EVER, MAX_BUNDLE),
-        (None, Some(_)) => (TEXT, ASK_AGAIN, MAX_NOTE),
-        (None, None) => {
+    let is_head = path == end::PATH || tile::parse_head_path(&path).is_some();
+    let (kind, cache, limit) = match tile::parse_path(&path) {
+        Some(_) => (BYTES, FOR_EVER, MAX_BUNDLE),
+        None if is_head => (TEXT, ASK_AGAIN, MAX_NOTE),
+        None => {
             return Err(Denied::not_found(
                 "no path of a tile, a bundle or a head (C2SP tlog-tiles), for example tile/0/x001/x234/067.p/8",
             ));

@@ -11,6 +11,7 @@ use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::document::{DocumentHasher, SignatureFile};
 use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::end::End;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::manifest;
@@ -24,6 +25,7 @@ use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
 use coldlog_spec::receipts;
 use coldlog_spec::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
 use coldlog_spec::registration::Registration;
+use coldlog_spec::rotation::Rotation;
 use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
 use coldlog_spec::tile;
 use coldlog_spec::witnessing::{Request, Response};
@@ -244,6 +246,8 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("problem", Problem { title: "Refused".into(), detail: "ask again".into() }.encode()),
         ("access header", access::encode_header(LOG)),
         ("access", read.encode()),
+        ("rotation", Rotation::sign(&head_keys(LOG, 2), &head_keys(LOG, 3)).encode()),
+        ("end", End::sign(&head_keys(LOG, 2), &head).encode()),
         ("policy", policy_text("two").into_bytes()),
     ]
 }

@@ -67,8 +67,9 @@ pub fn consistency(
         checks.pass();
         let receipt = Receipt::decode(&files::read(receipt, MAX_RECEIPT as u64)?)?;
         let origin = &newer.checkpoint.origin;
-        let key =
-            policy.receipt_key(origin).context("the policy has no Ed25519 key of this log")?;
+        let key = policy
+            .receipt_key(origin, &receipt)
+            .context("the policy has no Ed25519 key of this log")?;
         let Proofs::Consistency(proofs) = &receipt.proofs else {
             return no("the receipt holds an inclusion proof, expected consistency");
         };

@@ -5,6 +5,7 @@ pub mod check;
 pub mod export;
 pub mod heads;
 pub mod inspect;
+pub mod life;
 
 use anyhow::{Context, Result};
 use coldlog_kit::files;

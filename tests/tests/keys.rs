@@ -1,0 +1,208 @@
+//! A log that changes its key, and one that ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use coldlog_tests::story::{Story, WITNESSES};
+use coldlog_tests::{Ran, copy, run};
+use std::path::{Path, PathBuf};
+
+fn begun(stage: &Path, documents: usize) -> Story {
+    let mut story = Story::new(stage, false, 10).unwrap();
+    for n in 0..documents {
+        std::fs::write(story.at("signer").join(format!("d{n}.txt")), n.to_string()).unwrap();
+    }
+    story.set_up().unwrap();
+    story
+}
+
+fn names(numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
+    numbers.map(|n| format!("d{n}.txt").into()).collect()
+}
+
+fn refused(folder: &Path, line: &str, why: &str) {
+    let ran = run(folder, line).unwrap();
+    assert_eq!(ran.code, 1, "{line}: {}{}", ran.out, ran.err);
+    assert!((ran.out.clone() + &ran.err).contains(why), "{line}: {}{}", ran.out, ran.err);
+}
+
+fn lines_of_the_log(story: &Story) -> usize {
+    let head = run(&story.at("log"), "log head").unwrap().out;
+    head.lines().filter(|line| line.starts_with("\u{2014} log.example/releases ")).count()
+}
+
+fn verifies(story: &Story, document: &str, policy: &str) -> Ran {
+    run(&story.at("signer"), &format!("verifier check {document} --policy {policy}")).unwrap()
+}
+
+/// The new policy takes the place of the old one at every role.
+fn adopt(story: &mut Story) {
+    story.run("auditor", "verifier adopt-key rotation --policy policy -o adopted").unwrap();
+    for role in ["signer", "log"].iter().chain(&WITNESSES) {
+        let old = story.at(role).join("policy");
+        std::fs::rename(&old, story.at(role).join("old-policy")).unwrap();
+        copy(&story.at("auditor").join("adopted"), &old).unwrap();
+    }
+    for witness in WITNESSES {
+        story.run(witness, "witness add-log policy --replace").unwrap();
+    }
+}
+
+#[test]
+fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path(), 5);
+    story.round("before", &names(0..1), "1").unwrap();
+    refused(&story.at("log"), "log rotate-key --finish", "no new keys are taking over");
+    story.run("log", "log rotate-key -o rotation").unwrap();
+    assert_eq!(lines_of_the_log(&story), 4);
+    // Started again, it goes on with the same key.
+    story.run("log", "log rotate-key -o rotation2").unwrap();
+    let same = std::fs::read(story.at("log").join("rotation")).unwrap();
+    assert_eq!(std::fs::read(story.at("log").join("rotation2")).unwrap(), same);
+    // Meanwhile nobody needs to know: the old policy is enough everywhere.
+    story.round("overlap", &names(1..2), "1").unwrap();
+    assert_eq!(lines_of_the_log(&story), 4);
+    for document in ["d0.txt", "d1.txt"] {
+        assert_eq!(verifies(&story, document, "policy").code, 0);
+    }
+    story.carry("log", "rotation", "auditor").unwrap();
+    adopt(&mut story);
+    story.run("log", "log rotate-key --finish").unwrap();
+    assert_eq!(lines_of_the_log(&story), 4);
+    story.round("after", &names(2..3), "1").unwrap();
+    assert_eq!(lines_of_the_log(&story), 2);
+    // The old machine is gone.
+    let home = story.at("log").join("coldlog-log");
+    let retired = std::fs::read_dir(&home).unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        path.file_name()?.to_str()?.starts_with("retired-key-").then_some(path)
+    });
+    std::fs::remove_file(retired.unwrap()).unwrap();
+    for document in ["d0.txt", "d1.txt", "d2.txt"] {
+        let ran = verifies(&story, document, "policy");
+        assert_eq!(ran.code, 0, "{document}: {}", ran.err);
+    }
+    for document in ["d0.txt", "d1.txt"] {
+        assert_eq!(verifies(&story, document, "old-policy").code, 0);
+    }
+    // What the new key signed alone is nothing to those who have not heard of it.
+    let ran = verifies(&story, "d2.txt", "old-policy");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("no signature by a key that the policy names"), "{}", ran.err);
+    story.run("log", "log fsck").unwrap();
+    story.run("log", "log backup ../backup").unwrap();
+    story.run("log", "log drill ../backup").unwrap();
+    // A second change, from the key that took over.
+    story.run("log", "log rotate-key -o second").unwrap();
+    story.carry("log", "second", "auditor").unwrap();
+    refused(
+        &story.at("auditor"),
+        "verifier adopt-key second --policy policy -o none",
+        "an older rotation is missing",
+    );
+    story.run("auditor", "verifier adopt-key second --policy adopted -o both").unwrap();
+    let policy = std::fs::read_to_string(story.at("auditor").join("both")).unwrap();
+    assert_eq!(policy.lines().filter(|line| line.starts_with("log ")).count(), 6);
+}
+
+#[test]
+fn a_rotation_that_was_forged_or_altered_is_adopted_by_nobody() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path(), 1);
+    story.run("log", "log rotate-key -o rotation").unwrap();
+    // A log of the same name that somebody else has made, and its change of key.
+    let thief = stage.path().join("thief");
+    std::fs::create_dir(&thief).unwrap();
+    for line in ["log init --origin log.example/releases --unencrypted", "log rotate-key -o forged"]
+    {
+        assert_eq!(run(&thief, line).unwrap().code, 0);
+    }
+    let (auditor, log) = (story.at("auditor"), story.at("log"));
+    copy(&thief.join("forged"), &auditor.join("forged")).unwrap();
+    refused(
+        &auditor,
+        "verifier adopt-key forged --policy policy -o none",
+        "no Ed25519 key of \"log.example/releases\" that the policy names has signed",
+    );
+    let good = std::fs::read_to_string(log.join("rotation")).unwrap();
+    let forged = std::fs::read_to_string(thief.join("forged")).unwrap();
+    let line = |text: &str, number: usize| text.lines().nth(number).unwrap().to_string();
+    // The thief's keys under the old key's signature; the old signature alone; another origin.
+    let altered = good.replace(&line(&good, 2), &line(&forged, 2));
+    let alone = good.replace(&format!("{}\n", line(&good, 6)), "");
+    let other = good.replace("\nlog.example/releases\n", "\nlog.example/other\n");
+    for (text, code) in [(altered, 1), (alone, 1), (other, 2), ("x".into(), 2)] {
+        assert_ne!(text, good);
+        std::fs::write(auditor.join("bad"), text).unwrap();
+        let ran = run(&auditor, "verifier adopt-key bad --policy policy -o none").unwrap();
+        assert_eq!(ran.code, code, "{}", ran.err);
+        assert!(!auditor.join("none").exists());
+    }
+    // Any bit of it.
+    let good = std::fs::read(log.join("rotation")).unwrap();
+    for place in 0..good.len() {
+        let mut bad = good.clone();
+        bad[place] ^= 1 << (place % 8);
+        let read = coldlog_spec::rotation::Rotation::decode(&bad);
+        let policy = std::fs::read(auditor.join("policy")).unwrap();
+        let policy = coldlog_spec::policy::Policy::parse(&policy).unwrap();
+        let verdict = read.is_ok_and(|rotation| rotation.verify(&policy).is_ok());
+        assert!(!verdict, "byte {place}");
+    }
+}
+
+#[test]
+fn a_frozen_log_takes_nothing_more_and_proves_its_end() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path(), 3);
+    story.round("first", &names(0..1), "1").unwrap();
+    story.sign("second", &names(1..2), "1").unwrap();
+    story.run("signer", "signer export -o second.batch.cbor").unwrap();
+    story.carry("signer", "second.batch.cbor", "log").unwrap();
+    story.run("log", "log append second.batch.cbor").unwrap();
+    let log = story.at("log");
+    // The last head must be cosigned.
+    refused(&log, "log freeze --policy policy", "must be cosigned before the end");
+    story.cosign("second").unwrap();
+    story.run("log", "log freeze --policy policy").unwrap();
+    story.run("log", "log freeze --policy policy").unwrap();
+    story.sign("third", &names(2..3), "1").unwrap();
+    story.run("signer", "signer export -o third.batch.cbor").unwrap();
+    story.carry("signer", "third.batch.cbor", "log").unwrap();
+    refused(&log, "log append third.batch.cbor", "was frozen at size 3");
+    refused(&log, "log rotate-key -o rotation", "was frozen at size 3");
+    // Receipts of what is in it are still made.
+    story
+        .run("log", "log receipts second.batch.cbor -o second.receipts.cbor --policy policy")
+        .unwrap();
+    story.carry("log", "second.receipts.cbor", "signer").unwrap();
+    story.run("signer", "signer import second.receipts.cbor --policy policy").unwrap();
+    story.run("log", "log fsck").unwrap();
+    let public = log.join("coldlog-log/public/heads");
+    let end = |marker: &str, head: &str| {
+        format!(
+            "verifier end {}/{marker} {}/{head} --policy policy",
+            public.display(),
+            public.display()
+        )
+    };
+    let told = story.run("auditor", &end("end", "003")).unwrap();
+    assert!(told.out.contains("log.example/releases ends with 3 entries"), "{}", told.out);
+    refused(&story.at("auditor"), &end("end", "002"), "names the head of size 3");
+    // Backups know of the end, too.
+    story.run("log", "log backup ../backup").unwrap();
+    assert!(stage.path().join("backup/heads/end").exists());
+    // A marker that is not the log's, or of another head, is damage; and a log that went on convicts itself.
+    let marker = std::fs::read(public.join("end")).unwrap();
+    for place in [0, 20, 40, marker.len() - 5] {
+        let mut bad = marker.clone();
+        bad[place] ^= 1;
+        std::fs::write(public.join("end"), bad).unwrap();
+        refused(&log, "log fsck", "heads/end");
+        assert_ne!(run(&story.at("auditor"), &end("end", "003")).unwrap().code, 0);
+    }
+    std::fs::remove_file(public.join("end")).unwrap();
+    std::fs::remove_file(log.join("coldlog-log/public/frozen")).unwrap();
+    story.run("log", "log append third.batch.cbor").unwrap();
+    std::fs::write(public.join("end"), marker).unwrap();
+    refused(&log, "log fsck", "it went on after its end");
+}

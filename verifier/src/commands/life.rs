@@ -1,0 +1,53 @@
+//! `verifier adopt-key` and `verifier end`: a log's new key, and its last head.
+
+use anyhow::Context;
+use coldlog_kit::exit::{OrNo, Outcome};
+use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::report::{self, Report};
+use coldlog_kit::terminal::say;
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::end::End;
+use coldlog_spec::note::MAX_NOTE;
+use coldlog_spec::policy::{MAX_POLICY, Policy};
+use coldlog_spec::rotation::{MAX_ROTATION, Rotation};
+use serde_json::json;
+use std::path::Path;
+
+/// `verifier adopt-key`: a policy with the keys to which a log's old key hands over.
+pub fn adopt_key(rotation: &Path, policy: &Path, output: &Path, force: bool) -> Outcome {
+    let rotation = Rotation::decode(&files::read(rotation, MAX_ROTATION as u64)?)?;
+    let mut text = files::read(policy, MAX_POLICY as u64)?;
+    let known = Policy::parse(&text)?;
+    rotation.verify(&known).or_no()?;
+    let new: Vec<_> = rotation.keys.iter().filter(|key| !known.logs.contains(key)).collect();
+    if !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    for key in &new {
+        text.extend_from_slice(format!("log {}\n", key.encode()).as_bytes());
+    }
+    Policy::parse(&text).context("the policy with the new keys")?;
+    files::write(output, &text, Existing::from_force(force), Mode::Public)?;
+    say(format!(
+        "{} names {} further keys of {}, to which its old key hands over; the old lines stay, for what they have signed",
+        output.display(),
+        new.len(),
+        rotation.origin
+    ));
+    Ok(())
+}
+
+/// `verifier end`: which head is a frozen log's last.
+pub fn end(marker: &Path, head: &Path, policy: &Path, as_json: bool) -> Outcome {
+    const CHECKS: [&str; 1] = ["end marker signed by the log, of a cosigned head"];
+    report::run(as_json, &CHECKS, |checks| {
+        let policy = super::policy(policy)?;
+        let marker = End::decode(&files::read(marker, MAX_NOTE as u64)?)?;
+        let head = SignedCheckpoint::decode(&files::read(head, MAX_NOTE as u64)?)?;
+        let cosigned = marker.verify(&head, &policy).or_no()?;
+        checks.pass();
+        let last = cosigned.checkpoint();
+        let text = format!("proven: {} ends with {} entries", last.origin, last.size);
+        Ok(Report { text: vec![text], fields: json!({"origin": last.origin, "size": last.size}) })
+    })
+}
