@@ -69,12 +69,15 @@ impl<'a> Judge<'a> {
             let logged = self.entries.get(at)?;
             return Ok(repeats(statement, logged, self.admission).map(|()| Some(at)));
         }
-        if let Some(head) = &statement.position.head {
+        if let Some(head) = &statement.position.head
+            && head.origin == self.place.head.checkpoint.origin
+        {
             self.read_root(head)?;
         }
         let (place, roots) = (self.place, &self.roots);
+        // A signer that writes to several logs may name a head of another one: it is no bound here.
         let own_history = |head: &KnownHead| {
-            head.origin == place.head.checkpoint.origin && roots.get(&head.size) == Some(&head.root)
+            head.origin != place.head.checkpoint.origin || roots.get(&head.size) == Some(&head.root)
         };
         let next = follows(statement, self.admission, &self.progress, own_history);
         Ok(next.map(|next| {

@@ -309,8 +309,10 @@ impl Order<'_> {
         let Some(Known { admission, .. }) = known.get(&id) else { return Ok(()) };
         let progress = self.journals.entry(id).or_default();
         let next = follows(statement, admission, progress, |head| {
-            names(head.size, head.root);
-            head.origin == self.origin
+            if head.origin == self.origin {
+                names(head.size, head.root);
+            }
+            true
         });
         // After a gap or a break the journal goes on from here: one damage is one finding.
         let after =

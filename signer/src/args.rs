@@ -39,6 +39,9 @@ pub(crate) enum Command {
         /// All records from this number on, with or without receipts: for a log that lost some.
         #[arg(long)]
         from: Option<u64>,
+        /// The origin of the log that the batch is for; it must be said once a journal is in two.
+        #[arg(long)]
+        log: Option<String>,
         /// Instead of a batch, a file for each record that a log's server takes by itself
         /// (SCRAPI, POST /entries); the output is a folder.
         #[arg(long)]

@@ -13,8 +13,8 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Init(options) => init::run(home, &options.into()),
         Command::Sign(options) => sign::run(home, &options.into()),
-        Command::Export { output, from, each, force } => {
-            export::run(home, &output, from, each, force)
+        Command::Export { output, from, log, each, force } => {
+            export::run(home, &export::Options { output, from, log, each, force })
         }
         Command::Import { receipts, policy, output_dir, evidence, force } => {
             import::run(home, &import::Options { receipts, policy, output_dir, evidence, force })

@@ -215,6 +215,11 @@ impl Policy {
         Ok(policy)
     }
 
+    /// Whether it names a log.
+    pub fn names(&self, origin: &str) -> bool {
+        self.logs.iter().any(|key| key.name == origin)
+    }
+
     /// The quorum's name; `None` for `quorum none`.
     pub fn quorum(&self) -> Option<&str> {
         self.quorum.as_deref()

@@ -55,6 +55,7 @@ fn texts() -> Vec<String> {
     say("policy", &HeadError::UnknownLog { origin: origin.clone(), known });
     let (quorum, found) = ("two-of-three".into(), "w1.example".into());
     say("policy", &HeadError::Quorum { quorum, found, size: 9 });
+    say("document", &NotProven::TooFewLogs { expected: 2, found: 1 });
     say("access", &Broken { number: 3, expected: a, found: b });
     say("rotation", &RotationError::Malformed("a note of 3 lines".into()));
     say("rotation", &RotationError::UnknownLog { origin: origin.clone() });

@@ -251,6 +251,9 @@ pub(crate) struct CheckArgs {
     /// The policy: logs, witnesses, quorum.
     #[arg(long)]
     policy: PathBuf,
+    /// How many logs of the policy must have the signature.
+    #[arg(long, default_value_t = 1)]
+    require_logs: usize,
     /// Check this signature file too (SSHSIG or minisign).
     #[arg(long)]
     signature: Option<PathBuf>,
@@ -281,6 +284,7 @@ impl From<CheckArgs> for check::Options {
             files: args.files,
             proof: args.proof,
             policy: args.policy,
+            require_logs: args.require_logs,
             signature: args.signature,
             signer: args.signer,
             recursive: args.recursive,

@@ -9,14 +9,46 @@ use coldlog_kit::sequence::Writer;
 use coldlog_kit::terminal::say;
 use coldlog_spec::batch::{Header, encode_record, encode_trailer};
 use coldlog_spec::registration::Registration;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// What the command line says.
+pub struct Options {
+    /// The batch, or a folder.
+    pub output: PathBuf,
+    /// All records from this number on.
+    pub from: Option<u64>,
+    /// For this log.
+    pub log: Option<String>,
+    /// A file for each record.
+    pub each: bool,
+    /// Replace what is there.
+    pub force: bool,
+}
 
 /// Runs the command.
-pub fn run(home: &Path, output: &Path, from: Option<u64>, each: bool, force: bool) -> Outcome {
+pub fn run(home: &Path, options: &Options) -> Outcome {
+    let Options { output, from, log, each, force } = options;
+    let (from, each, force) = (*from, *each, *force);
     let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     let tail = journal.tail()?;
-    let waiting = journal.waiting()?.map(|(first, _)| first);
+    let logs = journal.logs()?;
+    let log = match (log, logs.as_slice()) {
+        (Some(log), _) => Some(log.as_str()),
+        (None, []) => None,
+        (None, [only]) => Some(only.as_str()),
+        (None, several) => {
+            return no(format!(
+                "this journal is in several logs, {}: say for which one, with --log",
+                several.join(" and ")
+            ));
+        }
+    };
+    let waiting = match log {
+        Some(log) => journal.waiting_for(log)?,
+        None => journal.waiting()?,
+    };
+    let waiting = waiting.map(|(first, _)| first);
     let Some(first) = from.or(waiting) else {
         return no(
             "every record has its receipt: there is nothing to export; a log that lost records asks for --from",
@@ -28,7 +60,10 @@ pub fn run(home: &Path, output: &Path, from: Option<u64>, each: bool, force: boo
             tail.tail.count
         ));
     }
-    let remembered = journal.newest_head()?.map_or(0, |(head, _)| head.checkpoint.size);
+    let remembered = match log {
+        Some(log) => journal.newest_head_of(log)?.map_or(0, |(head, _)| head.checkpoint.size),
+        None => 0,
+    };
     files::need_space(&files::folder_of(output), journal.bytes_from(first)? + 4096)?;
     let progress = Progress::new("exporting", Some(tail.tail.count - first));
     let record = |sequence: u64| {

@@ -1,6 +1,6 @@
 //! `signer import`: receipts verified against the policy and the journal, then proofs.
 
-use crate::journal::{self, Journal, ReceiptStore, Row};
+use crate::journal::{self, Journal, Logged, ReceiptStore, Row};
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files::with_suffix;
@@ -9,6 +9,7 @@ use coldlog_kit::progress::Progress;
 use coldlog_kit::sequence::Reader;
 use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
+use coldlog_spec::cose::Claims;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::proof::{MAX_PROOF, Proof};
@@ -16,6 +17,7 @@ use coldlog_spec::receipt::Receipt;
 use coldlog_spec::receipts::{Header, Item, MAX_ITEM};
 use coldlog_spec::record::Operation;
 use coldlog_spec::verify::receipts::{Refusal, verify_head, verify_receipt, verify_tail};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -48,10 +50,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             found.issuer, found.subject, expected.issuer, expected.subject
         ));
     }
-    let memory = journal.newest_head()?.map(|(head, _)| head);
+    let head = SignedCheckpoint::decode(&header.checkpoint)?;
+    let memory = journal.newest_head_of(&head.checkpoint.origin)?.map(|(head, _)| head);
     let cosigned = verify_head(&header, &policy, memory.as_ref())
         .map_err(|refusal| keep_evidence(refusal, &options.evidence))?;
-    let head = SignedCheckpoint::decode(&header.checkpoint)?;
     // All is verified before the first receipt is committed; the transaction keeps it whole.
     let import =
         Import { journal: &journal, policy: &policy, head: cosigned.checkpoint(), options };
@@ -184,7 +186,7 @@ impl Import<'_> {
             progress.add(1);
             let row = self.journal.row(sequence)?.context("the record was just read")?;
             let signed = matches!(row.disclosure.record.operation, Operation::Sign { .. });
-            if !signed || row.receipt.as_ref().is_none_or(|(_, under)| *under != digest) {
+            if !signed || row.receipts.iter().all(|logged| logged.head != digest) {
                 continue;
             }
             let folder = self.options.output_dir.as_ref();
@@ -206,8 +208,8 @@ impl Import<'_> {
             if let Some(folder) = folder {
                 files::create_folder(folder)?;
             }
-            let proof = proof(self.journal, &row, self.policy)?.encode();
-            match write_proof(&path, sequence, &proof, self.options.force)? {
+            let proof = proof(self.journal, &row, self.policy)?;
+            match write_proof(&path, &proof, self.options.force)? {
                 true => proofs.written += 1,
                 false => proofs.kept += 1,
             }
@@ -229,10 +231,16 @@ struct Proofs {
 // One document may have several records: the first takes `FILE.proof`, another, while that stands,
 // `FILE.<sequence>.proof`. A proof is never replaced by another record's.
 // Says whether it wrote one.
-fn write_proof(path: &Path, sequence: u64, proof: &[u8], force: bool) -> Result<bool> {
+fn write_proof(path: &Path, proof: &Proof, force: bool) -> Result<bool> {
+    let sequence = proof.statement.position.sequence;
     let of = |path: &Path| {
-        let there = files::read(path, MAX_PROOF as u64).ok()?;
-        Some((Proof::decode(&there).ok()?.statement.position.sequence, there))
+        let there = Proof::decode(&files::read(path, MAX_PROOF as u64).ok()?).ok()?;
+        Some((there.statement.position.sequence, there))
+    };
+    // One of the same statement that says more: it has all logs of the old one, and another.
+    let joins = |there: &Proof| {
+        let (old, new) = (origins(there), origins(proof));
+        there.statement == proof.statement && old.is_subset(&new) && old != new
     };
     let own = path.with_extension(format!("{sequence}.proof"));
     let path = match of(path) {
@@ -240,23 +248,35 @@ fn write_proof(path: &Path, sequence: u64, proof: &[u8], force: bool) -> Result<
         _ => path,
     };
     let existing = match of(path) {
-        Some((_, there)) if there == proof => return Ok(false),
+        Some((_, there)) if there == *proof => return Ok(false),
+        Some((_, there)) if joins(&there) => Existing::Replace,
         // The same record under another head: both prove it, and the newer one is asked for.
         Some((same, _)) if same == sequence && force => Existing::Replace,
         Some((same, _)) if same == sequence => return Ok(false),
         _ => Existing::from_force(force),
     };
-    files::write(path, proof, existing, Mode::Public)?;
+    files::write(path, &proof.encode(), existing, Mode::Public)?;
     Ok(true)
 }
 
+fn origins(proof: &Proof) -> BTreeSet<String> {
+    let claims = proof.receipts.iter().map(|receipt| {
+        Claims::from_headers("receipt", &receipt.sign1.protected).map(|claims| claims.issuer)
+    });
+    claims.flatten().collect()
+}
+
 fn proof(journal: &Journal, row: &Row, policy: &Policy) -> Result<Proof> {
-    let (receipt, head) = row.receipt.as_ref().context("the record has no receipt")?;
-    let receipt = Receipt::decode(receipt)?.with_checkpoint(&journal.head_note(head)?);
+    // A proof is made under a policy: logs that it does not name have no place in it.
+    let logged = row.receipts.iter().filter(|logged| policy.names(&logged.origin));
+    let receipts = logged.map(|Logged { receipt, head, .. }| {
+        Ok(Receipt::decode(receipt)?.with_checkpoint(&journal.head_note(head)?))
+    });
+    let receipts = receipts.collect::<Result<Vec<Receipt>>>()?;
     let named: Option<Hash> = row.statement.position.head.as_ref().map(|head| head.note);
     Ok(Proof {
         statement: row.statement.clone(),
-        receipts: vec![receipt],
+        receipts,
         disclosure: row.disclosure.encode(),
         policy: policy.digest,
         earlier_head: named.map(|digest| journal.head_note(&digest)).transpose()?,

@@ -1,7 +1,7 @@
 //! The commands that look at the journal: `list`, `show`, `status`, `verify-journal`, `reopen`,
 //! `public-key`.
 
-use crate::journal::{self, Journal, Row};
+use crate::journal::{self, Journal, Logged, Row};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files;
@@ -30,7 +30,8 @@ fn record_json(row: &Row) -> Value {
         "purpose": record.purpose,
         "device": record.device,
         "leaf": row.statement.leaf().to_hex(),
-        "receipt": row.receipt.is_some(),
+        "receipt": !row.receipts.is_empty(),
+        "logs": row.receipts.iter().map(|logged| logged.origin.as_str()).collect::<Vec<_>>(),
         "known_head": position.head.as_ref().map(|head| json!({
             "origin": head.origin, "size": head.size, "root": head.root.to_hex()
         })),
@@ -66,7 +67,7 @@ fn line(row: &Row) -> String {
             )
         }
     };
-    let state = if row.receipt.is_some() { "logged" } else { "waits" };
+    let state = if row.receipts.is_empty() { "waits" } else { "logged" };
     format!(
         "{:>6}  {}  {:<7} {}  {}",
         row.statement.position.sequence,
@@ -180,11 +181,13 @@ pub fn verify(
                     progress.next
                 ));
             }
-            if let Some((receipt, head)) = &row.receipt {
+            for Logged { origin, receipt, head } in &row.receipts {
                 let note = journal.head_note(head).with_context(place)?;
                 let head = SignedCheckpoint::decode(&note).with_context(place)?;
                 let receipt = Receipt::decode(receipt).with_context(place)?;
-                let held = match &policy {
+                // What a policy does not name is not for it to judge.
+                let policy = policy.as_ref().filter(|policy| policy.names(origin));
+                let held = match policy {
                     Some(policy) => {
                         policy.verify_head(&head).map_err(Refusal::from).and_then(|_| {
                             verify_receipt(&receipt, statement, &head.checkpoint, policy)

@@ -123,6 +123,16 @@ pub enum NotProven {
     /// Two receipts of one log.
     #[error("two receipts are by one log, {0:?}: one is enough")]
     SameLogTwice(String),
+    /// In fewer logs than demanded.
+    #[error(
+        "the signature is proven to be in {found} logs of the policy, {expected} are demanded: ask the signer for a proof with the receipts of more logs"
+    )]
+    TooFewLogs {
+        /// Logs demanded.
+        expected: usize,
+        /// Logs proven.
+        found: usize,
+    },
     /// The earlier head is not the one that the statement names.
     #[error("the earlier head in the proof is not the one that the statement names")]
     EarlierHead,
@@ -195,9 +205,20 @@ impl NotProven {
             NotProven::NoCheckpoint
             | NotProven::Checkpoint(_)
             | NotProven::Head(_)
+            | NotProven::TooFewLogs { .. }
             | NotProven::SameLogTwice(_) => Check::Head,
             NotProven::Receipt(_) => Check::Receipt,
             NotProven::EarlierHead | NotProven::UntrustedEarlierHead(_) => Check::EarlierHead,
+        }
+    }
+}
+
+impl Proven {
+    /// Refuses a proof of fewer logs than somebody demands.
+    pub fn must_be_in(&self, logs: usize) -> Result<(), NotProven> {
+        match self.logged.len() {
+            found if found < logs => Err(NotProven::TooFewLogs { expected: logs, found }),
+            _ => Ok(()),
         }
     }
 }
@@ -259,9 +280,15 @@ pub fn check_logging<'a>(proof: &'a Proof, policy: &'a Policy) -> Logging<'a> {
 fn find_logging(proof: &Proof, policy: &Policy) -> Result<Found, NotProven> {
     let mut logged: Vec<Logged> = Vec::new();
     let mut not_after = None;
+    let mut unknown = None;
     for receipt in &proof.receipts {
         let note = receipt.checkpoint.as_ref().ok_or(NotProven::NoCheckpoint)?;
         let head = SignedCheckpoint::decode(note)?;
+        // Logs that the policy does not name prove nothing under it, and are no reason to refuse.
+        if !policy.names(&head.checkpoint.origin) {
+            unknown = unknown.or(policy.verify_log(&head).err());
+            continue;
+        }
         let cosigned = policy.verify_head(&head)?;
         let checkpoint = cosigned.checkpoint();
         if logged.iter().any(|other| other.origin == checkpoint.origin) {
@@ -276,6 +303,9 @@ fn find_logging(proof: &Proof, policy: &Policy) -> Result<Found, NotProven> {
             root: checkpoint.root,
             witnesses: cosigned.witnesses().to_vec(),
         });
+    }
+    if let (true, Some(unknown)) = (logged.is_empty(), unknown) {
+        return Err(unknown.into());
     }
     let not_before = match (&proof.statement.position.head, &proof.earlier_head) {
         (None, None) => None,
@@ -293,8 +323,7 @@ fn find_logging(proof: &Proof, policy: &Policy) -> Result<Found, NotProven> {
                 return Err(NotProven::EarlierHead);
             };
             // Heads of other logs are no bound under this policy, and no reason to refuse.
-            let known = policy.logs.iter().any(|key| key.name == named.origin);
-            match known {
+            match policy.names(&named.origin) {
                 true => {
                     let cosigned = policy.verify_head(&head);
                     cosigned.map_err(NotProven::UntrustedEarlierHead)?.not_before()

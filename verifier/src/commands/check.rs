@@ -26,6 +26,8 @@ pub struct Options {
     pub proof: Option<PathBuf>,
     /// The policy.
     pub policy: PathBuf,
+    /// How many logs of the policy must have it.
+    pub require_logs: usize,
     /// The signature file of the one document.
     pub signature: Option<PathBuf>,
     /// The signer that must have signed: a key, or a file that holds one.
@@ -155,6 +157,7 @@ fn one(
     let proven = logging
         .document(&digest, signature.as_ref(), signer)
         .map_err(|why| Failure::No(why.into()))?;
+    proven.must_be_in(options.require_logs).map_err(|why| Failure::No(why.into()))?;
     if options.checksums {
         checksums(document, &digest)?;
     }
