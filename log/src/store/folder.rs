@@ -11,18 +11,68 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::tile::head_path;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::thread::JoinHandle;
 
 /// From so many files on, one sync of the whole file system is less work than one for each.
 const MANY: usize = 64;
+/// So many files are made durable and read back while the next ones are still being made.
+const AHEAD: usize = 192;
 
 /// A folder on a local file system. Writers hold the log's lock, so the swap can compare and put.
 pub struct FolderStore {
     root: PathBuf,
     read: Folder,
-    /// What must be read back, by its path: what a refused batch left may be replaced by the next.
-    staged: Mutex<BTreeMap<PathBuf, Hash>>,
+    staged: Mutex<Staged>,
+}
+
+/// Files beyond the head.
+#[derive(Default)]
+struct Staged {
+    /// What must be made durable and read back, by its path.
+    fresh: BTreeMap<PathBuf, Hash>,
+    /// At work on earlier ones; it returns those that do not read back.
+    helper: Option<JoinHandle<Result<Vec<PathBuf>>>>,
+}
+
+impl Staged {
+    fn is_settled(&self) -> bool {
+        self.fresh.is_empty() && self.helper.is_none()
+    }
+
+    // Waits for the helper. What was put again meanwhile is checked again anyway.
+    fn join(&mut self) -> Result<()> {
+        let Some(helper) = self.helper.take() else { return Ok(()) };
+        let lost = helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        match lost.iter().find(|path| !self.fresh.contains_key(*path)) {
+            Some(path) => Err(files::lost_write(path)),
+            None => Ok(()),
+        }
+    }
+
+    // Hands what there is to a helper, where it is enough and the one before is done.
+    fn hand_over(&mut self, root: &Path) -> Result<()> {
+        let free = self.helper.as_ref().is_none_or(JoinHandle::is_finished);
+        if self.fresh.len() < AHEAD || !free {
+            return Ok(());
+        }
+        self.join()?;
+        let (root, fresh) = (root.to_path_buf(), std::mem::take(&mut self.fresh));
+        let work = move || {
+            files::sync_file_system(&root)?;
+            let mut lost = Vec::new();
+            for (path, hash) in fresh {
+                if files::hash_uncached(&path)? != hash {
+                    lost.push(path);
+                }
+            }
+            Ok(lost)
+        };
+        let helper = std::thread::Builder::new().name("read-back".into()).spawn(work);
+        self.helper = Some(helper.context("starting to read back")?);
+        Ok(())
+    }
 }
 
 impl FolderStore {
@@ -39,7 +89,7 @@ impl FolderStore {
         }
     }
 
-    fn staged(&self) -> std::sync::MutexGuard<'_, BTreeMap<PathBuf, Hash>> {
+    fn staged(&self) -> std::sync::MutexGuard<'_, Staged> {
         self.staged.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -71,7 +121,10 @@ impl Store for FolderStore {
     }
 
     fn begin(&self) {
-        self.staged().clear();
+        let mut staged = self.staged();
+        staged.fresh.clear();
+        // What it finds in files that are given up is no matter.
+        let _ = staged.helper.take().map(JoinHandle::join);
     }
 
     fn put(&self, path: &str, bytes: &[u8]) -> Result<()> {
@@ -87,13 +140,17 @@ impl Store for FolderStore {
             files::create_folder(&files::folder_of(&path))?;
             files::place(&path, bytes)?;
         }
-        self.staged().insert(path, Hash::of(bytes));
-        Ok(())
+        let mut staged = self.staged();
+        staged.fresh.insert(path, Hash::of(bytes));
+        staged.hand_over(&self.root)
     }
 
     fn settle(&self) -> Result<()> {
-        let staged = std::mem::take(&mut *self.staged());
-        let staged: Vec<(PathBuf, Hash)> = staged.into_iter().collect();
+        let staged: Vec<(PathBuf, Hash)> = {
+            let mut staged = self.staged();
+            staged.join()?;
+            std::mem::take(&mut staged.fresh).into_iter().collect()
+        };
         if staged.len() >= MANY {
             files::sync_file_system(&self.root)?;
         } else {
@@ -122,7 +179,7 @@ impl Store for FolderStore {
     }
 
     fn swap_head(&self, old: Option<&SignedCheckpoint>, new: &SignedCheckpoint) -> Result<Swapped> {
-        if !self.staged().is_empty() {
+        if !self.staged().is_settled() {
             bail!("the head cannot move: what it stands for is not settled");
         }
         if self.get("checkpoint", MAX_NOTE)? != old.map(SignedCheckpoint::encode) {
