@@ -1,5 +1,8 @@
 //! `cargo bench -p coldlog-tests`: each figure is a ratio to a baseline of the same run, for times
 //! of one machine say little about another. Bounds are the project's promises; none is a test.
+//!
+//! `COLDLOG_PERFORMANCE=../docs/performance.md` writes the table there. `COLDLOG_RECORDS=10000000` appends
+//! so many records as well, for the memory and the cost of each (about 1.2 KB of disk a record, three times).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use coldlog_kit::files::Existing;
@@ -22,8 +25,11 @@ use coldlog_spec::verify::document::check;
 use coldlog_tests::story::Story;
 use coldlog_tests::{measured, programs, run};
 use std::hint::black_box;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 fn median(times: usize, mut work: impl FnMut()) -> Duration {
@@ -42,12 +48,60 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+/// A line of the table.
+struct Figure {
+    what: String,
+    measured: String,
+    promised: String,
+}
+
+static TABLE: Mutex<Vec<Figure>> = Mutex::new(Vec::new());
+
+fn figure(what: impl Into<String>, measured: impl Into<String>, promised: impl Into<String>) {
+    let figure = Figure { what: what.into(), measured: measured.into(), promised: promised.into() };
+    println!("{}: {} ({})", figure.what, figure.measured, figure.promised);
+    TABLE.lock().unwrap().push(figure);
+}
+
 fn main() {
     programs().unwrap();
     one_proof();
     whole_check();
     signing();
     appending();
+    serving();
+    if let Some(path) = std::env::var_os("COLDLOG_PERFORMANCE") {
+        std::fs::write(path, page()).unwrap();
+    }
+}
+
+fn page() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let (processor, memory) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split(':').nth(1)).unwrap_or("unknown").trim().to_owned()
+    };
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let mut page = format!(
+        "# Performance
+
+Made by `COLDLOG_PERFORMANCE=../docs/performance.md cargo bench -p coldlog-tests`; do not edit. Each ratio is to a
+baseline of the same run: times of one machine say little about another, and on a shared one not even about itself.
+
+Machine: {}, {cores} cores, {} of memory, Linux {}.
+
+| what | measured | promised |
+|---|---|---|
+",
+        field(&processor, "model name"),
+        field(&memory, "MemTotal"),
+        read("/proc/sys/kernel/osrelease").trim()
+    );
+    for Figure { what, measured, promised } in TABLE.lock().unwrap().iter() {
+        page.push_str(&format!("| {what} | {measured} | {promised} |\n"));
+    }
+    page
 }
 
 const LOG: &str = "log.example/bench";
@@ -145,11 +199,15 @@ fn one_proof() {
     let pq: Vec<&VerifierKey> = refs.iter().copied().skip(1).step_by(2).collect();
     let lines = median(400, || assert_eq!(black_box(&head).verified_by(&pq).unwrap().len(), 3));
     let bare = ed25519 * 9 + lines * 2;
-    println!(
-        "one proof in process: {:.3} ms; bare (9 Ed25519, 6 ML-DSA-44): {:.3} ms; ratio {:.3} (promised: at most 1.1)",
-        ms(whole),
-        ms(bare),
-        whole.as_secs_f64() / bare.as_secs_f64()
+    figure(
+        "one proof, in process, to its bare signatures (9 Ed25519, 6 ML-DSA-44)",
+        format!(
+            "{:.3} ({:.3} ms to {:.3} ms)",
+            whole.as_secs_f64() / bare.as_secs_f64(),
+            ms(whole),
+            ms(bare)
+        ),
+        "at most 1.1",
     );
 }
 
@@ -190,14 +248,17 @@ fn whole_check() {
     // Where this machine stands today: what the system's own tool takes for one of the two hashes.
     let sum = median(200, || process(&folder, Path::new("sha512sum"), &["big"]));
     let (whole, start) = (ms(all) - ms(nothing), ms(start) - ms(nothing));
-    println!(
-        "verifier check of 1 MiB, whole process: {whole:.2} ms above /bin/true (promised: at most 4), {:.2} of sha512sum's {:.2}: start {start:.2}, read {:.2}, hash {:.2} beside verify {:.2}, print and first touches of memory {:.2}",
-        whole / (ms(sum) - ms(nothing)),
-        ms(sum) - ms(nothing),
-        ms(read),
-        ms(hash),
-        ms(verify),
-        whole - start - ms(read) - ms(hash).max(ms(verify))
+    figure(
+        "`verifier check` of 1 MiB, whole process, above `/bin/true`",
+        format!(
+            "{whole:.2} ms, {:.2} of `sha512sum`: start {start:.2}, read {:.2}, hash {:.2} beside verify {:.2}, print and first touches of memory {:.2}",
+            whole / (ms(sum) - ms(nothing)),
+            ms(read),
+            ms(hash),
+            ms(verify),
+            whole - start - ms(read) - ms(hash).max(ms(verify))
+        ),
+        "at most 4 ms",
     );
 }
 
@@ -223,16 +284,21 @@ fn signing() {
         black_box(SignatureFile::sign(&key, black_box(&digest), ""));
     }
     let bare = start.elapsed();
-    println!(
-        "signer sign of {count} small files: {:.0} signatures a second; bare Ed25519 signing {:.0}; ratio {:.4} (a commit for each 256 records, and each signature file synced, renamed, its folder synced and read back)",
-        f64::from(count) / whole.as_secs_f64(),
-        f64::from(count) / bare.as_secs_f64(),
-        bare.as_secs_f64() / whole.as_secs_f64()
+    figure(
+        format!(
+            "`signer sign` of {count} small files to bare signing (a commit for each 256 records; each signature file synced, renamed, its folder synced, and read back)"
+        ),
+        format!(
+            "{:.4} ({:.0} a second)",
+            bare.as_secs_f64() / whole.as_secs_f64(),
+            f64::from(count) / whole.as_secs_f64()
+        ),
+        "none",
     );
 }
 
 // A batch of records that nobody sealed: the log looks at the age header only.
-fn make_batch(folder: &Path, name: &str, count: u64) -> (Vec<Vec<u8>>, SecretKey) {
+fn make_batch(folder: &Path, name: &str, count: u64, keep: bool) -> (Vec<Vec<u8>>, SecretKey) {
     let key = SecretKey::from_seed(&[1; 32]);
     let claims = Claims { issuer: format!("signer.example/{name}"), subject: "journal".into() };
     let mut sealed = b"age-encryption.org/v1\n".to_vec();
@@ -259,7 +325,9 @@ fn make_batch(folder: &Path, name: &str, count: u64) -> (Vec<Vec<u8>>, SecretKey
             let line = format!("log allow {name}.genesis.cbor --fingerprint {}", statement.leaf());
             assert_eq!(run(folder, &line).unwrap().code, 0);
         }
-        all.push(statement.bytes().to_vec());
+        if keep {
+            all.push(statement.bytes().to_vec());
+        }
     }
     let tail = SignedTail::sign(&key, &claims, Tail { count, head: previous.unwrap() });
     writer.item(&encode_trailer(count, writer.digest(), &tail)).unwrap();
@@ -293,9 +361,9 @@ fn appending() {
     let mut story = Story::new(stage.path(), false, 10).unwrap();
     story.set_up().unwrap();
     let folder = story.at("log");
-    make_batch(&folder, "small", 10_000);
-    let (all, key) = make_batch(&folder, "large", 100_000);
-    make_batch(&folder, "answered", 100_000);
+    make_batch(&folder, "small", 10_000, false);
+    let (all, key) = make_batch(&folder, "large", 100_000, true);
+    make_batch(&folder, "answered", 100_000, false);
     // ext4 looks for inodes around those that were deleted in the last seconds: what the other benches
     // threw away must not count.
     std::thread::sleep(Duration::from_secs(8));
@@ -321,18 +389,148 @@ fn appending() {
     let count = all.len() as f64;
     let rate = |time: Duration| count / time.as_secs_f64();
     let ratio = |time: Duration| strict.as_secs_f64() / time.as_secs_f64();
-    println!(
-        "verification by tables, on all cores: {:.0} a second; a bare loop of verify_strict {:.0}; ratio {:.2} (promised: at least 2)",
-        rate(by_table),
-        rate(strict),
-        ratio(by_table)
+    figure(
+        "verification by tables to a loop of `verify_strict`, all cores",
+        format!("{:.2} ({:.0} a second to {:.0})", ratio(by_table), rate(by_table), rate(strict)),
+        "at least 2",
     );
-    println!(
-        "log append of {count} records: {:.0} a second, {:.2} of the bare loop on the same cores; with receipts {:.0}, {:.2} (promised: at least 0.95); memory {large} KiB, {:.2} times that of a batch of a tenth (promised: at most 1.2)",
-        rate(whole),
-        ratio(whole),
-        rate(answered),
-        ratio(answered),
-        large as f64 / small as f64
+    figure(
+        format!("`log append` of {count} records to that loop, batch file to durable tiles"),
+        format!("{:.2} ({:.0} a second)", ratio(whole), rate(whole)),
+        "at least 0.95",
+    );
+    figure(
+        "the same, receipts included",
+        format!("{:.2} ({:.0} a second)", ratio(answered), rate(answered)),
+        "at least 0.95",
+    );
+    figure(
+        "most memory of that append to one of a tenth",
+        format!("{:.2} ({large} KiB to {small} KiB)", large as f64 / small as f64),
+        "at most 1.2",
+    );
+    let read_back = read_back(&folder.join("coldlog-log/public"));
+    figure(
+        "reading all that it wrote back from the disk and hashing it, to the append (it is done beside it)",
+        format!("{:.2} ({:.0} ms)", read_back.as_secs_f64() / whole.as_secs_f64(), ms(read_back)),
+        "none",
+    );
+    let Some(most) = std::env::var("COLDLOG_RECORDS").ok().and_then(|text| text.parse().ok())
+    else {
+        return;
+    };
+    make_batch(&folder, "most", most, false);
+    let (time, memory) = append(&folder, "most", false);
+    figure(
+        format!("most memory of an append of {most} records to one of {count}"),
+        format!("{:.2} ({memory} KiB to {large} KiB)", memory as f64 / large as f64),
+        "at most 1.2, under 128 MiB",
+    );
+    figure(
+        format!("cost of each of these {most} records to each of {count}"),
+        format!("{:.2}", time.as_secs_f64() / most as f64 * count / whole.as_secs_f64()),
+        "flat",
+    );
+}
+
+// Every second file of the three batches that the log holds by then: about what one of the large ones wrote.
+fn read_back(public: &Path) -> Duration {
+    let files = walkdir::WalkDir::new(public).into_iter().map(|entry| entry.unwrap());
+    let files: Vec<_> = files.filter(|entry| entry.file_type().is_file()).collect();
+    let start = Instant::now();
+    for entry in files.iter().step_by(2) {
+        black_box(coldlog_kit::files::hash_uncached(entry.path()).unwrap());
+    }
+    start.elapsed()
+}
+
+const BUSY: usize = 200;
+const IDLE: usize = 1000;
+const ROUNDS: usize = 50;
+
+// So many requests on each of the busy connections, while the idle ones are open.
+fn load(address: &str) -> Duration {
+    let ask = |stream: &mut TcpStream, buffer: &mut Vec<u8>| {
+        stream.write_all(b"GET /checkpoint HTTP/1.1\r\nHost: log\r\n\r\n").unwrap();
+        buffer.clear();
+        let mut piece = [0; 16384];
+        loop {
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0, "closed");
+            buffer.extend_from_slice(&piece[..count]);
+            let Some(head) = buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
+                continue;
+            };
+            let text = String::from_utf8_lossy(&buffer[..head]).to_lowercase();
+            let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if buffer.len() == head + 4 + length.unwrap().parse::<usize>().unwrap() {
+                return;
+            }
+        }
+    };
+    let mut buffer = Vec::new();
+    let mut idle: Vec<TcpStream> =
+        (0..IDLE).map(|_| TcpStream::connect(address).unwrap()).collect();
+    idle.iter_mut().for_each(|stream| ask(stream, &mut buffer));
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..BUSY {
+            scope.spawn(|| {
+                let (mut stream, mut buffer) = (TcpStream::connect(address).unwrap(), Vec::new());
+                (0..ROUNDS).for_each(|_| ask(&mut stream, &mut buffer));
+            });
+        }
+    });
+    start.elapsed()
+}
+
+// The least that a server can do: a thread for each connection, and one answer that is in memory.
+fn bare_server(answer: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, answer) = (stream.unwrap(), answer.clone());
+            std::thread::spawn(move || {
+                let mut piece = [0; 4096];
+                while stream.read(&mut piece).is_ok_and(|count| count > 0) {
+                    if stream.write_all(&answer).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn serving() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::new(stage.path(), false, 10).unwrap();
+    story.set_up().unwrap();
+    let folder = story.at("log");
+    let mut command = Command::new(programs().unwrap().join("log"));
+    command.current_dir(&folder).args(["serve", "--listen", "127.0.0.1:0", "--stop-after", "120"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim_end().rsplit("//").next().unwrap().to_owned();
+    let served = load(&address);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let head = std::fs::read(folder.join("coldlog-log/public/checkpoint")).unwrap();
+    let mut answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", head.len());
+    answer.push_str(&String::from_utf8(head).unwrap());
+    let bare = load(&bare_server(answer.into_bytes()));
+    figure(
+        format!(
+            "`log serve`: heads read by {BUSY} connections beside {IDLE} idle ones, to a bare server of one answer in memory (both with the load on the same cores)"
+        ),
+        format!(
+            "{:.2} ({:.0} a second)",
+            bare.as_secs_f64() / served.as_secs_f64(),
+            (BUSY * ROUNDS) as f64 / served.as_secs_f64()
+        ),
+        "all are held",
     );
 }
