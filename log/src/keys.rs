@@ -1,12 +1,13 @@
 //! The log's keys: those in force, and beside them the next ones while they take over.
 
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{OrNo, Outcome};
+use coldlog_kit::exit::{OrNo, Outcome, trouble};
 use coldlog_kit::files;
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::secret::Source;
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
 use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::hash::Hash;
 use coldlog_spec::note::VerifierKey;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -27,6 +28,17 @@ pub struct LogKeys {
     pub current: Keys,
     /// They sign heads, too, until they take over (`log rotate-key`).
     pub next: Option<Keys>,
+    /// Of the files that they were loaded from.
+    files: Hash,
+}
+
+// What the key files are, for whoever loaded them earlier.
+fn files_of(home: &Path) -> Result<Hash> {
+    let read = |path: &Path| match files::is_there(path)? {
+        true => anyhow::Ok(Hash::of(&files::read_private(path, 1 << 16)?).0.to_vec()),
+        false => Ok(Vec::new()),
+    };
+    Ok(Hash::of_parts(&[&read(&key_file(home))?, b"next", &read(&next_key_file(home))?]))
 }
 
 impl LogKeys {
@@ -56,7 +68,15 @@ impl LogKeys {
         if let Some(other) = next.as_ref().filter(|next| next.name != current.name) {
             bail!("{} is of {:?}", next_key_file(home).display(), other.name);
         }
-        Ok((LogKeys { current, next }, known))
+        Ok((LogKeys { current, next, files: files_of(home)? }, known))
+    }
+
+    /// Refuses keys that were loaded before the key files were changed, by `log rotate-key`.
+    pub(crate) fn must_be_current(&self, home: &Path) -> Outcome {
+        match files_of(home)? == self.files {
+            true => Ok(()),
+            false => trouble("the log's key files were changed: start the server again"),
+        }
     }
 
     /// The log's origin.

@@ -105,6 +105,27 @@ fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
 }
 
 #[test]
+fn a_machine_that_has_not_heard_of_the_new_key_signs_nothing() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path(), 1);
+    let home = story.at("log").join("coldlog-log");
+    let policy = std::fs::read(home.join("log.policy")).unwrap();
+    story.sign("one", &names(0..1), "1").unwrap();
+    story.run("signer", "signer export -o one.batch.cbor").unwrap();
+    story.carry("signer", "one.batch.cbor", "log").unwrap();
+    story.run("log", "log rotate-key -o rotation").unwrap();
+    // What another machine, on the same object store, still has.
+    let (next, aside) = (home.join("next-key.age"), stage.path().join("next-key.age"));
+    std::fs::rename(&next, &aside).unwrap();
+    std::fs::write(home.join("log.policy"), policy).unwrap();
+    refused(&story.at("log"), "log append one.batch.cbor", "its key is being changed on another");
+    std::fs::rename(&aside, &next).unwrap();
+    // The lines of log.policy come back with the command that wrote them.
+    story.run("log", "log rotate-key -o rotation --force").unwrap();
+    story.run("log", "log append one.batch.cbor").unwrap();
+}
+
+#[test]
 fn a_rotation_that_was_forged_or_altered_is_adopted_by_nobody() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = begun(stage.path(), 1);

@@ -375,6 +375,61 @@ fn a_batch_goes_there_and_back_by_curl_beside_the_other_commands() {
 }
 
 #[test]
+fn a_batch_that_is_no_batch_is_the_senders_matter_and_a_changed_key_the_servers() {
+    let stage = tempfile::tempdir().unwrap();
+    let (mut story, posted) = begun(stage.path(), 3);
+    let log = story.at("log");
+    story.run("signer", "signer export -o all.batch.cbor").unwrap();
+    let batch = std::fs::read(story.at("signer").join("all.batch.cbor")).unwrap();
+    let server = serve(&log, "");
+    let send = |body: &[u8]| {
+        server.ask("POST", "/batches", &[("Content-Type", "application/cbor-seq")], body)
+    };
+    let mut flipped = batch.clone();
+    let middle = batch.len() / 2;
+    flipped[middle] ^= 1;
+    for (body, status) in [
+        (&b""[..], 400),
+        (b"nonsense", 400),
+        (&batch[..middle], 400),
+        (&batch[..batch.len() - 1], 400),
+        (&[&batch[..], b"\x00"].concat(), 409),
+    ] {
+        let reply = send(body);
+        assert_eq!(reply.status, status, "{}", reply.problem());
+        assert!(!reply.problem().contains("incoming"), "{}", reply.problem());
+    }
+    assert!((400..500).contains(&send(&flipped).status));
+    assert_eq!(size(&log), 0);
+    // The server goes on with the keys that it has loaded, or not at all.
+    assert_eq!(server.post(&posted[0]).status, 201);
+    done(&log, "log rotate-key -o rotation");
+    let reply = server.post(&posted[1]);
+    assert_eq!(reply.status, 500);
+    assert!(!reply.problem().contains("key"), "{}", reply.problem());
+    assert!(log_of(&log).contains("start the server again"));
+    assert_eq!(server.get("/healthz").status, 500);
+    drop(server);
+    let server = serve(&log, "");
+    assert_eq!(server.post(&posted[1]).status, 201);
+    assert_eq!(server.get("/healthz").status, 200);
+    let lines = done(&log, "log head");
+    assert_eq!(lines.matches("\u{2014} log.example/releases ").count(), 4);
+    // A frozen log says so, and who posts can do nothing about it.
+    drop(server);
+    let policy = std::fs::read_to_string(log.join("coldlog-log/log.policy")).unwrap();
+    std::fs::write(log.join("alone"), format!("{policy}quorum none\n")).unwrap();
+    done(&log, "log freeze --policy alone");
+    let server = serve(&log, "");
+    let reply = server.post(&posted[2]);
+    assert_eq!(reply.status, 410);
+    assert!(reply.problem().contains("was frozen at size 2"), "{}", reply.problem());
+    let end = server.get("/heads/end");
+    assert_eq!(end.body, std::fs::read(log.join("coldlog-log/public/heads/end")).unwrap());
+    assert_eq!(server.get("/entries/1").status, 200);
+}
+
+#[test]
 fn sealed_records_are_for_allowed_readers_and_each_read_is_noted() {
     let stage = tempfile::tempdir().unwrap();
     let (story, posted) = begun(stage.path(), 2);
@@ -696,7 +751,8 @@ fn stopped_by(signal: &str) {
         "TERM" => assert!(code == 0 && rest.contains("stopped"), "{code} {rest}"),
         _ => assert_eq!(code, -1),
     }
-    assert!((10..posted.len()).contains(&answered), "{answered}");
+    // The tenth may be in the log, and its answer not out.
+    assert!((9..posted.len()).contains(&answered), "{answered}");
     done(&log, "log fsck");
     let there = size(&log);
     assert!((answered..=answered + 1).contains(&there), "{answered} answered, {there} there");

@@ -29,13 +29,13 @@ pub async fn read(body: Body, limit: usize, within: Duration) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// A whole body, into a file.
+/// A whole body, into a file; returns how many bytes.
 pub async fn save(
     body: Body,
     limit: u64,
     within: Duration,
     mut file: std::fs::File,
-) -> Result<(), Refused> {
+) -> Result<u64, Refused> {
     let mut chunks = Chunks::new(body, limit, within);
     while let Some(chunk) = chunks.next().await? {
         // A disk may be slow: the other connections must not wait for it.
@@ -43,7 +43,7 @@ pub async fn save(
         let stored = stored.await.map_err(|_| Refused::Broken)?;
         file = stored.map_err(Refused::NotStored)?;
     }
-    Ok(())
+    Ok(limit - chunks.left)
 }
 
 struct Chunks {

@@ -182,7 +182,7 @@ pub(crate) fn sequenced<T>(
         talk("log: another writer was faster; what is new is checked against its head");
         place.follow()?;
         // What another machine put there is believed no more than what a disk gives back.
-        keys.must_have_signed(&place.head)?;
+        manage::must_be_of(place, keys)?;
         memory::may_sign(place)?;
     }
     trouble("other writers of this log were faster every time: run the command again")

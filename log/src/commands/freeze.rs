@@ -4,10 +4,11 @@ use crate::commands::manage;
 use crate::place::Place;
 use crate::store::Swapped;
 use anyhow::Context;
-use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
+use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::end::{self, End};
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
@@ -16,14 +17,20 @@ use std::path::Path;
 /// Says to every writer of the store that the end is near: it is there before the end marker.
 const FROZEN: &str = "frozen";
 
+/// The log takes nothing more.
+#[derive(Debug, thiserror::Error)]
+#[error("the log {origin} was frozen at size {size}: it takes nothing more; its successor does")]
+pub(crate) struct Frozen {
+    origin: String,
+    size: u64,
+}
+
 /// Refuses where the log was frozen, or is about to be.
 pub(crate) fn must_not_be_frozen(place: &Place) -> Outcome {
     let there = |path: &str| Ok::<bool, anyhow::Error>(place.store.get(path, MAX_NOTE)?.is_some());
     if there(end::PATH)? {
-        return no(format!(
-            "the log {} was frozen at size {}: it takes nothing more; its successor does",
-            place.head.checkpoint.origin, place.head.checkpoint.size
-        ));
+        let Checkpoint { origin, size, .. } = place.head.checkpoint.clone();
+        return Err(Failure::No(Frozen { origin, size }.into()));
     }
     match there(FROZEN)? {
         true => no(format!(

@@ -232,6 +232,14 @@ pub(crate) fn keys(place: &Place, secret: &Source) -> Outcome<LogKeys> {
 /// Refuses keys that are not those of the log's head.
 pub(crate) fn must_be_of(place: &Place, keys: &LogKeys) -> Outcome {
     keys.must_have_signed(&place.head)?;
+    let mut known = verifiers(&place.home)?;
+    known.extend(keys.verifiers());
+    let mut lines = place.head.note.signatures.iter().filter(|line| line.name == keys.origin());
+    if lines.any(|line| known.iter().all(|key| key.id() != line.id)) {
+        return no(
+            "the newest head carries the line of a key of this log that is not in log.policy: its key is being changed on another machine; copy next-key.age, or after the change key.age, and log.policy from there",
+        );
+    }
     match keys.origin() == place.head.checkpoint.origin {
         true => Ok(()),
         false => trouble(format!("the key file is of {:?}", keys.origin())),

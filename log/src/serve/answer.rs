@@ -1,10 +1,12 @@
 //! What requests are answered with.
 
 use crate::admit::NotAllowed;
+use crate::commands::freeze::Frozen;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use coldlog_kit::exit::{Failure, text_of};
+use coldlog_kit::sequence::CutShort;
 use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::problem::{MEDIA_TYPE, Problem};
 use coldlog_spec::verify::append::Refusal;
@@ -69,11 +71,22 @@ impl Denied {
             if let Some(malformed) = cause.downcast_ref::<DecodeError>() {
                 return Denied::malformed(malformed);
             }
+            if let Some(cut_short) = cause.downcast_ref::<CutShort>() {
+                return Denied::malformed(cut_short);
+            }
+            if let Some(frozen) = cause.downcast_ref::<Frozen>() {
+                return Denied::new(StatusCode::GONE, "Frozen", frozen);
+            }
         }
         match failure {
             Failure::No(why) => Denied::new(StatusCode::CONFLICT, "Refused", text_of(why)),
             Failure::Trouble(why) => Denied::trouble(why),
         }
+    }
+
+    /// Whether what is told is the whole text of a failure, and that names a place.
+    pub(crate) fn names_one_of(&self, text: &str, places: &[String]) -> bool {
+        self.detail == text && places.iter().any(|place| text.contains(place.as_str()))
     }
 
     pub(crate) fn refused(refusal: &Refusal) -> Denied {

@@ -10,7 +10,7 @@ use crate::keys::LogKeys;
 use crate::memory;
 use crate::place::Place;
 use anyhow::{Context, Result};
-use coldlog_kit::exit::Outcome;
+use coldlog_kit::exit::{Failure, Outcome, text_of};
 use coldlog_kit::files::Existing;
 use coldlog_kit::published::Tree;
 use coldlog_spec::hash::Hash;
@@ -213,7 +213,7 @@ impl Sequencer {
         self.metrics.waiting.dec_by(entries.len() as i64);
         let registered = registered.unwrap_or_else(|failure| {
             // It would say in each answer what is one trouble.
-            let denied = Denied::failed(&failure);
+            let denied = self.told(&failure);
             entries.iter().map(|_| Err(denied.clone())).collect()
         });
         for (answer, registered) in answers.into_iter().zip(registered) {
@@ -275,15 +275,33 @@ impl Sequencer {
             receipts::write(place, &keys, path, &answer, None, Existing::Replace)?;
             Ok(answer)
         };
-        run().map_err(|failure| Denied::failed(&failure))
+        run().map_err(|failure| self.told(&failure))
+    }
+
+    // What is told to a sender; nothing that names a place of this machine's.
+    fn told(&self, failure: &Failure) -> Denied {
+        let (Failure::No(why) | Failure::Trouble(why)) = failure;
+        let text = text_of(why);
+        let mut places = vec![self.home.display().to_string()];
+        places.extend(self.place.as_ref().map(|(place, _)| place.store.place()));
+        let denied = Denied::failed(failure);
+        match denied.names_one_of(&text, &places) {
+            true => Denied::trouble(why),
+            false => denied,
+        }
     }
 
     // The log, held; it must be one that may sign.
     fn open(&mut self) -> Outcome<&mut Place> {
         if self.place.is_none() {
+            self.keys.must_be_current(&self.home)?;
             let place = Place::open(&self.home)?;
-            memory::may_sign(&place)?;
-            manage::must_be_of(&place, &self.keys)?;
+            // What keeps a log from signing is nothing that a sender has done.
+            memory::may_sign(&place)
+                .and_then(|()| manage::must_be_of(&place, &self.keys))
+                .map_err(|failure| match failure {
+                    Failure::No(why) | Failure::Trouble(why) => Failure::Trouble(why),
+                })?;
             self.place = Some((place, Instant::now()));
         }
         let held = self.place.as_mut().map(|(place, _)| place);

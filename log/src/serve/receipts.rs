@@ -12,6 +12,7 @@ use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::entries_path;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Subjects whose signature is remembered under one root.
@@ -27,6 +28,11 @@ pub(crate) struct Receipts {
 impl Receipts {
     pub(crate) fn new(keys: Arc<LogKeys>, origin: String) -> Receipts {
         Receipts { keys, origin, signed: Mutex::new((Hash([0; 32]), HashMap::new())) }
+    }
+
+    /// Refuses keys that have been changed since the server was started.
+    pub(crate) fn must_be_current(&self, home: &Path) -> Outcome {
+        self.keys.must_be_current(home)
     }
 
     /// The key that signs them.

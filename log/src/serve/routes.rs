@@ -280,7 +280,10 @@ async fn batch(Held(state): Shared, request: Request) -> Answer {
     })
     .await?;
     let body = request.into_body();
-    coldlog_web::save(body, state.largest_batch, state.body_time.1, file).await?;
+    let bytes = coldlog_web::save(body, state.largest_batch, state.body_time.1, file).await?;
+    if bytes == 0 {
+        return Err(Denied::malformed("expected a batch (`signer export`), found an empty body"));
+    }
     let receipts = state.queue.append(path).await?;
     let (file, length) = aside(&state, move |_| {
         let file = std::fs::File::open(&receipts).context("the receipts")?;
@@ -331,6 +334,7 @@ async fn key(Held(state): Shared, Path(kid): Path<String>) -> Answer {
 // Whether the log can be read, and goes on.
 async fn health(Held(state): Shared) -> Answer {
     aside(&state, |state| {
+        state.receipts.must_be_current(&state.home)?;
         let head = state.receipts.head(state.store.as_ref())?;
         state.metrics.size.set(head.checkpoint.size as i64);
         Ok(())
