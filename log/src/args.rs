@@ -320,6 +320,28 @@ pub(crate) enum Command {
         #[command(flatten)]
         secret: Source,
     },
+    /// Makes the successor of a log that was frozen: its first entry names the predecessor's last head.
+    #[command(
+        after_help = "Example:\n  log migrate new-log --origin log.example/releases-2 --policy policy"
+    )]
+    Migrate {
+        /// The successor's folder.
+        to: PathBuf,
+        /// The successor's origin.
+        #[arg(long)]
+        origin: String,
+        /// The object store to publish the successor into; without it a folder.
+        #[arg(long)]
+        store: Option<String>,
+        /// Do not encrypt the successor's key file.
+        #[arg(long)]
+        unencrypted: bool,
+        /// The policy whose quorum has cosigned the predecessor's last head.
+        #[arg(long)]
+        policy: PathBuf,
+        #[command(flatten)]
+        secret: Source,
+    },
     /// Makes the index anew from the entries; the old one is set aside.
     #[command(after_help = "Example:\n  log reindex")]
     Reindex,

@@ -5,7 +5,7 @@ mod args;
 use args::{Args, Command};
 use clap::Parser;
 use coldlog_log::commands::{
-    append, backup, freeze, fsck, gc, manage, receipts, recover, rotate, witnesses,
+    append, backup, freeze, fsck, gc, manage, migrate, receipts, recover, rotate, witnesses,
 };
 use coldlog_log::serve;
 use std::process::ExitCode;
@@ -87,6 +87,10 @@ fn main() -> ExitCode {
         }
         Command::RotateKey { output: None, secret, .. } => rotate::finish(&home, &secret),
         Command::Freeze { policy, secret } => freeze::run(&home, &policy, &secret),
+        Command::Migrate { to, origin, store, unencrypted, policy, secret } => migrate::run(
+            &home,
+            &migrate::Options { to, origin, store, unencrypted, policy, secret },
+        ),
         Command::Reindex => fsck::reindex(&home),
         Command::Fsck { repair, json } => fsck::run(&home, repair, json),
     };

@@ -22,6 +22,7 @@ use coldlog_spec::verify::cosign::Refusal as Cosign;
 use coldlog_spec::verify::document::NotProven;
 use coldlog_spec::verify::heads::{Misfit, NotConvicted};
 use coldlog_spec::verify::receipts::Refusal as Receipts;
+use coldlog_spec::verify::succession::NotSuccessor;
 use coldlog_spec::witnessing::RequestError;
 use std::fmt::Display;
 use std::path::Path;
@@ -64,6 +65,14 @@ fn texts() -> Vec<String> {
     say("end", &EndError::Malformed("a note that begins otherwise".into()));
     say("end", &EndError::OtherHead { expected: 9, found: 7 });
     say("end", &EndError::NotByTheLog { origin: origin.clone() });
+    let successor = "log.example/two".to_owned();
+    let why = Box::new(Append::NotGenesis { found: "sequence number 4".into() });
+    say("succession", &NotSuccessor::NoGenesis { successor: successor.clone(), why });
+    let found = "signer.example / journal".into();
+    say("succession", &NotSuccessor::OtherJournal { successor: successor.clone(), found });
+    say("succession", &NotSuccessor::OtherKey { successor: successor.clone() });
+    let (expected, found) = ("the head of size 9".into(), "no head".into());
+    say("succession", &NotSuccessor::OtherHead { successor, expected, found });
 
     say("ed25519", &KeyError::Length(31));
     say("ed25519", &KeyError::Unsound);

@@ -244,6 +244,10 @@ fn every_other_command_that_writes_can_be_killed_anywhere_and_run_again() {
     copy(&story.at("log"), &rotating).unwrap();
     Story::recover_log(&rotating).unwrap();
     assert_eq!(run(&rotating, "log rotate-key -o rotation").unwrap().code, 0);
+    let frozen = stage.path().join("frozen");
+    copy(&story.at("log"), &frozen).unwrap();
+    Story::recover_log(&frozen).unwrap();
+    assert_eq!(run(&frozen, "log freeze --policy policy").unwrap().code, 0);
     let lines = [
         ("auditor", "verifier identity -o new.key".to_owned(), "verifier identity -o other.key"),
         (
@@ -298,6 +302,11 @@ fn every_other_command_that_writes_can_be_killed_anywhere_and_run_again() {
             "verifier adopt-key rotation --policy policy -o adopted",
         ),
         ("rotating", "log rotate-key --finish".into(), "log prove --index 1 -o one.receipt.cbor"),
+        (
+            "frozen",
+            "log migrate new --origin new.example --unencrypted --policy policy".into(),
+            "log --home new fsck",
+        ),
         (
             "log",
             "log freeze --policy policy".into(),

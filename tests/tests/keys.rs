@@ -105,6 +105,69 @@ fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
 }
 
 #[test]
+fn a_successor_binds_the_end_of_the_log_before_it() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = begun(stage.path(), 3);
+    story.round("first", &names(0..2), "1").unwrap();
+    let log = story.at("log");
+    let migrate = "log migrate new --origin log.example/two --unencrypted --policy policy";
+    refused(&log, migrate, "the log is not frozen");
+    story.run("log", "log freeze --policy policy").unwrap();
+    refused(
+        &log,
+        "log migrate new --origin log.example/releases --unencrypted --policy policy",
+        "a successor is another log",
+    );
+    story.run("log", migrate).unwrap();
+    // Again: it is that log already, and nothing is added.
+    story.run("log", migrate).unwrap();
+    let head = run(&log, "log --home new head --json").unwrap().out;
+    assert!(head.contains("\"size\": 1") || head.contains("\"size\":1"), "{head}");
+    // The signer brings its whole journal, from its genesis on.
+    story.sign("second", &names(2..3), "1").unwrap();
+    story.run("signer", "signer export --log log.example/two --from 0 -o all.batch.cbor").unwrap();
+    story.carry("signer", "all.batch.cbor", "log").unwrap();
+    story.run("log", "log --home new append all.batch.cbor -o all.receipts.cbor").unwrap();
+    story.carry("log", "all.receipts.cbor", "signer").unwrap();
+    let lines = |home: &str| std::fs::read_to_string(log.join(home).join("log.policy")).unwrap();
+    let (old, new) = (lines("coldlog-log"), lines("new"));
+    let signer = story.at("signer");
+    for (name, text) in [("both", format!("{old}{new}")), ("one", old), ("two", new)] {
+        std::fs::write(signer.join(name), format!("{text}quorum none\n")).unwrap();
+    }
+    story.run("signer", "signer import all.receipts.cbor --policy both").unwrap();
+    for policy in ["one", "two", "policy"] {
+        assert_eq!(verifies(&story, "d0.txt", policy).code, 0, "{policy}");
+    }
+    assert_eq!(verifies(&story, "d2.txt", "two").code, 0);
+    story.run("log", "log --home new fsck").unwrap();
+    let public = |home: &str| log.join(home).join("public").display().to_string();
+    let (before, after) = (public("coldlog-log"), public("new"));
+    let proof = |log: &str, end: &str, last: &str, policy: &str| {
+        format!(
+            "verifier succession --log {log} --end {before}/heads/{end} --last {before}/heads/{last} --policy {policy}"
+        )
+    };
+    let told = story.run("signer", &proof(&after, "end", "003", "both")).unwrap();
+    assert!(told.out.contains("log.example/two succeeds log.example/releases"), "{}", told.out);
+    refused(&signer, &proof(&after, "end", "003", "one"), "names no log");
+    refused(&signer, &proof(&after, "end", "003", "two"), "no Ed25519 key");
+    // A log that was made by hand succeeds nobody; nor does one whose head is of another end.
+    let other = stage.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    copy(&log.join("all.batch.cbor"), &other.join("all.batch.cbor")).unwrap();
+    assert_eq!(run(&other, "log init --origin log.example/three --unencrypted").unwrap().code, 0);
+    copy(&log.join("coldlog-log/allowed"), &other.join("coldlog-log/allowed")).unwrap();
+    assert_eq!(run(&other, "log append all.batch.cbor").unwrap().code, 0);
+    let third = std::fs::read_to_string(other.join("coldlog-log/log.policy")).unwrap();
+    let both = std::fs::read_to_string(signer.join("both")).unwrap();
+    std::fs::write(signer.join("three"), format!("{third}{both}")).unwrap();
+    let by_hand = other.join("coldlog-log/public").display().to_string();
+    refused(&signer, &proof(&by_hand, "end", "003", "three"), "made by `log init`");
+    assert_eq!(run(&signer, &proof(&after, "003", "003", "both")).unwrap().code, 2);
+}
+
+#[test]
 fn a_machine_that_has_not_heard_of_the_new_key_signs_nothing() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = begun(stage.path(), 1);

@@ -107,6 +107,27 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Does a log succeed one that was frozen?
+    #[command(
+        after_help = "Example:\n  verifier succession --log new/public --end old/public/heads/end --last old/public/heads/301 --policy policy"
+    )]
+    Succession {
+        /// A copy of the successor, published.
+        #[arg(long)]
+        log: PathBuf,
+        /// The predecessor's end marker, `heads/end`.
+        #[arg(long)]
+        end: PathBuf,
+        /// The predecessor's last head, `heads/SIZE`.
+        #[arg(long)]
+        last: PathBuf,
+        /// The policy, which names both logs.
+        #[arg(long)]
+        policy: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Do heads from several places fit? Otherwise writes an evidence file.
     #[command(
         after_help = "Example:\n  verifier cross-check w1/checkpoint w2/checkpoint app.proof --log log/public --policy policy"

@@ -22,6 +22,9 @@ fn main() -> ExitCode {
             life::adopt_key(&rotation, &policy, &output, force)
         }
         Command::End { marker, head, policy, json } => life::end(&marker, &head, &policy, json),
+        Command::Succession { log, end, last, policy, json } => {
+            life::succession(&log, &end, &last, &policy, json)
+        }
         Command::CrossCheck { heads, policy, log, evidence, json } => {
             heads::cross_check(&heads, &policy, log.as_deref(), &evidence, json)
         }

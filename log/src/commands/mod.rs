@@ -6,6 +6,7 @@ pub mod freeze;
 pub mod fsck;
 pub mod gc;
 pub mod manage;
+pub mod migrate;
 pub mod receipts;
 pub mod recover;
 pub mod rotate;

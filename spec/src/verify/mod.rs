@@ -6,3 +6,4 @@ pub mod cosign;
 pub mod document;
 pub mod heads;
 pub mod receipts;
+pub mod succession;

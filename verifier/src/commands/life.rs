@@ -1,15 +1,19 @@
-//! `verifier adopt-key` and `verifier end`: a log's new key, and its last head.
+//! `verifier adopt-key`, `end` and `succession`: a log's new key, its last head, and what follows.
 
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome};
 use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::published::{self, Folder, Tree};
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::end::End;
+use coldlog_spec::merkle::{leaf_hash, verify_inclusion};
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::rotation::{MAX_ROTATION, Rotation};
+use coldlog_spec::tile::entries_path;
+use coldlog_spec::verify::succession::succeeds;
 use serde_json::json;
 use std::path::Path;
 
@@ -49,5 +53,38 @@ pub fn end(marker: &Path, head: &Path, policy: &Path, as_json: bool) -> Outcome 
         let last = cosigned.checkpoint();
         let text = format!("proven: {} ends with {} entries", last.origin, last.size);
         Ok(Report { text: vec![text], fields: json!({"origin": last.origin, "size": last.size}) })
+    })
+}
+
+/// `verifier succession`: whether a log's first entry binds the last head of a frozen one.
+pub fn succession(log: &Path, end: &Path, last: &Path, policy: &Path, as_json: bool) -> Outcome {
+    const CHECKS: [&str; 3] = [
+        super::heads::HEAD,
+        "first entry is included in the head",
+        "first entry names the predecessor's last head, by its end marker",
+    ];
+    report::run(as_json, &CHECKS, |checks| {
+        let policy = super::policy(policy)?;
+        let end = End::decode(&files::read(end, MAX_NOTE as u64)?)?;
+        let last = SignedCheckpoint::decode(&files::read(last, MAX_NOTE as u64)?)?;
+        let folder = Folder(log.into());
+        let head = policy.verify_head(&published::head(&folder)?).or_no()?;
+        checks.pass();
+        let head = head.checkpoint();
+        let mut tree = Tree::new(&folder, head.size);
+        let entry = tree.entry(0, entries_path)?;
+        let path = tree.inclusion(0)?;
+        verify_inclusion(leaf_hash(&entry), 0, head.size, &path, head.root).or_no()?;
+        checks.pass();
+        succeeds(&entry, &head.origin, &end, &last, &policy).or_no()?;
+        checks.pass();
+        let last = &last.checkpoint;
+        let text = format!(
+            "proven: {} succeeds {}, which ends with {} entries",
+            head.origin, last.origin, last.size
+        );
+        let fields =
+            json!({"successor": head.origin, "predecessor": last.origin, "size": last.size});
+        Ok(Report { text: vec![text], fields })
     })
 }
