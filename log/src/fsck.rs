@@ -1,18 +1,20 @@
 //! What is wrong with a log's folder: everything recomputed from the entries, on all cores. Reads only.
 
+mod around;
+
 use crate::index::{Index, journal_id};
 use crate::pipeline;
 use crate::store::Store;
 use anyhow::{Context, Result};
+use around::{check_heads, check_strays};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files;
-use coldlog_kit::published::{self, Source, Tree};
-use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
+use coldlog_kit::published::{Source, Tree};
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::ed25519::Verifier;
-use coldlog_spec::end::{self, End};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{Frontier, leaf_hash};
-use coldlog_spec::note::{MAX_NOTE, NoteError, VerifierKey};
+use coldlog_spec::note::VerifierKey;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::append::{
@@ -380,135 +382,4 @@ impl<'a> Rows<'a> {
             report.tiles.push((tile, hashes));
         }
     }
-}
-
-// Every head that is there is the log's, and of this history; every head that a record names is there.
-fn check_heads(
-    source: &dyn Store,
-    newest: &SignedCheckpoint,
-    keys: &[VerifierKey],
-    named: BTreeMap<u64, (Hash, u64)>,
-    report: &mut Report,
-) -> Result<()> {
-    let size = newest.checkpoint.size;
-    let mut tree = Tree::new(source, size);
-    for (&known, &(root, place)) in &named {
-        if source.get(&tile::head_path(known), MAX_NOTE)?.is_none() {
-            let what = format!("it is missing: entry {place} names the head of size {known}");
-            report.add(tile::head_path(known), what, FROM_A_COPY);
-        }
-        match tree.root_at(known) {
-            Ok(found) if found == root => {}
-            Ok(found) => {
-                let what =
-                    format!("it names the root {root} for size {known}, the tree has {found}");
-                report.add(format!("entry {place}"), what, INVESTIGATE);
-            }
-            // A tile is missing: said already.
-            Err(_) => {}
-        }
-    }
-    for path in listed(source, "heads")? {
-        let place = format!("heads/{path}");
-        if let Some(note) = leftover(&place) {
-            report.push(note);
-            continue;
-        }
-        let Some(bytes) = source.get(&place, MAX_NOTE)? else { continue };
-        if place == end::PATH {
-            if let Err(why) = check_end(&bytes, &newest.checkpoint, keys) {
-                report.add(place, why, INVESTIGATE);
-            }
-            continue;
-        }
-        let what = match SignedCheckpoint::decode(&bytes) {
-            Err(why) => why.to_string(),
-            Ok(head) => match head.must_be_by(keys) {
-                Err(NoteError::NoKnownSignature { .. }) => {
-                    "it is not signed by the log's own keys: forged".into()
-                }
-                Err(why) => why.to_string(),
-                Ok(_) if tile::head_path(head.checkpoint.size) != place => {
-                    format!("it holds the head of size {}", head.checkpoint.size)
-                }
-                // Another writer may have moved the head since it was read.
-                Ok(_)
-                    if head.checkpoint.size > size && !moved_to(source, head.checkpoint.size)? =>
-                {
-                    "it is newer than the checkpoint: the checkpoint went back".into()
-                }
-                Ok(_) if head.checkpoint.size > size => continue,
-                Ok(_) => match tree.root_at(head.checkpoint.size) {
-                    Ok(root) if root != head.checkpoint.root => {
-                        format!("its root is {}, the tree has {root}", head.checkpoint.root)
-                    }
-                    _ => continue,
-                },
-            },
-        };
-        report.add(place, what, INVESTIGATE);
-    }
-    Ok(())
-}
-
-// The end marker of a frozen log is of its newest head.
-fn check_end(bytes: &[u8], newest: &Checkpoint, keys: &[VerifierKey]) -> Result<(), String> {
-    let end = End::decode(bytes).map_err(|why| why.to_string())?;
-    end.must_be_by(keys).map_err(|why| why.to_string())?;
-    match end.last == *newest {
-        true => Ok(()),
-        false => Err(format!(
-            "it ends the log at size {}, the newest head is another, of size {}: it went on after its end",
-            end.last.size, newest.size
-        )),
-    }
-}
-
-// Whether the published head has reached a size.
-fn moved_to(source: &dyn Store, size: u64) -> Result<bool> {
-    Ok(published::head(source)?.checkpoint.size >= size)
-}
-
-fn harmless(place: String, what: &str) -> Finding {
-    let repair = "nothing reads it: leave it, or remove it";
-    Finding { harmless: true, ..Finding::new(place, what, repair) }
-}
-
-// What a command that was killed had begun to write.
-fn leftover(place: &str) -> Option<Finding> {
-    let left = place.contains("/.coldlog-");
-    left.then(|| harmless(place.into(), "an interrupted command left it"))
-}
-
-// Files that no reader asks for: what a crash left, or what somebody put there.
-fn check_strays(source: &dyn Store, size: u64, report: &mut Report) -> Result<()> {
-    for folder in ["tile", "sealed"] {
-        for path in listed(source, folder)? {
-            let place = format!("{folder}/{path}");
-            if let Some(note) = leftover(&place) {
-                report.push(note);
-                continue;
-            }
-            let what = match tile::parse_path(&place) {
-                None => "it is no file of a log",
-                Some((level, index, width)) if width > tile::width_at(level, index, size) => {
-                    "it lies beyond the head: a crash left it, and the next append replaces it"
-                }
-                Some(_) => continue,
-            };
-            report.push(harmless(place, what));
-        }
-    }
-    Ok(())
-}
-
-// The files below a folder, relative to it, sorted.
-fn listed(store: &dyn Store, folder: &str) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    store.list(folder, &mut |path| {
-        found.push(path.to_string());
-        Ok(())
-    })?;
-    found.sort();
-    Ok(found)
 }

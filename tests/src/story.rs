@@ -50,6 +50,21 @@ impl Story {
         Ok(story)
     }
 
+    /// A story that is set up, with documents `d0.txt`, `d1.txt` and so on at the signer.
+    pub fn with_documents(stage: &Path, count: usize) -> Result<Story> {
+        let mut story = Story::new(stage, false, 10)?;
+        for (number, name) in Story::names(0..count).iter().enumerate() {
+            std::fs::write(story.at("signer").join(name), number.to_string())?;
+        }
+        story.set_up()?;
+        Ok(story)
+    }
+
+    /// The names of these documents.
+    pub fn names(numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
+        numbers.map(|number| format!("d{number}.txt").into()).collect()
+    }
+
     /// A role's folder.
     pub fn at(&self, role: &str) -> PathBuf {
         self.stage.join(role)

@@ -6,7 +6,7 @@ use coldlog_tests::story::Story;
 use coldlog_tests::{Ran, copy, programs, ran, words, write_private};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -57,27 +57,14 @@ fn moved_to_a_bucket(story: &Story, server: &Server) {
     copy(&log.join("first/allowed"), &log.join("coldlog-log/allowed")).unwrap();
 }
 
-fn begun(stage: &Path, documents: usize) -> Story {
-    let mut story = Story::new(stage, false, 10).unwrap();
-    for n in 0..documents {
-        std::fs::write(story.at("signer").join(format!("d{n}.txt")), n.to_string()).unwrap();
-    }
-    story.set_up().unwrap();
-    story
-}
-
-fn names(numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
-    numbers.map(|n| format!("d{n}.txt").into()).collect()
-}
-
 #[test]
 fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = begun(stage.path(), 301);
+    let mut story = Story::with_documents(stage.path(), 301).unwrap();
     let server = serve(&stage.path().join("s3"));
     moved_to_a_bucket(&story, &server);
     let log = story.at("log");
-    for (name, files) in [("monday", names(0..150)), ("tuesday", names(150..300))] {
+    for (name, files) in [("monday", Story::names(0..150)), ("tuesday", Story::names(150..300))] {
         story.sign(name, &files, "1").unwrap();
         story.run("signer", &format!("signer export -o {name}.batch.cbor")).unwrap();
         story.carry("signer", &format!("{name}.batch.cbor"), "log").unwrap();
@@ -157,7 +144,7 @@ fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
     // A bucket that went back is known by the machine that signed in it.
     let kept = stage.path().join("kept");
     copy(&public, &kept).unwrap();
-    story.sign("more", &names(300..301), "2").unwrap();
+    story.sign("more", &Story::names(300..301), "2").unwrap();
     story.run("signer", "signer export -o more.batch.cbor").unwrap();
     story.carry("signer", "more.batch.cbor", "log").unwrap();
     done(&server, &log, "log append more.batch.cbor");
@@ -177,7 +164,7 @@ fn next(state: &mut u64) -> u64 {
 #[test]
 fn two_machines_that_are_killed_at_random_write_one_history() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = begun(stage.path(), 60);
+    let mut story = Story::with_documents(stage.path(), 60).unwrap();
     let server = serve(&stage.path().join("s3"));
     moved_to_a_bucket(&story, &server);
     let log = story.at("log");
@@ -199,7 +186,7 @@ fn two_machines_that_are_killed_at_random_write_one_history() {
     let mut batches = Vec::new();
     for n in 0..6 {
         let name = format!("b{n}");
-        story.sign(&name, &names(n * 10..n * 10 + 10), "1").unwrap();
+        story.sign(&name, &Story::names(n * 10..n * 10 + 10), "1").unwrap();
         let from = if n == 0 { 0 } else { 1 + n * 10 };
         let line = format!("signer export --from {from} -o {name}.batch.cbor");
         story.run("signer", &line).unwrap();

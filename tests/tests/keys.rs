@@ -3,20 +3,7 @@
 
 use coldlog_tests::story::{Story, WITNESSES};
 use coldlog_tests::{Ran, copy, run};
-use std::path::{Path, PathBuf};
-
-fn begun(stage: &Path, documents: usize) -> Story {
-    let mut story = Story::new(stage, false, 10).unwrap();
-    for n in 0..documents {
-        std::fs::write(story.at("signer").join(format!("d{n}.txt")), n.to_string()).unwrap();
-    }
-    story.set_up().unwrap();
-    story
-}
-
-fn names(numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
-    numbers.map(|n| format!("d{n}.txt").into()).collect()
-}
+use std::path::Path;
 
 fn refused(folder: &Path, line: &str, why: &str) {
     let ran = run(folder, line).unwrap();
@@ -49,8 +36,8 @@ fn adopt(story: &mut Story) {
 #[test]
 fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = begun(stage.path(), 5);
-    story.round("before", &names(0..1), "1").unwrap();
+    let mut story = Story::with_documents(stage.path(), 5).unwrap();
+    story.round("before", &Story::names(0..1), "1").unwrap();
     refused(&story.at("log"), "log rotate-key --finish", "no new keys are taking over");
     story.run("log", "log rotate-key -o rotation").unwrap();
     assert_eq!(lines_of_the_log(&story), 4);
@@ -59,7 +46,7 @@ fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
     let same = std::fs::read(story.at("log").join("rotation")).unwrap();
     assert_eq!(std::fs::read(story.at("log").join("rotation2")).unwrap(), same);
     // Meanwhile nobody needs to know: the old policy is enough everywhere.
-    story.round("overlap", &names(1..2), "1").unwrap();
+    story.round("overlap", &Story::names(1..2), "1").unwrap();
     assert_eq!(lines_of_the_log(&story), 4);
     for document in ["d0.txt", "d1.txt"] {
         assert_eq!(verifies(&story, document, "policy").code, 0);
@@ -68,7 +55,7 @@ fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
     adopt(&mut story);
     story.run("log", "log rotate-key --finish").unwrap();
     assert_eq!(lines_of_the_log(&story), 4);
-    story.round("after", &names(2..3), "1").unwrap();
+    story.round("after", &Story::names(2..3), "1").unwrap();
     assert_eq!(lines_of_the_log(&story), 2);
     // The old machine is gone.
     let home = story.at("log").join("coldlog-log");
@@ -107,8 +94,8 @@ fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
 #[test]
 fn a_successor_binds_the_end_of_the_log_before_it() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = begun(stage.path(), 3);
-    story.round("first", &names(0..2), "1").unwrap();
+    let mut story = Story::with_documents(stage.path(), 3).unwrap();
+    story.round("first", &Story::names(0..2), "1").unwrap();
     let log = story.at("log");
     let migrate = "log migrate new --origin log.example/two --unencrypted --policy policy";
     refused(&log, migrate, "the log is not frozen");
@@ -124,7 +111,7 @@ fn a_successor_binds_the_end_of_the_log_before_it() {
     let head = run(&log, "log --home new head --json").unwrap().out;
     assert!(head.contains("\"size\": 1") || head.contains("\"size\":1"), "{head}");
     // The signer brings its whole journal, from its genesis on.
-    story.sign("second", &names(2..3), "1").unwrap();
+    story.sign("second", &Story::names(2..3), "1").unwrap();
     story.run("signer", "signer export --log log.example/two --from 0 -o all.batch.cbor").unwrap();
     story.carry("signer", "all.batch.cbor", "log").unwrap();
     story.run("log", "log --home new append all.batch.cbor -o all.receipts.cbor").unwrap();
@@ -170,10 +157,10 @@ fn a_successor_binds_the_end_of_the_log_before_it() {
 #[test]
 fn a_machine_that_has_not_heard_of_the_new_key_signs_nothing() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = begun(stage.path(), 1);
+    let mut story = Story::with_documents(stage.path(), 1).unwrap();
     let home = story.at("log").join("coldlog-log");
     let policy = std::fs::read(home.join("log.policy")).unwrap();
-    story.sign("one", &names(0..1), "1").unwrap();
+    story.sign("one", &Story::names(0..1), "1").unwrap();
     story.run("signer", "signer export -o one.batch.cbor").unwrap();
     story.carry("signer", "one.batch.cbor", "log").unwrap();
     story.run("log", "log rotate-key -o rotation").unwrap();
@@ -191,7 +178,7 @@ fn a_machine_that_has_not_heard_of_the_new_key_signs_nothing() {
 #[test]
 fn a_rotation_that_was_forged_or_altered_is_adopted_by_nobody() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = begun(stage.path(), 1);
+    let mut story = Story::with_documents(stage.path(), 1).unwrap();
     story.run("log", "log rotate-key -o rotation").unwrap();
     // A log of the same name that somebody else has made, and its change of key.
     let thief = stage.path().join("thief");
@@ -237,9 +224,9 @@ fn a_rotation_that_was_forged_or_altered_is_adopted_by_nobody() {
 #[test]
 fn a_frozen_log_takes_nothing_more_and_proves_its_end() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = begun(stage.path(), 3);
-    story.round("first", &names(0..1), "1").unwrap();
-    story.sign("second", &names(1..2), "1").unwrap();
+    let mut story = Story::with_documents(stage.path(), 3).unwrap();
+    story.round("first", &Story::names(0..1), "1").unwrap();
+    story.sign("second", &Story::names(1..2), "1").unwrap();
     story.run("signer", "signer export -o second.batch.cbor").unwrap();
     story.carry("signer", "second.batch.cbor", "log").unwrap();
     story.run("log", "log append second.batch.cbor").unwrap();
@@ -249,7 +236,7 @@ fn a_frozen_log_takes_nothing_more_and_proves_its_end() {
     story.cosign("second").unwrap();
     story.run("log", "log freeze --policy policy").unwrap();
     story.run("log", "log freeze --policy policy").unwrap();
-    story.sign("third", &names(2..3), "1").unwrap();
+    story.sign("third", &Story::names(2..3), "1").unwrap();
     story.run("signer", "signer export -o third.batch.cbor").unwrap();
     story.carry("signer", "third.batch.cbor", "log").unwrap();
     refused(&log, "log append third.batch.cbor", "was frozen at size 3");

@@ -10,7 +10,7 @@ use coldlog_tests::story::Story;
 use coldlog_tests::{Ran, programs, ran, words};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -143,18 +143,10 @@ fn size(log: &Path) -> usize {
     done(log, "log head").lines().nth(1).unwrap().parse().unwrap()
 }
 
-fn names(numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
-    numbers.map(|n| format!("d{n}.txt").into()).collect()
-}
-
 /// A story whose signer has signed so many documents, each of which is a file to post.
 fn begun(stage: &Path, documents: usize) -> (Story, Vec<Vec<u8>>) {
-    let mut story = Story::new(stage, false, 10).unwrap();
-    for n in 0..documents {
-        std::fs::write(story.at("signer").join(format!("d{n}.txt")), n.to_string()).unwrap();
-    }
-    story.set_up().unwrap();
-    story.sign("all", &names(0..documents), "1").unwrap();
+    let mut story = Story::with_documents(stage, documents).unwrap();
+    story.sign("all", &Story::names(0..documents), "1").unwrap();
     story.run("signer", "signer export --each -o each").unwrap();
     let posted = (0..=documents)
         .map(|n| std::fs::read(story.at("signer").join(format!("each/{n:06}.cose"))).unwrap());
@@ -291,14 +283,10 @@ fn what_is_refused_says_why_and_changes_nothing() {
 #[test]
 fn a_fork_that_is_posted_leaves_its_evidence() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = Story::new(stage.path(), false, 10).unwrap();
-    for n in 0..2 {
-        std::fs::write(story.at("signer").join(format!("d{n}.txt")), n.to_string()).unwrap();
-    }
-    story.set_up().unwrap();
+    let mut story = Story::with_documents(stage.path(), 2).unwrap();
     let clone = stage.path().join("clone");
     coldlog_tests::copy(&story.at("signer"), &clone).unwrap();
-    story.sign("one", &names(0..1), "1").unwrap();
+    story.sign("one", &Story::names(0..1), "1").unwrap();
     story.run("signer", "signer export --each -o each").unwrap();
     Story::reopen(&clone).unwrap();
     done(&clone, "signer sign d1.txt --operator Ada --passphrase-file passphrase");

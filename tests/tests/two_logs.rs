@@ -56,11 +56,7 @@ const SECOND: &str = "other.example/log";
 #[test]
 fn receipts_of_two_logs_join_in_one_proof() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = Story::new(stage.path(), false, 10).unwrap();
-    for n in 0..4 {
-        std::fs::write(story.at("signer").join(format!("d{n}.txt")), n.to_string()).unwrap();
-    }
-    story.set_up().unwrap();
+    let story = Story::with_documents(stage.path(), 4).unwrap();
     let (signer, log) = (story.at("signer"), story.at("log"));
     let other = second_log(&story);
     let sign = |n: usize| {

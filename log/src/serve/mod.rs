@@ -107,6 +107,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             Duration::from_secs(options.body_time.1),
         ),
         behind_proxy: options.behind_proxy,
+        uploads: tokio::sync::Semaphore::new(routes::UPLOADS),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("starting the server")?;

@@ -32,6 +32,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use tower_http::compression::CompressionLayer;
 
 /// What the handlers share.
@@ -46,7 +47,12 @@ pub(crate) struct State {
     pub(crate) largest_batch: u64,
     pub(crate) body_time: (Duration, Duration),
     pub(crate) behind_proxy: bool,
+    /// Batches that may be on their way at the same time: each takes room on the disk.
+    pub(crate) uploads: Semaphore,
 }
+
+/// See [`State::uploads`].
+pub(crate) const UPLOADS: usize = 8;
 
 type Answer = Result<Response, Denied>;
 type Shared = Held<Arc<State>>;
@@ -267,11 +273,14 @@ async fn entry(Held(state): Shared, Path(id): Path<String>) -> Answer {
 async fn batch(Held(state): Shared, request: Request) -> Answer {
     of_type(request.headers(), &[SEQUENCE, BYTES])?;
     let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced: u64 =
-        announced.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0);
+    // Where none is announced, it may be as large as any.
+    let announced: u64 = announced
+        .and_then(|length| length.to_str().ok()?.parse().ok())
+        .unwrap_or(state.largest_batch);
     if announced > state.largest_batch {
         return Err(coldlog_web::Refused::TooLarge(state.largest_batch).into());
     }
+    let _upload = state.uploads.try_acquire().map_err(|_| Denied::busy())?;
     let (path, file) = aside(&state, move |state| {
         let path = incoming(&state.home, ".batch.cbor")?;
         files::need_space(&state.home, announced)?;
