@@ -166,4 +166,5 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
 }
 
 pub mod console;
+pub mod server;
 pub mod story;

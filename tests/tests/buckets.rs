@@ -2,6 +2,7 @@
 //! to proofs, and two machines that write one log while they are killed at random.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use coldlog_tests::server;
 use coldlog_tests::story::Story;
 use coldlog_tests::{Ran, copy, programs, ran, words, write_private};
 use std::collections::BTreeSet;
@@ -267,4 +268,40 @@ fn two_machines_that_are_killed_at_random_write_one_history() {
     let entries = std::fs::read(public.join("tile/entries/000.p/68")).unwrap();
     let entries = coldlog_spec::tile::decode_bundle(&entries, 68).unwrap();
     assert_eq!(entries.iter().collect::<BTreeSet<_>>().len(), 68);
+}
+
+#[test]
+fn two_servers_on_one_bucket_take_any_statement_in_turn() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 24).unwrap();
+    let bucket = serve(&stage.path().join("s3"));
+    moved_to_a_bucket(&story, &bucket);
+    let (log, second) = (story.at("log"), stage.path().join("second"));
+    std::fs::create_dir_all(second.join("coldlog-log")).unwrap();
+    std::fs::copy(log.join("coldlog-log/key.age"), second.join("coldlog-log/key.age")).unwrap();
+    done(&bucket, &second, "log join --store s3://bucket/log");
+    copy(&log.join("coldlog-log/allowed"), &second.join("coldlog-log/allowed")).unwrap();
+    story.sign("all", &Story::names(0..24), "1").unwrap();
+    story.run("signer", "signer export --each -o each").unwrap();
+    let environment = [
+        ("AWS_ENDPOINT", bucket.url.as_str()),
+        ("AWS_ALLOW_HTTP", "true"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test-secret"),
+        ("AWS_REGION", "us-east-1"),
+    ];
+    let servers = [&log, &second].map(|folder| server::serve(folder, "", &environment));
+    for n in 0..=24 {
+        let body = std::fs::read(story.at("signer").join(format!("each/{n:06}.cose"))).unwrap();
+        // Each machine has just moved the head under the other; and either knows what the other has.
+        let reply = servers[n % 2].post(&body);
+        assert_eq!(reply.status, 201, "{n}: {reply:?}");
+        assert_eq!(reply.header("location"), Some(format!("/entries/{n}").as_str()));
+        assert_eq!(servers[(n + 1) % 2].get(&format!("/entries/{n}")).status, 200);
+        assert_eq!(servers[(n + 1) % 2].post(&body).status, 201);
+    }
+    drop(servers);
+    done(&bucket, &second, "log fsck");
+    let head = done(&bucket, &log, "log head");
+    assert_eq!(head.lines().nth(1), Some("25"));
 }

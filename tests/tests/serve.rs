@@ -3,130 +3,19 @@
 
 use coldlog_spec::note::VerifierKey;
 use coldlog_spec::policy::Policy;
-use coldlog_spec::problem::Problem;
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::registration::Registration;
+use coldlog_tests::server::{Reply, Server, log_of, reply};
 use coldlog_tests::story::Story;
-use coldlog_tests::{Ran, programs, ran, words};
-use std::io::{BufRead, BufReader, Read, Write};
+use coldlog_tests::{Ran, ran, words};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A server that is killed when it is forgotten.
-struct Server {
-    child: Child,
-    url: String,
-    out: BufReader<std::process::ChildStdout>,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn serve(folder: &Path, options: &str) -> Server {
-    let line = format!("log serve --listen 127.0.0.1:0 --stop-after 300 {options}");
-    let mut words = words(&line).into_iter();
-    let mut command = Command::new(programs().unwrap().join(words.next().unwrap()));
-    let log = std::fs::File::create(folder.join("server.log")).unwrap();
-    command.current_dir(folder).args(words).stdin(Stdio::null());
-    let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    out.read_line(&mut line).unwrap();
-    let url = line.trim_end().split(" at ").nth(1);
-    let url = url.unwrap_or_else(|| panic!("{line}{}", log_of(folder))).to_string();
-    Server { child, url, out }
-}
-
-fn log_of(folder: &Path) -> String {
-    std::fs::read_to_string(folder.join("server.log")).unwrap()
-}
-
-impl Server {
-    fn address(&self) -> &str {
-        self.url.split("://").nth(1).unwrap()
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
-    }
-
-    /// Waits for the end; returns what was said last.
-    fn ended(mut self) -> (i32, String) {
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap().code().unwrap_or(-1), rest)
-    }
-
-    fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: log\r\nConnection: close\r\n");
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        let mut stream = self.connect();
-        // It may be refused, and closed, before all of it is sent.
-        let _ = stream.write_all(&[request.as_bytes(), body].concat());
-        reply(stream)
-    }
-
-    fn get(&self, path: &str) -> Reply {
-        self.ask("GET", path, &[], b"")
-    }
-
-    fn post(&self, body: &[u8]) -> Reply {
-        self.ask("POST", "/entries", &[("Content-Type", "application/cose")], body)
-    }
-}
-
-#[derive(Debug)]
-struct Reply {
-    status: u16,
-    head: String,
-    body: Vec<u8>,
-}
-
-impl Reply {
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().skip(1);
-        let mut fields = lines.filter_map(|line| line.split_once(": "));
-        fields.find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-
-    /// The refusal's detail.
-    fn problem(&self) -> String {
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/concise-problem-details+cbor"),
-            "{self:?}"
-        );
-        Problem::decode(&self.body).unwrap().detail
-    }
-}
-
-/// Reads an answer to its end; status 0 where there is none.
-fn reply(mut stream: TcpStream) -> Reply {
-    let mut bytes = Vec::new();
-    let _ = stream.read_to_end(&mut bytes);
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(bytes.len());
-    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    let chunked = head.to_lowercase().contains("transfer-encoding: chunked");
-    let body = bytes.get(end + 4..).unwrap_or_default().to_vec();
-    assert!(!chunked, "{head}");
-    Reply { status, head, body }
+    coldlog_tests::server::serve(folder, options, &[])
 }
 
 fn run(folder: &Path, line: &str) -> Ran {

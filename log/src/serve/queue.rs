@@ -293,20 +293,31 @@ impl Sequencer {
 
     // The log, held; it must be one that may sign.
     fn open(&mut self) -> Outcome<&mut Place> {
-        if self.place.is_none() {
-            self.keys.must_be_current(&self.home)?;
-            let place = Place::open(&self.home)?;
-            // What keeps a log from signing is nothing that a sender has done.
-            memory::may_sign(&place)
-                .and_then(|()| manage::must_be_of(&place, &self.keys))
-                .map_err(|failure| match failure {
-                    Failure::No(why) | Failure::Trouble(why) => Failure::Trouble(why),
-                })?;
-            self.place = Some((place, Instant::now()));
+        match &mut self.place {
+            None => {
+                self.keys.must_be_current(&self.home)?;
+                let place = Place::open(&self.home)?;
+                may_sign(&place, &self.keys)?;
+                self.place = Some((place, Instant::now()));
+            }
+            // Another machine may have moved the head: a statement is judged by the newest.
+            Some((place, _)) if place.shared => {
+                place.follow()?;
+                may_sign(place, &self.keys)?;
+            }
+            Some(_) => {}
         }
         let held = self.place.as_mut().map(|(place, _)| place);
         Ok(held.context("the log was just opened")?)
     }
+}
+
+// What keeps a log from signing is nothing that a sender has done.
+fn may_sign(place: &Place, keys: &LogKeys) -> Outcome {
+    let may = memory::may_sign(place).and_then(|()| manage::must_be_of(place, keys));
+    may.map_err(|failure| match failure {
+        Failure::No(why) | Failure::Trouble(why) => Failure::Trouble(why),
+    })
 }
 
 /// A new file in the home for what comes or goes; it is removed when it is no longer used.
