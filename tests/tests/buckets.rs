@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A server on a folder; it ends when this is dropped, as its stdin is closed then.
@@ -290,16 +291,34 @@ fn two_servers_on_one_bucket_take_any_statement_in_turn() {
         ("AWS_SECRET_ACCESS_KEY", "test-secret"),
         ("AWS_REGION", "us-east-1"),
     ];
-    let servers = [&log, &second].map(|folder| server::serve(folder, "", &environment));
-    for n in 0..=24 {
-        let body = std::fs::read(story.at("signer").join(format!("each/{n:06}.cose"))).unwrap();
-        // Each machine has just moved the head under the other; and either knows what the other has.
-        let reply = servers[n % 2].post(&body);
-        assert_eq!(reply.status, 201, "{n}: {reply:?}");
-        assert_eq!(reply.header("location"), Some(format!("/entries/{n}").as_str()));
-        assert_eq!(servers[(n + 1) % 2].get(&format!("/entries/{n}")).status, 200);
-        assert_eq!(servers[(n + 1) % 2].post(&body).status, 201);
-    }
+    let rate = "--rate 100000";
+    let servers = [&log, &second].map(|folder| server::serve(folder, rate, &environment));
+    let body =
+        |n: usize| std::fs::read(story.at("signer").join(format!("each/{n:06}.cose"))).unwrap();
+    let (first, over) = (body(0), AtomicBool::new(false));
+    assert_eq!(servers[0].post(&first).status, 201);
+    std::thread::scope(|scope| {
+        // Both are busy all the time, so neither gives the log up and opens it anew between two statements.
+        for server in &servers {
+            let (first, over) = (&first, &over);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    assert_eq!(server.post(first).status, 201);
+                }
+            });
+        }
+        for n in 1..=24 {
+            // Each machine has just moved the head under the other; and either knows what the other has.
+            let reply = servers[n % 2].post(&body(n));
+            if reply.status != 201 {
+                over.store(true, Ordering::Relaxed);
+            }
+            assert_eq!(reply.status, 201, "{n}: {reply:?}");
+            assert_eq!(reply.header("location"), Some(format!("/entries/{n}").as_str()));
+            assert_eq!(servers[(n + 1) % 2].get(&format!("/entries/{n}")).status, 200);
+        }
+        over.store(true, Ordering::Relaxed);
+    });
     drop(servers);
     done(&bucket, &second, "log fsck");
     let head = done(&bucket, &log, "log head");
