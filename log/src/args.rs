@@ -248,7 +248,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 30)]
         entry_time: u64,
         /// Seconds within which the body of a batch must be there.
-        #[arg(long, default_value_t = 3600)]
+        #[arg(long, default_value_t = 600)]
         batch_time: u64,
         /// Take the client's address from the last entry of X-Forwarded-For: behind a proxy that sets it.
         #[arg(long)]

@@ -1,6 +1,9 @@
 //! A log that changes its key, and one that ends.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use coldlog_kit::keyfile::Keys;
+use coldlog_kit::secret::Source;
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_tests::story::{Story, WITNESSES};
 use coldlog_tests::{Ran, copy, run};
 use std::path::Path;
@@ -63,6 +66,7 @@ fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
         let path = entry.unwrap().path();
         path.file_name()?.to_str()?.starts_with("retired-key-").then_some(path)
     });
+    let old_key = std::fs::read(retired.as_ref().unwrap()).unwrap();
     std::fs::remove_file(retired.unwrap()).unwrap();
     for document in ["d0.txt", "d1.txt", "d2.txt"] {
         let ran = verifies(&story, document, "policy");
@@ -78,6 +82,30 @@ fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
     story.run("log", "log fsck").unwrap();
     story.run("log", "log backup ../backup").unwrap();
     story.run("log", "log drill ../backup").unwrap();
+    // Witnesses drop the old key when the change is complete, and cosign nothing that it signs alone.
+    let old_log = stage.path().join("old");
+    std::fs::create_dir(&old_log).unwrap();
+    copy(&home, &old_log.join("coldlog-log")).unwrap();
+    Story::recover_log(&old_log).unwrap();
+    std::fs::write(old_log.join("coldlog-log/key.age"), &old_key).unwrap();
+    let line = "verifier adopt-key rotation --policy policy --without-old -o dropped";
+    copy(&story.at("auditor").join("rotation"), &story.at("w1").join("rotation")).unwrap();
+    story.run("w1", line).unwrap();
+    let dropped = std::fs::read_to_string(story.at("w1").join("dropped")).unwrap();
+    assert_eq!(dropped.lines().filter(|line| line.starts_with("log ")).count(), 2);
+    story.run("w1", "witness add-log dropped --replace").unwrap();
+    // The thief has the old key and a copy of the log, whose newest head is by the new key alone.
+    assert_eq!(run(&old_log, "log witness-request -o honest.cbor").unwrap().code, 0);
+    copy(&old_log.join("honest.cbor"), &story.at("w1").join("honest.cbor")).unwrap();
+    story.run("w1", "witness cosign honest.cbor -o answer.cbor").unwrap();
+    let keys = Keys::load(&old_log.join("coldlog-log/key.age"), "log", &Source::default()).unwrap();
+    let honest = std::fs::read(old_log.join("coldlog-log/public/checkpoint")).unwrap();
+    let honest = SignedCheckpoint::decode(&honest).unwrap();
+    let forged = keys.head_keys().sign_head(&honest.checkpoint, 1_800_000_000).unwrap();
+    std::fs::write(old_log.join("coldlog-log/public/checkpoint"), forged.encode()).unwrap();
+    assert_eq!(run(&old_log, "log witness-request -o forged.cbor").unwrap().code, 0);
+    copy(&old_log.join("forged.cbor"), &story.at("w1").join("forged.cbor")).unwrap();
+    refused(&story.at("w1"), "witness cosign forged.cbor -o forged-answer.cbor", "");
     // A second change, from the key that took over.
     story.run("log", "log rotate-key -o second").unwrap();
     story.carry("log", "second", "auditor").unwrap();

@@ -278,6 +278,12 @@ fn a_batch_that_is_no_batch_is_the_senders_matter_and_a_changed_key_the_servers(
     }
     assert!((400..500).contains(&send(&flipped).status));
     assert_eq!(size(&log), 0);
+    // What a killed server had not answered is cleared away by the next.
+    let left = log.join("coldlog-log/incoming/left.batch.cbor");
+    std::fs::write(&left, "half a batch").unwrap();
+    drop(server);
+    let server = serve(&log, "");
+    assert!(!left.exists());
     // The server goes on with the keys that it has loaded, or not at all.
     assert_eq!(server.post(&posted[0]).status, 201);
     done(&log, "log rotate-key -o rotation");

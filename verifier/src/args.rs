@@ -87,6 +87,9 @@ pub(crate) enum Command {
         /// The new policy.
         #[arg(short, long)]
         output: PathBuf,
+        /// Leave the old key's lines out: for a witness, when the change is complete.
+        #[arg(long)]
+        without_old: bool,
         /// Replace the new policy if it exists.
         #[arg(long)]
         force: bool,

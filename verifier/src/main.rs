@@ -18,8 +18,8 @@ fn main() -> ExitCode {
         Command::Consistency { older, newer, receipt, policy, json } => {
             heads::consistency(&older, &newer, &receipt, &policy, json)
         }
-        Command::AdoptKey { rotation, policy, output, force } => {
-            life::adopt_key(&rotation, &policy, &output, force)
+        Command::AdoptKey { rotation, policy, output, without_old, force } => {
+            life::adopt_key(&rotation, &policy, &output, without_old, force)
         }
         Command::End { marker, head, policy, json } => life::end(&marker, &head, &policy, json),
         Command::Succession { log, end, last, policy, json } => {

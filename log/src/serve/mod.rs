@@ -88,6 +88,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let tls = tls(options)?;
     log_to_stderr(options.json_log);
     let accesses = readers::Accesses::open(home, &origin)?;
+    // What a server that was killed had not answered: this one is alone now.
+    queue::clear_incoming(home)?;
     // Held here to the end: an object store's client must not be dropped by a task.
     let store: Arc<dyn crate::store::Store> = Arc::from(place::store(home)?);
     let receipts = Arc::new(receipts::Receipts::new(keys.clone(), origin.clone()));

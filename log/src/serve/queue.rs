@@ -11,7 +11,7 @@ use crate::memory;
 use crate::place::Place;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, Outcome, text_of};
-use coldlog_kit::files::Existing;
+use coldlog_kit::files::{self, Existing};
 use coldlog_kit::published::Tree;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::Statement;
@@ -231,7 +231,7 @@ impl Sequencer {
         let place = self.open()?;
         let before = place.head.checkpoint.size;
         let bytes: usize = entries.iter().map(|e| e.sealed.len() + e.statement.bytes().len()).sum();
-        coldlog_kit::files::need_space(&place.home, 2 * bytes as u64 + (1 << 20))?;
+        files::need_space(&place.home, 2 * bytes as u64 + (1 << 20))?;
         let placed = append::sequenced(place, &keys, |place, edge| {
             let mut placed: Vec<Result<u64, Denied>> = Vec::with_capacity(entries.len());
             let mut journal: Option<(&Admission, Judge)> = None;
@@ -320,10 +320,19 @@ fn may_sign(place: &Place, keys: &LogKeys) -> Outcome {
     })
 }
 
+/// Removes what an interrupted server had taken and not answered.
+pub(crate) fn clear_incoming(home: &Path) -> Result<()> {
+    let folder = home.join("incoming");
+    if !files::is_there(&folder)? {
+        return Ok(());
+    }
+    std::fs::remove_dir_all(&folder).with_context(|| format!("clearing {}", folder.display()))
+}
+
 /// A new file in the home for what comes or goes; it is removed when it is no longer used.
 pub(crate) fn incoming(home: &Path, suffix: &str) -> Result<TempPath> {
     let folder = home.join("incoming");
-    coldlog_kit::files::create_folder(&folder)?;
+    files::create_folder(&folder)?;
     let file = tempfile::Builder::new().suffix(suffix).tempfile_in(&folder);
     Ok(file.with_context(|| format!("cannot write to {}", folder.display()))?.into_temp_path())
 }

@@ -18,12 +18,31 @@ use serde_json::json;
 use std::path::Path;
 
 /// `verifier adopt-key`: a policy with the keys to which a log's old key hands over.
-pub fn adopt_key(rotation: &Path, policy: &Path, output: &Path, force: bool) -> Outcome {
+pub fn adopt_key(
+    rotation: &Path,
+    policy: &Path,
+    output: &Path,
+    without_old: bool,
+    force: bool,
+) -> Outcome {
     let rotation = Rotation::decode(&files::read(rotation, MAX_ROTATION as u64)?)?;
     let mut text = files::read(policy, MAX_POLICY as u64)?;
     let known = Policy::parse(&text)?;
     rotation.verify(&known).or_no()?;
     let new: Vec<_> = rotation.keys.iter().filter(|key| !known.logs.contains(key)).collect();
+    let old = known.logs.iter().filter(|key| key.name == rotation.origin);
+    let old: Vec<String> =
+        old.filter(|key| !rotation.keys.contains(key)).map(|key| key.encode()).collect();
+    if without_old {
+        // By bytes: a policy's names need not be UTF-8.
+        let stays = |line: &&[u8]| {
+            let mut words = line.split(|byte| b" \t\n".contains(byte)).filter(|w| !w.is_empty());
+            let is_log = words.next() == Some(b"log");
+            !(is_log && words.next().is_some_and(|key| old.iter().any(|o| o.as_bytes() == key)))
+        };
+        text =
+            text.split_inclusive(|byte| *byte == b'\n').filter(stays).collect::<Vec<_>>().concat();
+    }
     if !text.ends_with(b"\n") {
         text.push(b'\n');
     }
@@ -32,8 +51,12 @@ pub fn adopt_key(rotation: &Path, policy: &Path, output: &Path, force: bool) -> 
     }
     Policy::parse(&text).context("the policy with the new keys")?;
     files::write(output, &text, Existing::from_force(force), Mode::Public)?;
+    let fate = match without_old {
+        true => "the old lines are left out: nothing that only they have signed holds any longer",
+        false => "the old lines stay, for what they have signed",
+    };
     say(format!(
-        "{} names {} further keys of {}, to which its old key hands over; the old lines stay, for what they have signed",
+        "{} names {} further keys of {}, to which its old key hands over; {fate}",
         output.display(),
         new.len(),
         rotation.origin
