@@ -421,6 +421,15 @@ pub fn lock_within(folder: &Path, patience: std::time::Duration) -> Result<Folde
     }
 }
 
+/// Raises the limit of open files to the most that this process may have: a server's connections are
+/// files, and by default there is room for 1,024.
+pub fn allow_many_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where it cannot be raised, the limit that there is holds, and connections beyond it wait.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 /// Locks an open file until it is closed; `what` is named where another process holds it.
 pub fn lock_file(file: &File, what: &Path) -> Result<()> {
     rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).with_context(

@@ -509,11 +509,10 @@ fn slow_oversized_malformed_and_half_closed_requests_end_cleanly() {
     broken.write_all(format!("{head}Content-Length: 500\r\n\r\nabc").as_bytes()).unwrap();
     drop(broken);
     // More than an address may ask.
-    let statuses: Vec<Reply> = (0..10).map(|_| server.get("/entries/0")).collect();
-    let turned_away: Vec<&Reply> = statuses.iter().filter(|reply| reply.status == 429).collect();
-    assert!(turned_away.len() >= 3, "{statuses:?}");
-    assert_eq!(turned_away[0].header("retry-after"), Some("1"));
-    turned_away[0].problem();
+    let turned_away = (0..500).map(|_| server.get("/entries/0")).find(|reply| reply.status == 429);
+    let turned_away = turned_away.expect("500 requests in a row are more than 4 a second");
+    assert_eq!(turned_away.header("retry-after"), Some("1"));
+    turned_away.problem();
     // Files are not counted.
     assert!((0..30).all(|_| server.get("/checkpoint").status == 200));
     drop(server);
@@ -551,6 +550,7 @@ fn a_thousand_idle_and_two_hundred_busy_connections_are_held() {
     let (story, posted) = begun(stage.path(), 40);
     let log = story.at("log");
     let server = serve(&log, "--header-time 120 --rate 100000");
+    coldlog_kit::files::allow_many_open_files();
     let ask = |mut stream: &TcpStream, path: &str, body: &[u8]| {
         let method = if body.is_empty() { "GET" } else { "POST" };
         let head = format!(

@@ -87,6 +87,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     };
     let tls = tls(options)?;
     log_to_stderr(options.json_log);
+    files::allow_many_open_files();
     let accesses = readers::Accesses::open(home, &origin)?;
     // What a server that was killed had not answered: this one is alone now.
     queue::clear_incoming(home)?;
