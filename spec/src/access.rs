@@ -101,18 +101,17 @@ pub fn follows(access: &Access, number: u64, previous: Hash) -> Result<Hash, Bro
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
-    fn only_the_beginning_of_the_next_read_may_be_torn() {
+    fn only_the_beginning_of_the_next_read_may_be_torn() -> Result<(), Broken> {
         let read = |previous, first| {
             let (reader, address) = ("auditor.example".into(), "127.0.0.1".into());
             Access { previous, time: 5, reader, address, first, count: 256 }
         };
         let header = Hash::of(&encode_header("log.example/releases"));
         let one = read(header, 0);
-        let next = follows(&one, 1, header).unwrap();
+        let next = follows(&one, 1, header)?;
         assert_eq!(
             follows(&read(header, 256), 2, next),
             Err(Broken { number: 2, expected: next, found: header })
@@ -123,5 +122,6 @@ mod tests {
         let two = [item, read(next, 256).encode()].concat();
         assert!(!may_be_begun(&two, header));
         assert!(!may_be_begun(&[0x96], header));
+        Ok(())
     }
 }
