@@ -1,5 +1,6 @@
 //! What Coldlog's binaries share that touches the world.
 
+pub mod batches;
 pub mod exit;
 pub mod files;
 pub mod inputs;

@@ -5,32 +5,18 @@ use crate::sequencer::Edge;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::files;
 use coldlog_kit::published::{Bundles, Tree};
-use coldlog_spec::cose::Claims;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{KnownHead, Statement};
 use coldlog_spec::tile::entries_path;
-use coldlog_spec::verify::append::{Admission, Progress, Refusal, follows, repeats};
+use coldlog_spec::verify::append::{Admission, Progress, Refusal, judge};
 use std::collections::HashMap;
-
-/// The signer is not one of those that may write.
-#[derive(Debug, thiserror::Error)]
-#[error("the signer {issuer} / {subject} may not write to this log; allow it with `log allow`")]
-pub struct NotAllowed {
-    issuer: String,
-    subject: String,
-}
-
-impl NotAllowed {
-    /// For a journal's issuer and subject.
-    pub fn new(claims: &Claims) -> NotAllowed {
-        NotAllowed { issuer: claims.issuer.clone(), subject: claims.subject.clone() }
-    }
-}
 
 /// Judges the statements of one journal, in the order in which they come.
 pub struct Judge<'a> {
     place: &'a Place,
     admission: &'a Admission,
+    rules: &'a Rules,
     /// How far the journal is in the log, with what was pushed.
     progress: Progress,
     roots: HashMap<u64, Hash>,
@@ -38,21 +24,31 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// A judge of the journal that an admission allows.
-    pub fn new(place: &'a Place, admission: &'a Admission) -> Result<Judge<'a>> {
+    /// A judge of a journal; or why the rules refuse the journal as a whole.
+    pub fn new(place: &'a Place, admission: &'a Admission) -> Result<Result<Judge<'a>, Refusal>> {
         let size = place.head.checkpoint.size;
-        Ok(Judge {
+        let rules = place.rules()?;
+        if let Err(refused) = rules.admit_journal(&admission.genesis) {
+            return Ok(Err(refused.into()));
+        }
+        Ok(Ok(Judge {
             place,
             admission,
+            rules,
             progress: place.index.progress(admission.genesis.claims())?,
             roots: HashMap::new(),
             entries: Bundles::new(place.store.as_ref(), size, entries_path),
-        })
+        }))
     }
 
     /// Where a statement is in the log already; `None` for one that is new and may be pushed; or why it
-    /// is refused. An error in reading is neither. Its signature must be verified.
-    pub fn judge(&mut self, statement: &Statement) -> Result<Result<Option<u64>, Refusal>> {
+    /// is refused. An error in reading is neither. Its signature must be verified; `sealed` is the length of
+    /// its sealed record.
+    pub fn judge(
+        &mut self,
+        statement: &Statement,
+        sealed: usize,
+    ) -> Result<Result<Option<u64>, Refusal>> {
         let number = statement.position.sequence;
         if number < self.progress.next {
             let there = self.place.index.find(statement.claims(), number)?;
@@ -66,8 +62,10 @@ impl<'a> Judge<'a> {
                     ),
                 };
             }
-            let logged = self.entries.get(at)?;
-            return Ok(repeats(statement, logged, self.admission).map(|()| Some(at)));
+            let logged = Some(self.entries.get(at)?);
+            let by = (self.admission, self.rules);
+            let judged = judge((statement, sealed), by, &self.progress, logged, |_| true);
+            return Ok(judged.map(|_| Some(at)));
         }
         if let Some(head) = &statement.position.head
             && head.origin == self.place.head.checkpoint.origin
@@ -79,9 +77,10 @@ impl<'a> Judge<'a> {
         let own_history = |head: &KnownHead| {
             head.origin != place.head.checkpoint.origin || roots.get(&head.size) == Some(&head.root)
         };
-        let next = follows(statement, self.admission, &self.progress, own_history);
-        Ok(next.map(|next| {
-            self.progress = next;
+        let by = (self.admission, self.rules);
+        let judged = judge((statement, sealed), by, &self.progress, None, own_history);
+        Ok(judged.map(|next| {
+            self.progress = next.unwrap_or_else(|| self.progress.clone());
             None
         }))
     }

@@ -54,8 +54,25 @@ pub(crate) enum Command {
         /// The fingerprint that `signer init` printed.
         #[arg(long)]
         fingerprint: String,
+        #[command(flatten)]
+        secret: Source,
     },
-    /// Lists the signers that may write, each with its genesis, verified.
+    /// Prints the admission rules in force, as a file for `log set-rules`.
+    #[command(after_help = "Example:\n  log rules > rules")]
+    Rules {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Puts other admission rules in force: appends them to the log, for everybody to see.
+    #[command(after_help = "Examples:\n  log rules > rules\n  log set-rules rules")]
+    SetRules {
+        /// The file: who may write, and what is demanded of statements.
+        rules: PathBuf,
+        #[command(flatten)]
+        secret: Source,
+    },
+    /// Lists the signers that may write.
     #[command(after_help = "Example:\n  log signers --json")]
     Signers {
         /// One JSON object.
@@ -169,10 +186,12 @@ pub(crate) enum Command {
         /// A mirror that has what is lost: a published folder, or the URL of a store.
         #[arg(long, conflicts_with = "batches")]
         from: Option<String>,
-        /// The signers' batches that hold what is lost (`signer export --from N`), in the order in which
-        /// they were appended.
+        /// The signers' batches that hold what is lost (`signer export --from N`), and the files of rules,
+        /// in the order in which they were appended.
         #[arg(long, num_args = 1..)]
         batches: Vec<PathBuf>,
+        #[command(flatten)]
+        secret: Source,
     },
     /// Copies what is new to a backup, and reads it back; one that was interrupted goes on.
     #[command(
@@ -308,6 +327,33 @@ pub(crate) enum Command {
         /// The new keys sign alone; the old file is set aside.
         #[arg(long)]
         finish: bool,
+        #[command(flatten)]
+        secret: Source,
+    },
+    /// Encrypts sealed records anew, to other auditors, by someone who may open them; entries and proofs
+    /// stay as they are, and the log says so in itself.
+    #[command(
+        after_help = "Example:\n  log reseal --identity usb/auditor.key --auditor age1new... --by Ada --purpose \"Grace has left\""
+    )]
+    Reseal {
+        /// An age identity file that opens the records.
+        #[arg(long)]
+        identity: PathBuf,
+        /// Who shall open them from now on: every recipient, the signers' own included where they shall.
+        #[arg(long = "auditor", required = true)]
+        auditors: Vec<String>,
+        /// Who opens them; it stands in the log, in the clear.
+        #[arg(long)]
+        by: String,
+        /// Why; it stands in the log, in the clear.
+        #[arg(long, default_value = "")]
+        purpose: String,
+        /// The index of the first entry.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// The index after the last entry; by default all that there are.
+        #[arg(long)]
+        to: Option<u64>,
         #[command(flatten)]
         secret: Source,
     },

@@ -2,10 +2,11 @@
 
 mod around;
 
+use crate::commands::reseal::state_file;
 use crate::index::{Index, journal_id};
 use crate::pipeline;
 use crate::store::Store;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use around::{check_heads, check_strays};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files;
@@ -17,9 +18,8 @@ use coldlog_spec::merkle::{Frontier, leaf_hash};
 use coldlog_spec::note::VerifierKey;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
-use coldlog_spec::verify::append::{
-    Admission, Progress, Refusal, follows, verify_genesis, verify_records,
-};
+use coldlog_spec::verify::append::{Admission, Progress, follows, verify_genesis, verify_records};
+use coldlog_spec::verify::own::{self, Own};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -88,7 +88,8 @@ struct Bundle {
     first: u64,
     /// `None` where the entries cannot be read.
     leaves: Option<Vec<Hash>>,
-    statements: Vec<Result<Statement, String>>,
+    /// Each with the length of its sealed record, where that can be read.
+    statements: Vec<Result<(Statement, Option<usize>), String>>,
     findings: Vec<Finding>,
 }
 
@@ -102,8 +103,9 @@ pub fn check(
 ) -> Outcome<Report> {
     let size = head.checkpoint.size;
     let mut report = Report::default();
-    let known = known_journals(home, source, size, &mut report)?;
-    let mut order = Order { origin: &head.checkpoint.origin, journals: HashMap::new() };
+    let known = known_journals(source, size);
+    let origin = head.checkpoint.origin.as_str();
+    let mut order = Order { origin, journals: HashMap::new(), own: Own::default(), lost: false };
     let mut named: BTreeMap<u64, (Hash, u64)> = BTreeMap::new();
     let mut rows = Rows::new(Tree::new(source, size));
     let mut index = IndexCheck::open(&home.join("index.sqlite"), size);
@@ -111,20 +113,21 @@ pub fn check(
     let mut bundles = 0..size.div_ceil(WIDTH);
     pipeline::ordered(
         || Ok(bundles.next()),
-        |bundle| read_bundle(source, size, bundle, &known),
+        |bundle| read_bundle(source, size, bundle, &known, (origin, keys)),
         |bundle| {
             let width = tile::width_at(0, bundle.first / WIDTH, size);
             done(width);
             bundle.findings.into_iter().for_each(|finding| report.push(finding));
             for (at, statement) in bundle.statements.into_iter().enumerate() {
                 let place = bundle.first + at as u64;
-                let judged = statement.and_then(|statement| {
+                let judged = statement.and_then(|(statement, sealed)| {
                     index.look(&statement, place);
-                    order.follows(&statement, &known, |size, root| {
+                    order.follows(&statement, sealed, &known, |size, root| {
                         named.entry(size).or_insert((root, place));
                     })
                 });
                 if let Err(why) = judged {
+                    order.lost = true;
                     report.add(format!("entry {place}"), why, INVESTIGATE);
                 }
             }
@@ -137,7 +140,10 @@ pub fn check(
                     });
                 }
                 // Without them no tile above can be made anew.
-                None => readable = false,
+                None => {
+                    order.lost = true;
+                    readable = false;
+                }
             }
             Ok(())
         },
@@ -154,43 +160,19 @@ pub fn check(
     }
     check_heads(source, head, keys, named, &mut report)?;
     check_strays(source, size, &mut report)?;
+    if files::is_there(&state_file(home))? {
+        let what = "some records are sealed to those who shall no longer read them: a reseal was interrupted";
+        report.add("reseal/state", what, "run `log reseal` again, with the same auditors");
+    }
     if let Some(why) = index.wrong {
         report.add("index.sqlite", why, DERIVABLE_INDEX);
     }
     Ok(report)
 }
 
-// The journals that were allowed, and those whose genesis is in the log: entry 0 of each.
-fn known_journals(
-    home: &Path,
-    source: &dyn Source,
-    size: u64,
-    report: &mut Report,
-) -> Result<HashMap<Hash, Known>> {
+// Every journal whose genesis is in the log.
+fn known_journals(source: &dyn Source, size: u64) -> HashMap<Hash, Known> {
     let mut known = HashMap::new();
-    let folder = home.join("allowed");
-    if !files::is_there(&folder)? {
-        return Ok(known);
-    }
-    for entry in std::fs::read_dir(&folder).context("reading the folder of allowed signers")? {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "cbor") {
-            continue;
-        }
-        match files::read(&path, 1 << 16).and_then(|bytes| Ok(verify_genesis(&bytes)?)) {
-            Ok(admission) => {
-                let id = journal_id(admission.genesis.claims());
-                let verifier = Verifier::new(&admission.key, size as usize);
-                known.insert(id, Known { admission, verifier });
-            }
-            Err(why) => {
-                let place = format!("allowed/{}", path.file_name().unwrap_or_default().display());
-                let repair = "allow the signer anew, with `log allow` and its genesis";
-                report.add(place, format!("{why:#}"), repair);
-            }
-        }
-    }
-    // A signer that may no longer write is in the log all the same.
     let tree = Tree::new(source, size);
     for bundle in 0..size.div_ceil(WIDTH) {
         let Ok(bytes) = tree.bundle(bundle, entries_path) else { continue };
@@ -207,7 +189,7 @@ fn known_journals(
             }
         }
     }
-    Ok(known)
+    known
 }
 
 fn read_bundle(
@@ -215,6 +197,7 @@ fn read_bundle(
     size: u64,
     bundle: u64,
     known: &HashMap<Hash, Known>,
+    (origin, keys): (&str, &[VerifierKey]),
 ) -> Bundle {
     let tree = Tree::new(source, size);
     let width = tile::width_at(0, bundle, size);
@@ -238,14 +221,22 @@ fn read_bundle(
     for (at, entry) in entries.into_iter().enumerate() {
         let statement = match (Statement::decode(entry), sealed.get(at)) {
             (Err(why), _) => Err(why.to_string()),
+            (Ok(statement), sealed) if own::is_own(&statement, origin) => {
+                let keys = keys.iter().filter_map(VerifierKey::ed25519);
+                let own = own::verify(entry, sealed.copied().unwrap_or_default(), origin, keys);
+                own.map(|own| (own, None)).map_err(|why| why.to_string())
+            }
             // Its bundle is missing: said once, above.
-            (Ok(statement), None) => Ok(statement),
+            (Ok(statement), None) => Ok((statement, None)),
             (Ok(statement), Some(sealed)) => match known.get(&journal_id(statement.claims())) {
-                None => Err("its journal has no genesis in this log, and is not allowed".into()),
+                // What a damaged genesis was is said there; the order tells whether one is.
+                None => Ok((statement, Some(sealed.len()))),
                 Some(Known { admission, verifier }) => {
                     let judged = verify_records(&[(entry, *sealed)], admission, verifier);
-                    let judged = judged.into_iter().next();
-                    judged.map_or(Ok(statement), |judged| judged.map_err(|why| why.to_string()))
+                    match judged.into_iter().next() {
+                        Some(Err(why)) => Err(why.to_string()),
+                        _ => Ok((statement, Some(sealed.len()))),
+                    }
                 }
             },
         };
@@ -298,17 +289,30 @@ impl IndexCheck {
 struct Order<'a> {
     origin: &'a str,
     journals: HashMap<Hash, Progress>,
+    own: Own,
+    /// Something is damaged, and it may be the rules: nothing is held against older ones.
+    lost: bool,
 }
 
 impl Order<'_> {
     fn follows(
         &mut self,
         statement: &Statement,
+        sealed: Option<usize>,
         known: &HashMap<Hash, Known>,
         mut names: impl FnMut(u64, Hash),
     ) -> Result<(), String> {
+        if own::is_own(statement, self.origin) {
+            self.lost &= !matches!(statement.payload, Payload::Rules(_));
+            return self.own.take(statement).map_err(|why| why.to_string());
+        }
         let id = journal_id(statement.claims());
-        let Some(Known { admission, .. }) = known.get(&id) else { return Ok(()) };
+        let Some(Known { admission, .. }) = known.get(&id) else {
+            return match self.lost {
+                true => Ok(()),
+                false => Err("its journal has no genesis in this log".into()),
+            };
+        };
         let progress = self.journals.entry(id).or_default();
         let next = follows(statement, admission, progress, |head| {
             if head.origin == self.origin {
@@ -320,15 +324,13 @@ impl Order<'_> {
         let after =
             Progress { next: statement.position.sequence + 1, head: Some(statement.leaf()) };
         *progress = after;
-        match next {
-            Ok(_) => Ok(()),
-            Err(Refusal::OtherGenesis { .. })
-                if matches!(statement.payload, Payload::KeyEvent(_)) =>
-            {
-                Err("the journal's genesis is another than the allowed one".into())
-            }
-            Err(why) => Err(why.to_string()),
+        next.map_err(|why| why.to_string())?;
+        if self.lost {
+            return Ok(());
         }
+        self.own
+            .admitted(statement, sealed.unwrap_or_default())
+            .map_err(|why| format!("the log's own rules did not let it in: {why}"))
     }
 }
 

@@ -6,6 +6,7 @@ pub mod fsck;
 pub mod index;
 pub mod keys;
 pub mod memory;
+pub mod own;
 pub mod pipeline;
 pub mod place;
 pub mod sequencer;

@@ -5,7 +5,8 @@ mod args;
 use args::{Args, Command};
 use clap::Parser;
 use coldlog_log::commands::{
-    append, backup, freeze, fsck, gc, manage, migrate, receipts, recover, rotate, witnesses,
+    append, backup, freeze, fsck, gc, manage, migrate, receipts, recover, reseal, rotate, rules,
+    witnesses,
 };
 use coldlog_log::serve;
 use std::process::ExitCode;
@@ -17,8 +18,12 @@ fn main() -> ExitCode {
             manage::init(&home, &origin, store.as_deref(), unencrypted, &secret)
         }
         Command::Join { store, secret } => manage::join(&home, &store, &secret),
-        Command::Allow { genesis, fingerprint } => manage::allow(&home, &genesis, &fingerprint),
-        Command::Signers { json } => manage::signers(&home, json),
+        Command::Allow { genesis, fingerprint, secret } => {
+            rules::allow(&home, &genesis, &fingerprint, &secret)
+        }
+        Command::Rules { json } => rules::show(&home, json),
+        Command::SetRules { rules: file, secret } => rules::set(&home, &file, &secret),
+        Command::Signers { json } => rules::signers(&home, json),
         Command::Append { batches, output, force, keep_going, secret } => {
             append::run(&home, &append::Options { batches, output, force, keep_going, secret })
         }
@@ -35,8 +40,8 @@ fn main() -> ExitCode {
         Command::Prove { index, consistency, output, force, secret } => {
             receipts::prove(&home, &receipts::Prove { index, consistency, output, force, secret })
         }
-        Command::Recover { newest, from, batches } => {
-            recover::run(&home, &recover::Options { newest, from, batches })
+        Command::Recover { newest, from, batches, secret } => {
+            recover::run(&home, &recover::Options { newest, from, batches, secret })
         }
         Command::Backup { to, with_key } => backup::backup(&home, &to, with_key),
         Command::Restore { from, store, key } => {
@@ -86,6 +91,10 @@ fn main() -> ExitCode {
             rotate::start(&home, &output, force, &secret)
         }
         Command::RotateKey { output: None, secret, .. } => rotate::finish(&home, &secret),
+        Command::Reseal { identity, auditors, by, purpose, from, to, secret } => {
+            let options = reseal::Options { identity, auditors, by, purpose, from, to, secret };
+            reseal::run(&home, &options)
+        }
         Command::Freeze { policy, secret } => freeze::run(&home, &policy, &secret),
         Command::Migrate { to, origin, store, unencrypted, policy, secret } => migrate::run(
             &home,

@@ -1,13 +1,18 @@
-//! A log's folder: keys and admission private, everything published under `public/`.
+//! A log's folder: its keys private, everything published under `public/`.
 
-use crate::index::{Index, journal_id};
+use crate::index::Index;
+use crate::own;
 use crate::store::{Bucket, FolderStore, Store};
 use anyhow::{Context, Result};
 use coldlog_kit::files::{self, FolderLock};
+use coldlog_kit::published::Tree;
 use coldlog_objects::{Remote, is_url};
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::cose::Claims;
+use coldlog_spec::rules::Rules;
+use coldlog_spec::tile::entries_path;
 use coldlog_spec::verify::append::{Admission, verify_genesis};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +28,8 @@ pub struct Place {
     pub head: SignedCheckpoint,
     /// The index, in step with the head.
     pub index: Index,
+    /// The rules in force, when they were asked for.
+    rules: OnceCell<(Rules, Option<u64>)>,
     _lock: FolderLock,
 }
 
@@ -74,7 +81,8 @@ impl Place {
         let head = store.refresh()?;
         let index = Index::open(&home.join("index.sqlite"), store.as_ref(), &head.checkpoint)?;
         let shared = files::is_there(&home.join("store"))?;
-        Ok(Place { home: home.into(), store, shared, head, index, _lock: lock })
+        let (home, rules) = (home.into(), OnceCell::new());
+        Ok(Place { home, store, shared, head, index, rules, _lock: lock })
     }
 
     /// Goes on from the head to which another writer of the same store moved the log.
@@ -82,27 +90,43 @@ impl Place {
         self.head = self.store.refresh()?;
         let path = self.home.join("index.sqlite");
         self.index = Index::open(&path, self.store.as_ref(), &self.head.checkpoint)?;
+        self.rules.take();
         Ok(())
     }
 
-    /// The signer that may write a journal.
+    /// Goes on from a head that was made here; the rules may be others now.
+    pub(crate) fn moved_to(&mut self, head: SignedCheckpoint) {
+        self.head = head;
+        self.rules.take();
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Result<&Rules> {
+        Ok(&self.rules_and_entry()?.0)
+    }
+
+    /// The rules in force, and the index of the entry that holds them.
+    pub fn rules_and_entry(&self) -> Result<&(Rules, Option<u64>)> {
+        if self.rules.get().is_none() {
+            let Checkpoint { origin, size, .. } = &self.head.checkpoint;
+            let of = (origin.as_str(), *size);
+            let newest = own::newest_rules(&self.home, self.store.as_ref(), &self.index, of)?;
+            let _ = self.rules.set(newest);
+        }
+        self.rules.get().context("the rules were just read")
+    }
+
+    /// The journal's genesis, where it is in the log.
     pub fn admission(&self, claims: &Claims) -> Result<Option<Admission>> {
-        admission(&self.home, claims)
+        let Some((at, leaf)) = self.index.find(claims, 0)? else { return Ok(None) };
+        let size = self.head.checkpoint.size;
+        let entry = Tree::new(self.store.as_ref(), size).entry(at, entries_path)?;
+        let admission = verify_genesis(&entry);
+        let admission = admission.with_context(|| format!("entry {at} does not hold"))?;
+        anyhow::ensure!(
+            admission.genesis.leaf() == leaf,
+            "entry {at} is not the one of the index: run `log fsck`"
+        );
+        Ok(Some(admission))
     }
-}
-
-/// The signer that may write a journal.
-pub fn admission(home: &Path, claims: &Claims) -> Result<Option<Admission>> {
-    let path = admission_path(home, claims);
-    if !files::is_there(&path)? {
-        return Ok(None);
-    }
-    let genesis = files::read(&path, 1 << 16)?;
-    let admission = verify_genesis(&genesis);
-    admission.map(Some).with_context(|| format!("{} does not hold", path.display()))
-}
-
-/// Where an allowed signer's genesis is kept.
-pub fn admission_path(home: &Path, claims: &Claims) -> PathBuf {
-    home.join("allowed").join(format!("{}.cbor", journal_id(claims)))
 }

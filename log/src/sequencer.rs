@@ -53,6 +53,25 @@ impl<'a> Edge<'a> {
         self.size
     }
 
+    /// Changes the sealed records of the newest bundle, which is not full; `again` is given the place in
+    /// the bundle, the entry and its sealed record.
+    pub(crate) fn reseal(
+        &mut self,
+        mut again: impl FnMut(u64, &[u8], &[u8]) -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        let width = self.size % WIDTH;
+        let entries = tile::decode_bundle(&self.entries, width)?;
+        let mut resealed = Vec::with_capacity(self.sealed.len());
+        let sealed = tile::decode_bundle(&self.sealed, width)?;
+        for (at, (entry, sealed)) in entries.into_iter().zip(sealed).enumerate() {
+            if !tile::push_entry(&mut resealed, &again(at as u64, entry, sealed)?) {
+                bail!("a sealed record is larger than {} bytes", tile::MAX_ENTRY);
+            }
+        }
+        self.sealed = resealed;
+        Ok(())
+    }
+
     /// Appends an entry; returns its index.
     pub fn push(&mut self, leaf: Hash, entry: &[u8], sealed: &[u8]) -> Result<u64> {
         if !tile::push_entry(&mut self.entries, entry)

@@ -187,7 +187,7 @@ impl Journal {
                 .iter()
                 .map(|text| seal::parse_recipient(text))
                 .collect::<Result<_>>()?,
-            Payload::Commitment(_) => Vec::new(),
+            _ => Vec::new(),
         };
         let journal = Journal { db, admission, recipients };
         // One snapshot: a signing run in another process must not look like damage.

@@ -281,7 +281,7 @@ fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// The issuer and subject of the CWT claims (RFC 8392, RFC 9597).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claims {
     /// Who says it: a signer's name or a log's origin.
     pub issuer: String,

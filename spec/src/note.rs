@@ -185,6 +185,14 @@ pub struct VerifierKey {
 }
 
 impl VerifierKey {
+    /// The key, where it is an Ed25519 key.
+    pub fn ed25519(&self) -> Option<&ed25519::PublicKey> {
+        match &self.material {
+            KeyMaterial::Ed25519(key) => Some(key),
+            _ => None,
+        }
+    }
+
     /// A key under a name.
     pub fn new(name: String, material: KeyMaterial) -> VerifierKey {
         let (kind, key) = parts(&material);

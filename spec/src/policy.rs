@@ -306,12 +306,7 @@ impl Policy {
 
     /// The Ed25519 keys of a log, which sign its receipts: several, where it has changed its key.
     pub fn receipt_keys(&self, origin: &str) -> impl Iterator<Item = &crate::ed25519::PublicKey> {
-        self.logs.iter().filter(move |key| key.name == origin).filter_map(|key| {
-            match &key.material {
-                KeyMaterial::Ed25519(key) => Some(key),
-                _ => None,
-            }
-        })
+        self.logs.iter().filter(move |key| key.name == origin).filter_map(VerifierKey::ed25519)
     }
 
     /// The key that a receipt of a log names; where it names none of the policy's, the first of them.

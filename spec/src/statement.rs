@@ -9,6 +9,8 @@ use crate::hash::Hash;
 use crate::merkle::leaf_hash;
 use crate::note::is_key_name;
 use crate::record::DISCLOSURE_TYPE;
+use crate::reseal::{RESEAL_TYPE, Reseal};
+use crate::rules::{RULES_TYPE, Rules};
 use crate::tile::MAX_ENTRY;
 
 const WHAT: &str = "signed statement";
@@ -47,6 +49,10 @@ pub enum Payload {
     Commitment(Hash),
     /// A key event, in the clear.
     KeyEvent(KeyEvent),
+    /// What only a log itself says, in the clear: the rules by which it admits statements.
+    Rules(Rules),
+    /// What only a log itself says: records that were sealed anew.
+    Reseal(Reseal),
 }
 
 /// An event in the life of a signer's key. So far: genesis.
@@ -219,10 +225,10 @@ impl Statement {
     fn from_signed(inner: SignedStatement, bytes: Vec<u8>) -> Result<Statement, DecodeError> {
         let headers = &inner.sign1.protected;
         let common = [label::ALG, label::KID, label::CLAIMS, label::POSITION];
-        let is_event = headers.get(label::CONTENT_TYPE).is_some();
-        let own: &[i64] = match is_event {
-            true => &[label::CONTENT_TYPE],
-            false => &[label::PAYLOAD_HASH_ALG, label::PREIMAGE_TYPE],
+        let content_type = headers.get(label::CONTENT_TYPE);
+        let own: &[i64] = match content_type {
+            Some(_) => &[label::CONTENT_TYPE],
+            None => &[label::PAYLOAD_HASH_ALG, label::PREIMAGE_TYPE],
         };
         if let Some(other) = headers.unknown(&[&common[..], own].concat()) {
             let expected = "only the labels of a Coldlog statement";
@@ -239,19 +245,15 @@ impl Statement {
         if inner.sign1.algorithm() != Some(ALG_EDDSA) {
             return Err(DecodeError::field(WHAT, "alg", "EdDSA (-8)", "another algorithm"));
         }
-        let text_is = |label: i64, text: &str| {
-            let found = headers.get(label).map_or("nothing".into(), show);
-            match headers.get(label) == Some(&Value::from(text)) {
-                true => Ok(()),
-                false => Err(DecodeError::field(WHAT, format!("label {label}"), text, found)),
-            }
-        };
         let payload = inner.sign1.payload.as_deref().unwrap_or_default();
-        let payload = if is_event {
-            text_is(label::CONTENT_TYPE, KEY_EVENT_TYPE)?;
-            Payload::KeyEvent(KeyEvent::decode(payload)?)
+        let payload = if let Some(content_type) = content_type {
+            in_the_clear(content_type, payload)?
         } else {
-            text_is(label::PREIMAGE_TYPE, DISCLOSURE_TYPE)?;
+            let preimage = headers.get(label::PREIMAGE_TYPE);
+            if preimage != Some(&Value::from(DISCLOSURE_TYPE)) {
+                let found = preimage.map_or("nothing".into(), show);
+                return Err(DecodeError::field(WHAT, "label 259", DISCLOSURE_TYPE, found));
+            }
             let hash = Hash::from_slice(payload)
                 .filter(|_| headers.get(label::PAYLOAD_HASH_ALG).is_some())
                 .ok_or_else(|| {
@@ -289,6 +291,14 @@ impl Statement {
                 headers.push((label::CONTENT_TYPE, KEY_EVENT_TYPE.into()));
                 event.encode()
             }
+            Payload::Rules(rules) => {
+                headers.push((label::CONTENT_TYPE, RULES_TYPE.into()));
+                rules.encode()
+            }
+            Payload::Reseal(reseal) => {
+                headers.push((label::CONTENT_TYPE, RESEAL_TYPE.into()));
+                reseal.encode()
+            }
         };
         let sign1 = Sign1::sign(key, Headers(headers), &bytes, false);
         let kid = key.public().thumbprint().0.to_vec();
@@ -313,11 +323,16 @@ impl Statement {
     pub fn sign1(&self) -> &Sign1 {
         &self.inner.sign1
     }
-    /// The commitment to the disclosure, which every statement has.
-    pub fn commitment(&self) -> Hash {
+    /// The thumbprint of the key that it names.
+    pub fn kid(&self) -> &[u8] {
+        &self.inner.kid
+    }
+    /// The commitment to the disclosure, which every statement of a signer has.
+    pub fn commitment(&self) -> Option<Hash> {
         match &self.payload {
-            Payload::Commitment(hash) => *hash,
-            Payload::KeyEvent(event) => event.commitment,
+            Payload::Commitment(hash) => Some(*hash),
+            Payload::KeyEvent(event) => Some(event.commitment),
+            Payload::Rules(_) | Payload::Reseal(_) => None,
         }
     }
 
@@ -344,6 +359,24 @@ impl Statement {
             return Err(StatementError::BadSignature { key: thumbprint.to_hex() });
         }
         Ok(())
+    }
+}
+
+// A payload that is no commitment, by its content type.
+fn in_the_clear(content_type: &Value, payload: &[u8]) -> Result<Payload, DecodeError> {
+    match content_type.as_text() {
+        Some(KEY_EVENT_TYPE) => Ok(Payload::KeyEvent(KeyEvent::decode(payload)?)),
+        Some(RESEAL_TYPE) => Ok(Payload::Reseal(Reseal::decode(payload)?)),
+        Some(RULES_TYPE) => match Rules::parse(payload) {
+            Ok(rules) => Ok(Payload::Rules(rules)),
+            Err(why) => {
+                Err(DecodeError::Malformed { what: "admission rules", why: why.to_string() })
+            }
+        },
+        _ => {
+            let expected = format!("{KEY_EVENT_TYPE}, {RULES_TYPE} or {RESEAL_TYPE}");
+            Err(DecodeError::field(WHAT, "label 3", expected, show(content_type)))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use coldlog_spec::cose::{ALG_ED25519, Claims, Headers, Sign1, label};
 use coldlog_spec::ed25519::{SecretKey, Verifier};
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
 use coldlog_spec::tile::MAX_ENTRY;
 use coldlog_spec::verify::append::{
@@ -23,7 +24,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 variants!(ALL, variant, Refusal:
-    Decode Statement Key NotGenesis OtherGenesis OtherJournal Gap Forked Chain Sealed ForeignHead
+    Decode Statement Key Rules NotASigners NotGenesis OtherJournal Gap Forked Chain Sealed ForeignHead
     LateGenesis Count Digest TailSignature Tail);
 
 const AGE: &[u8] = b"age-encryption.org/v1\n-> X25519 ...";
@@ -61,6 +62,8 @@ fn verified(statement: &[u8], sealed: &[u8]) -> Result<Statement, Refusal> {
 // All that the log asks of one record, in its order.
 fn admit(statement: &[u8], sealed: &[u8]) -> Result<(), Refusal> {
     let statement = verified(statement, sealed)?;
+    let rules = b"coldlog-rules/1\nrequire known-head\nlargest-sealed 65535\n";
+    Rules::parse(rules).unwrap().admit(&statement, sealed.len())?;
     let after = follows(&statement, &admission(), &progress(), |head| *head == known())?;
     assert_eq!(after, Progress { next: 3, head: Some(statement.leaf()) });
     Ok(())
@@ -70,7 +73,7 @@ fn admit(statement: &[u8], sealed: &[u8]) -> Result<(), Refusal> {
 fn signed(key: &SecretKey, change: impl Fn(&mut Vec<(i64, Value)>, &mut Vec<u8>)) -> Vec<u8> {
     let good = commitment(&next(), 2);
     let (mut headers, mut payload) =
-        (good.sign1().protected.0.clone(), good.commitment().0.to_vec());
+        (good.sign1().protected.0.clone(), good.commitment().unwrap().0.to_vec());
     change(&mut headers, &mut payload);
     Sign1::sign(key, Headers(headers), &payload, false).encode()
 }
@@ -207,6 +210,27 @@ fn order_rows() -> Vec<Row<Refusal>> {
             "0707",
         ),
         row(
+            "no head where the rules demand one",
+            at,
+            [next(), Position { head: None, ..next() }],
+            "Rules",
+            "record 2 names none",
+        ),
+        row(
+            "rules that a signer makes",
+            says,
+            [Payload::Commitment(Hash([2; 32])), Payload::Rules(Rules::default())],
+            "NotASigners",
+            "a version of the rules",
+        ),
+        row(
+            "a reseal that a signer notes",
+            says,
+            [Payload::Commitment(Hash([2; 32])), Payload::Reseal(reseal())],
+            "NotASigners",
+            "a note of a reseal",
+        ),
+        row(
             "a genesis late",
             says,
             [Payload::Commitment(Hash([2; 32])), event("age1x")],
@@ -217,14 +241,14 @@ fn order_rows() -> Vec<Row<Refusal>> {
             "another genesis",
             first,
             [genesis("age1x"), genesis("age1y")],
-            "OtherGenesis",
+            "Rules",
             "allow the signer anew",
         ),
         row(
             "a record as the first",
             first,
             [genesis("age1x"), commitment(&start, 1)],
-            "OtherGenesis",
+            "Rules",
             "begins with",
         ),
     ]

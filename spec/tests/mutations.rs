@@ -134,8 +134,16 @@ fn a_witness_that_cosigned_twice_bounds_the_time_alike_in_any_order() {
 
 fn cbor_files() -> &'static [(&'static str, Vec<u8>)] {
     static FILES: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
-        let text =
-            ["checkpoint", "request body", "sshsig", "minisign", "policy", "rotation", "end"];
+        let text = [
+            "checkpoint",
+            "request body",
+            "sshsig",
+            "minisign",
+            "policy",
+            "rules",
+            "rotation",
+            "end",
+        ];
         let mut files = files();
         files.retain(|(name, _)| !text.contains(name));
         files.push(("rewritten", rewritten().encode()));
@@ -160,7 +168,9 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     match name {
         "proof" => Proof::decode(bytes).ok().map(|v| v.encode()),
         "receipt" => Receipt::decode(bytes).ok().map(|v| v.encode()),
-        "statement" | "genesis" => Statement::decode(bytes).ok().map(|v| v.sign1().encode()),
+        "statement" | "genesis" | "rules entry" | "reseal entry" => {
+            Statement::decode(bytes).ok().map(|v| v.sign1().encode())
+        }
         "disclosure" => Disclosure::decode(bytes).ok().map(|v| v.encode()),
         "tail" => SignedTail::decode(bytes).ok().map(|v| v.sign1.encode()),
         "batch header" => batch::Header::decode(bytes).ok().map(|v| v.encode()),
@@ -212,7 +222,7 @@ fn holds(name: &str, good: &[u8], bad: &[u8]) {
     assert_eq!(cbor::item_length("sequence", bad, 1 << 22), Ok(Some(bad.len())), "{name}");
     match name {
         "proof" => same_facts(good, bad),
-        "statement" | "genesis" => {
+        "statement" | "genesis" | "rules entry" | "reseal entry" => {
             let verdict = Statement::decode(bad).unwrap().verify(&signer().public());
             assert!(verdict.is_err(), "{name}: a signature over other bytes");
         }

@@ -20,6 +20,7 @@ use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::{Disclosure, Operation, Scheme};
 use coldlog_spec::registration::Registration;
 use coldlog_spec::rotation::Rotation;
+use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::Statement;
 use coldlog_spec::verify::cosign::{self, decide};
 use coldlog_spec::verify::document::check;
@@ -209,6 +210,7 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     if let Some(Ok(request)) = body.as_deref().map(Request::from_body) {
         same("request", Some(request.encode()));
     }
+    same("rules", Rules::parse(bytes).ok().map(|v| v.encode()));
     if Policy::parse(bytes).is_ok() {
         accepted.push("policy");
     }
@@ -231,15 +233,25 @@ fn every_file_decodes_as_its_own_kind_only() {
 fn every_cbor_file_reads_the_same_in_serde_cbor_and_coset() {
     use coset::{CoseSign1, TaggedCborSerializable};
     for (name, bytes) in files() {
-        let text =
-            ["checkpoint", "request body", "sshsig", "minisign", "policy", "rotation", "end"];
+        let text = [
+            "checkpoint",
+            "request body",
+            "sshsig",
+            "minisign",
+            "policy",
+            "rules",
+            "rotation",
+            "end",
+        ];
         if text.contains(&name) {
             continue;
         }
         let theirs: serde_cbor::Value = serde_cbor::from_slice(&bytes).unwrap();
         let ours = cbor::decode("peer", &bytes, 1 << 22).unwrap();
         assert!(equal(&ours, &theirs), "{name}");
-        if ["proof", "receipt", "statement", "genesis", "tail"].contains(&name) {
+        if ["proof", "receipt", "statement", "genesis", "rules entry", "reseal entry", "tail"]
+            .contains(&name)
+        {
             let peer = CoseSign1::from_tagged_slice(&bytes).unwrap();
             let ours =
                 cose::Sign1::decode("peer", &bytes, 1 << 22, cbor::KeyOrder::Sorted).unwrap();
@@ -381,7 +393,8 @@ fn signatures_of_one_kind_never_pass_as_another() {
     assert!(SignedTail::decode(statement.bytes()).is_err());
     assert!(Receipt::decode(statement.bytes()).is_err());
     // A document whose bytes are what a statement or a checkpoint signs is still only a document.
-    let signed = cose::sig_structure(&statement.sign1().protected_bytes, &statement.commitment().0);
+    let signed =
+        cose::sig_structure(&statement.sign1().protected_bytes, &statement.commitment().unwrap().0);
     for scheme in [Scheme::Sshsig, Scheme::Minisign] {
         let digest = DocumentHasher::digest(scheme, &signed);
         let signature = match SignatureFile::sign(&key, &digest, "") {

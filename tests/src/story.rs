@@ -35,8 +35,8 @@ impl Story {
         Ok(Story { stage, aloud, scrypt_log_n, commands: 0, import_key: None, format: "sshsig" })
     }
 
-    /// A story of two rounds, Monday's and Tuesday's, with 150 documents each: its log has 301 entries,
-    /// two rows of tiles, and heads of size 151 and 301. `between` sees it after the first round.
+    /// A story of two rounds, Monday's and Tuesday's, with 150 documents each: its log has 302 entries,
+    /// two rows of tiles, and heads of size 1, 152 and 302. `between` sees it after the first round.
     pub fn of_two_rounds(stage: &Path, between: impl FnOnce(&Story)) -> Result<Story> {
         let mut story = Story::new(stage, false, 10)?;
         let files: Vec<PathBuf> = (0..300).map(|n| format!("d{n}.txt").into()).collect();

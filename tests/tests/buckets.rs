@@ -56,7 +56,8 @@ fn moved_to_a_bucket(story: &Story, server: &Server) {
     std::fs::copy(log.join("first/key.age"), key).unwrap();
     let line = "log init --origin log.example/releases --store s3://bucket/log --unencrypted";
     done(server, &log, line);
-    copy(&log.join("first/allowed"), &log.join("coldlog-log/allowed")).unwrap();
+    std::fs::write(log.join("rules"), done(server, &log, "log --home first rules")).unwrap();
+    done(server, &log, "log set-rules rules");
 }
 
 #[test]
@@ -93,7 +94,7 @@ fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
     done(&server, &log, "log fsck");
     // What is in the bucket is a published log, and nothing is left of the staging.
     let public = stage.path().join("s3/bucket/log");
-    assert!(public.join("tile/0/000").is_file() && public.join("heads/301").is_file());
+    assert!(public.join("tile/0/000").is_file() && public.join("heads/302").is_file());
     copy(&public, &story.at("auditor").join("public")).unwrap();
     story.run("auditor", "verifier completeness --log public --policy policy").unwrap();
     let staged = walkdir::WalkDir::new(public.join("staging")).into_iter().flatten();
@@ -103,10 +104,10 @@ fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
     std::fs::create_dir_all(log.join("second")).unwrap();
     std::fs::copy(log.join("coldlog-log/key.age"), log.join("second/key.age")).unwrap();
     done(&server, &log, "log --home second join --store s3://bucket/log");
-    assert!(done(&server, &log, "log --home second head").contains("\n301\n"));
+    assert!(done(&server, &log, "log --home second head").contains("\n302\n"));
     done(&server, &log, "log backup s3://bucket/backup");
     let told = done(&server, &log, "log drill s3://bucket/backup");
-    assert!(told.contains("301 entries came back"), "{told}");
+    assert!(told.contains("302 entries came back"), "{told}");
     let line = "log --home third restore s3://bucket/backup --store s3://bucket/third --key coldlog-log/key.age";
     done(&server, &log, line);
     done(&server, &log, "log --home third fsck");
@@ -154,7 +155,7 @@ fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
     copy(&kept, &public).unwrap();
     let ran = with(&server, &log, "log append more.batch.cbor");
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
-    assert!(ran.err.contains("signed a head of size 302"), "{}", ran.err);
+    assert!(ran.err.contains("signed a head of size 303"), "{}", ran.err);
 }
 
 // A few numbers that look random, from a seed.
@@ -183,7 +184,6 @@ fn two_machines_that_are_killed_at_random_write_one_history() {
     std::fs::create_dir_all(second.join("coldlog-log")).unwrap();
     std::fs::copy(log.join("coldlog-log/key.age"), second.join("coldlog-log/key.age")).unwrap();
     done(&server, &second, "log join --store s3://bucket/log");
-    copy(&log.join("coldlog-log/allowed"), &second.join("coldlog-log/allowed")).unwrap();
 
     let mut batches = Vec::new();
     for n in 0..6 {
@@ -264,11 +264,11 @@ fn two_machines_that_are_killed_at_random_write_one_history() {
     done(&server, &log, "log fsck");
     done(&server, &log, "log gc");
     done(&server, &second, "log fsck");
-    // 61 records of one signer, 7 of the other.
+    // 61 records of one signer, 7 of the other, and two versions of the log's rules.
     let public = stage.path().join("s3/bucket/log");
-    let entries = std::fs::read(public.join("tile/entries/000.p/68")).unwrap();
-    let entries = coldlog_spec::tile::decode_bundle(&entries, 68).unwrap();
-    assert_eq!(entries.iter().collect::<BTreeSet<_>>().len(), 68);
+    let entries = std::fs::read(public.join("tile/entries/000.p/70")).unwrap();
+    let entries = coldlog_spec::tile::decode_bundle(&entries, 70).unwrap();
+    assert_eq!(entries.iter().collect::<BTreeSet<_>>().len(), 70);
 }
 
 #[test]
@@ -281,7 +281,6 @@ fn two_servers_on_one_bucket_take_any_statement_in_turn() {
     std::fs::create_dir_all(second.join("coldlog-log")).unwrap();
     std::fs::copy(log.join("coldlog-log/key.age"), second.join("coldlog-log/key.age")).unwrap();
     done(&bucket, &second, "log join --store s3://bucket/log");
-    copy(&log.join("coldlog-log/allowed"), &second.join("coldlog-log/allowed")).unwrap();
     story.sign("all", &Story::names(0..24), "1").unwrap();
     story.run("signer", "signer export --each -o each").unwrap();
     let environment = [
@@ -314,13 +313,13 @@ fn two_servers_on_one_bucket_take_any_statement_in_turn() {
                 over.store(true, Ordering::Relaxed);
             }
             assert_eq!(reply.status, 201, "{n}: {reply:?}");
-            assert_eq!(reply.header("location"), Some(format!("/entries/{n}").as_str()));
-            assert_eq!(servers[(n + 1) % 2].get(&format!("/entries/{n}")).status, 200);
+            assert_eq!(reply.header("location"), Some(format!("/entries/{}", n + 1).as_str()));
+            assert_eq!(servers[(n + 1) % 2].get(&format!("/entries/{}", n + 1)).status, 200);
         }
         over.store(true, Ordering::Relaxed);
     });
     drop(servers);
     done(&bucket, &second, "log fsck");
     let head = done(&bucket, &log, "log head");
-    assert_eq!(head.lines().nth(1), Some("25"));
+    assert_eq!(head.lines().nth(1), Some("26"));
 }

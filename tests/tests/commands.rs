@@ -143,13 +143,13 @@ fn a_witness_that_saw_more_answers_409_with_its_size_and_the_log_says_what_to_do
         story.run("w1", "verifier inspect stale.witness-response.cbor --json").unwrap().out;
     let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
     let items = &answer["content"]["items"][0];
-    assert_eq!((&items[3], &items[4]), (&409.into(), &"5\n".into()), "{answer}");
+    assert_eq!((&items[3], &items[4]), (&409.into(), &"6\n".into()), "{answer}");
     story.carry("w1", "stale.witness-response.cbor", "log").unwrap();
     let line = "log add-cosignatures stale.witness-response.cbor --policy policy";
     let told = story.expect("log", line, 1).unwrap();
-    assert!(told.err.contains("log witness-request --old 5"), "{}", told.err);
+    assert!(told.err.contains("log witness-request --old 6"), "{}", told.err);
     // Its memory did not go back.
-    assert!(story.run("w1", "witness heads").unwrap().out.contains(" 5 "));
+    assert!(story.run("w1", "witness heads").unwrap().out.contains(" 6 "));
     // Other keys for a log that it watches are not taken in passing.
     let policy = std::fs::read_to_string(story.at("w1").join("policy")).unwrap();
     let one = policy.lines().find(|line| line.starts_with("log ")).unwrap();
@@ -164,19 +164,19 @@ fn a_witness_that_saw_more_answers_409_with_its_size_and_the_log_says_what_to_do
 fn an_entry_is_proven_by_its_receipt_and_opened_by_its_number() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = told(stage.path());
-    story.run("log", "log prove --index 4 -o four.receipt.cbor").unwrap();
+    story.run("log", "log prove --index 5 -o four.receipt.cbor").unwrap();
     story.carry("log", "four.receipt.cbor", "signer").unwrap();
     story.run("signer", "verifier export d3.txt.proof --statement -o four.statement").unwrap();
     let line = "verifier inclusion four.statement --receipt four.receipt.cbor --policy policy";
     let proven = story.run("signer", line).unwrap();
-    assert_eq!(proven.out, "proven: entry 4 of log.example/releases, in the head of size 5\n");
+    assert_eq!(proven.out, "proven: entry 5 of log.example/releases, in the head of size 6\n");
     story.run("signer", "verifier export d2.txt.proof --statement -o three.statement").unwrap();
     let line = "verifier inclusion three.statement --receipt four.receipt.cbor --policy policy";
     story.expect("signer", line, 1).unwrap();
 
     story.carry("log", "coldlog-log/public", "auditor").unwrap();
     let open = "verifier open --log public --identity auditor.key --policy policy";
-    let one = story.run("auditor", &format!("{open} --index 4")).unwrap().out;
+    let one = story.run("auditor", &format!("{open} --index 5")).unwrap().out;
     assert_eq!(one.lines().count(), 2, "{one}");
     assert!(one.contains("signed d3.txt 2"), "{one}");
     let own =
@@ -188,17 +188,17 @@ fn an_entry_is_proven_by_its_receipt_and_opened_by_its_number() {
     assert_eq!(signers["signers"][0]["signer"], "signer.example/releases");
 
     // An entry that is swapped with its neighbour opens, and is not under the head.
-    let path = story.at("auditor").join("public/tile/entries/000.p/5");
-    let sealed = story.at("auditor").join("public/sealed/000.p/5");
+    let path = story.at("auditor").join("public/tile/entries/000.p/6");
+    let sealed = story.at("auditor").join("public/sealed/000.p/6");
     for path in [&path, &sealed] {
         let bytes = std::fs::read(path).unwrap();
-        let mut entries: Vec<&[u8]> = coldlog_spec::tile::decode_bundle(&bytes, 5).unwrap();
-        entries.swap(3, 4);
+        let mut entries: Vec<&[u8]> = coldlog_spec::tile::decode_bundle(&bytes, 6).unwrap();
+        entries.swap(4, 5);
         let mut swapped = Vec::new();
         entries.iter().for_each(|e| assert!(coldlog_spec::tile::push_entry(&mut swapped, e)));
         std::fs::write(path, swapped).unwrap();
     }
-    let caught = story.expect("auditor", &format!("{open} --index 4"), 1).unwrap();
+    let caught = story.expect("auditor", &format!("{open} --index 5"), 1).unwrap();
     assert!(caught.err.contains("tampering"), "{}", caught.err);
 }
 

@@ -59,7 +59,7 @@ struct Placed {
     target: String,
 }
 
-fn placed(calls: &[String]) -> Vec<Placed> {
+fn placed_in(calls: &[String]) -> Vec<Placed> {
     let moves = calls.iter().enumerate().filter(|(_, call)| {
         ["rename", "link"].iter().any(|name| call.starts_with(name))
             && call.matches('"').count() == 4
@@ -146,7 +146,7 @@ fn the_records_are_on_the_disk_before_the_first_signature_has_a_name() {
     let stage = tempfile::tempdir().unwrap();
     let story = begun(stage.path());
     let calls = traced(&story.at("signer"), SIGN);
-    let placed = placed(&calls);
+    let placed = placed_in(&calls);
     let signatures: Vec<&Placed> = placed.iter().filter(|p| p.target.ends_with(".sig")).collect();
     assert_eq!(signatures.len(), 3, "{placed:#?}");
     let first = signatures[0].at;
@@ -197,7 +197,7 @@ fn a_witness_remembers_a_head_before_its_answer_is_written() {
     story.run("log", "log witness-request -o r.cbor").unwrap();
     story.carry("log", "r.cbor", "w1").unwrap();
     let calls = traced(&story.at("w1"), "witness cosign r.cbor -o answer.cbor");
-    let placed = placed(&calls);
+    let placed = placed_in(&calls);
     let memory = placed_as(&placed, "/checkpoint");
     let answer = placed_as(&placed, "answer.cbor");
     assert_synced_before_placed(&calls, memory);
@@ -216,21 +216,32 @@ fn what_a_head_stands_for_is_on_the_disk_before_the_head_moves() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = exported(stage.path());
     let calls = traced(&story.at("log"), "log append first.batch.cbor -o first.receipts.cbor");
-    let placed = placed(&calls);
+    let placed = placed_in(&calls);
     let head = placed_as(&placed, "public/checkpoint");
     assert_synced_before_placed(&calls, head);
-    for part in ["public/tile/0/000.p/4", "public/tile/entries/000.p/4", "public/sealed/000.p/4"] {
+    for part in ["public/tile/0/000.p/5", "public/tile/entries/000.p/5", "public/sealed/000.p/5"] {
         let part = placed_as(&placed, part);
         assert!(part.at < head.at, "{} comes after the head that stands for it", part.target);
         // Beyond the head a file may have its name before its bytes are on the disk; not below it.
         let synced = synced_before(&calls, &part.target, head.at);
         assert!(synced > Some(part.at), "{} is not synced before the head moves", part.target);
         assert_name_durable_before(&calls, part, head.at);
-        // Its folder is new: the folder's own name must last as well, up to the log's folder.
+    }
+    // Where a folder is new, its own name must last as well, up to the log's folder.
+    let (log, home) = (story.at("log"), "log --home new");
+    std::fs::write(log.join("rules"), "coldlog-rules/1\nlargest-sealed 900\n").unwrap();
+    let made = coldlog_tests::run(&log, &format!("{home} init --origin new.example --unencrypted"))
+        .unwrap();
+    assert_eq!(made.code, 0, "{}", made.err);
+    let first = traced(&log, &format!("{home} set-rules rules"));
+    let in_place = placed_in(&first);
+    let moved = placed_as(&in_place, "public/checkpoint");
+    for part in ["public/tile/0/000.p/1", "public/tile/entries/000.p/1", "public/sealed/000.p/1"] {
+        let part = placed_as(&in_place, part);
         let mut folder = folder_of(&part.target);
         while !folder.ends_with("public") {
             folder = folder_of(folder);
-            let synced = synced_before(&calls, folder, head.at);
+            let synced = synced_before(&first, folder, moved.at);
             assert!(synced.is_some(), "{folder} is not synced before the head moves");
         }
     }
@@ -246,7 +257,7 @@ fn what_a_head_stands_for_is_on_the_disk_before_the_head_moves() {
     story.carry("signer", "second.batch.cbor", "log").unwrap();
     let calls = traced(&story.at("log"), "log append second.batch.cbor");
     // What the log's machine remembers is no part of what it publishes.
-    let again = self::placed(&calls);
+    let again = placed_in(&calls);
     let again: Vec<_> = again.into_iter().filter(|p| p.target.contains("/public/")).collect();
     let same = again.iter().find(|p| placed.iter().any(|old| old.target == p.target));
     assert!(same.is_some_and(|p| p.target.ends_with("checkpoint")), "{again:#?}");

@@ -143,18 +143,18 @@ fn a_log_killed_at_any_write_has_the_old_head_or_the_new_one() {
             serde_json::from_str(&run(folder, "log head --json").unwrap().out).unwrap();
         head["size"].as_u64().unwrap()
     };
-    assert_eq!(size(&story.at("log")), 3);
+    assert_eq!(size(&story.at("log")), 4);
     killed_everywhere(
         &story.at("log"),
         "log append second.batch.cbor -o second.receipts.cbor",
         |folder, n| {
-            assert!([3, 4].contains(&size(folder)), "at {n}");
+            assert!([4, 5].contains(&size(folder)), "at {n}");
             let fsck = run(folder, "log fsck").unwrap();
             assert_eq!(fsck.code, 0, "at {n}: {}{}", fsck.out, fsck.err);
             let again = run(folder, "log append second.batch.cbor -o second.receipts.cbor --force")
                 .unwrap();
             assert_eq!(again.code, 0, "at {n}: {}", again.err);
-            assert_eq!(size(folder), 4, "at {n}");
+            assert_eq!(size(folder), 5, "at {n}");
             let fsck = run(folder, "log fsck").unwrap();
             assert_eq!(fsck.code, 0, "at {n}: {}{}", fsck.out, fsck.err);
         },
@@ -171,13 +171,13 @@ fn a_witness_killed_at_any_write_never_answers_what_it_does_not_remember() {
     story.carry("signer", "first.batch.cbor", "log").unwrap();
     story.run("log", "log append first.batch.cbor").unwrap();
     story.run("log", "log witness-request -o r.cbor").unwrap();
-    story.run("log", "log witness-request --old 3 -o again.cbor").unwrap();
+    story.run("log", "log witness-request --old 4 -o again.cbor").unwrap();
     story.carry("log", "r.cbor", "w1").unwrap();
     story.carry("log", "again.cbor", "w1").unwrap();
     killed_everywhere(&story.at("w1"), "witness cosign r.cbor -o answer.cbor", |folder, n| {
         let heads = run(folder, "witness heads --json").unwrap();
         assert_eq!(heads.code, 0, "at {n}: {}", heads.err);
-        let remembers = heads.out.contains("\"size\":3");
+        let remembers = heads.out.contains("\"size\":4");
         assert!(
             remembers || !folder.join("answer.cbor").exists(),
             "at {n}: an answer without memory"
@@ -234,11 +234,13 @@ fn every_other_command_that_writes_can_be_killed_anywhere_and_run_again() {
     }
     let recipient = std::fs::read_to_string(story.at("auditor").join("auditor.key")).unwrap();
     let recipient = recipient.lines().find_map(|l| l.strip_prefix("# public key: ")).unwrap();
-    let genesis = run(&story.at("log"), "log signers --json").unwrap().out;
-    let genesis: serde_json::Value = serde_json::from_str(&genesis).unwrap();
-    let genesis = genesis["signers"][0]["genesis"].as_str().unwrap();
-    std::fs::remove_dir_all(story.at("log").join("coldlog-log/allowed")).unwrap();
-    std::fs::create_dir(story.at("log").join("coldlog-log/allowed")).unwrap();
+    let line = format!(
+        "signer --home third init --name third.example --operator Eve --auditor {recipient} --scrypt-log-n 10 --passphrase-file passphrase"
+    );
+    let third = story.run("signer", &line).unwrap().out;
+    let third = third.lines().find_map(|line| line.strip_prefix("fingerprint  ")).unwrap();
+    story.carry("signer", "third/genesis.cbor", "log").unwrap();
+    std::fs::write(story.at("log").join("nobody"), "coldlog-rules/1\n").unwrap();
     story.sign("second", &files(3)[2..], "2").unwrap();
     let rotating = stage.path().join("rotating");
     copy(&story.at("log"), &rotating).unwrap();
@@ -272,7 +274,8 @@ fn every_other_command_that_writes_can_be_killed_anywhere_and_run_again() {
             "log --home new init --origin new.example --unencrypted".into(),
             "log --home new head",
         ),
-        ("log", format!("log allow genesis.cbor --fingerprint {genesis}"), "log signers"),
+        ("log", format!("log allow genesis.cbor --fingerprint {third}"), "log fsck"),
+        ("log", "log set-rules nobody".into(), "log fsck"),
         (
             "log",
             "log receipts first.batch.cbor -o again.receipts.cbor --policy policy".into(),
@@ -345,6 +348,46 @@ fn every_other_command_that_writes_can_be_killed_anywhere_and_run_again() {
             assert_eq!(seen.code, 0, "{line} at {n}: {}", seen.err);
         });
     }
+}
+
+#[test]
+#[cfg_attr(not(have_strace), ignore = "strace is not installed")]
+fn a_reseal_killed_at_any_write_is_finished_by_the_next() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = Story::of_two_rounds(stage.path(), |_| {}).unwrap();
+    let log = story.at("log");
+    copy(&story.at("auditor").join("auditor.key"), &log.join("auditor.key")).unwrap();
+    let new = run(&log, "verifier identity -o new.key").unwrap().out;
+    let lines = std::fs::read_to_string(log.join("coldlog-log/log.policy")).unwrap();
+    std::fs::write(log.join("alone"), format!("{lines}quorum none\n")).unwrap();
+    // In the full bundle and in the one that appends still copy.
+    let line = format!(
+        "log reseal --identity auditor.key --auditor {} --by Ada --from 254 --to 258",
+        new.trim()
+    );
+    killed_everywhere(&log, &line, |folder, n| {
+        let open = |key: &str, index: u64| {
+            let line = format!(
+                "verifier open --log coldlog-log/public --identity {key} --policy alone --index {index}"
+            );
+            run(folder, &line).unwrap().code
+        };
+        // At any moment each record opens for the old auditor or for the new.
+        for index in [254, 257] {
+            assert!([open("auditor.key", index), open("new.key", index)].contains(&0), "at {n}");
+        }
+        // Only the last words were missing where it had come to its end.
+        let ended = !folder.join("coldlog-log/reseal/state").exists();
+        if !(ended && open("new.key", 254) == 0) {
+            let again = run(folder, &line).unwrap();
+            assert_eq!(again.code, 0, "at {n}: {}", again.err);
+        }
+        let codes =
+            [253, 254, 257, 258].map(|index| (open("auditor.key", index), open("new.key", index)));
+        assert_eq!(codes, [(0, 1), (1, 0), (1, 0), (0, 1)], "at {n}");
+        let fsck = run(folder, "log fsck").unwrap();
+        assert_eq!(fsck.code, 0, "at {n}: {}{}", fsck.out, fsck.err);
+    });
 }
 
 #[test]

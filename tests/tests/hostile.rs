@@ -129,8 +129,8 @@ fn told(stage: &Path) -> (Story, Hostile) {
         ("age-key", "signer/coldlog-signer/key.age"),
         ("journal", "signer/coldlog-signer/journal.sqlite"),
         ("checkpoint", "log/coldlog-log/public/checkpoint"),
-        ("entries", "log/coldlog-log/public/tile/entries/000.p/3"),
-        ("sealed", "log/coldlog-log/public/sealed/000.p/3"),
+        ("entries", "log/coldlog-log/public/tile/entries/000.p/4"),
+        ("sealed", "log/coldlog-log/public/sealed/000.p/4"),
         ("key", "log/coldlog-log/key.age"),
         ("policy", "log/policy"),
         ("identity", "auditor/auditor.key"),
@@ -307,8 +307,8 @@ fn a_published_log_with_a_hostile_file_in_it_is_refused() {
     ];
     for (place, right) in [
         ("checkpoint", "checkpoint"),
-        ("tile/entries/000.p/3", "entries"),
-        ("sealed/000.p/3", "sealed"),
+        ("tile/entries/000.p/4", "entries"),
+        ("sealed/000.p/4", "sealed"),
     ] {
         copy(&relying.join("public"), &relying.join("bad")).unwrap();
         let place = relying.join("bad").join(place);

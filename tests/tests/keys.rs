@@ -163,23 +163,28 @@ fn a_successor_binds_the_end_of_the_log_before_it() {
             "verifier succession --log {log} --end {before}/heads/{end} --last {before}/heads/{last} --policy {policy}"
         )
     };
-    let told = story.run("signer", &proof(&after, "end", "003", "both")).unwrap();
+    let told = story.run("signer", &proof(&after, "end", "004", "both")).unwrap();
     assert!(told.out.contains("log.example/two succeeds log.example/releases"), "{}", told.out);
-    refused(&signer, &proof(&after, "end", "003", "one"), "names no log");
-    refused(&signer, &proof(&after, "end", "003", "two"), "no Ed25519 key");
+    refused(&signer, &proof(&after, "end", "004", "one"), "names no log");
+    refused(&signer, &proof(&after, "end", "004", "two"), "no Ed25519 key");
     // A log that was made by hand succeeds nobody; nor does one whose head is of another end.
     let other = stage.path().join("other");
     std::fs::create_dir(&other).unwrap();
     copy(&log.join("all.batch.cbor"), &other.join("all.batch.cbor")).unwrap();
     assert_eq!(run(&other, "log init --origin log.example/three --unencrypted").unwrap().code, 0);
-    copy(&log.join("coldlog-log/allowed"), &other.join("coldlog-log/allowed")).unwrap();
+    std::fs::write(other.join("rules"), run(&log, "log rules").unwrap().out).unwrap();
+    assert_eq!(run(&other, "log set-rules rules").unwrap().code, 0);
     assert_eq!(run(&other, "log append all.batch.cbor").unwrap().code, 0);
     let third = std::fs::read_to_string(other.join("coldlog-log/log.policy")).unwrap();
     let both = std::fs::read_to_string(signer.join("both")).unwrap();
     std::fs::write(signer.join("three"), format!("{third}{both}")).unwrap();
     let by_hand = other.join("coldlog-log/public").display().to_string();
-    refused(&signer, &proof(&by_hand, "end", "003", "three"), "made by `log init`");
-    assert_eq!(run(&signer, &proof(&after, "003", "003", "both")).unwrap().code, 2);
+    refused(
+        &signer,
+        &proof(&by_hand, "end", "004", "three"),
+        "names no head, the predecessor ends with",
+    );
+    assert_eq!(run(&signer, &proof(&after, "004", "004", "both")).unwrap().code, 2);
 }
 
 #[test]
@@ -267,8 +272,8 @@ fn a_frozen_log_takes_nothing_more_and_proves_its_end() {
     story.sign("third", &Story::names(2..3), "1").unwrap();
     story.run("signer", "signer export -o third.batch.cbor").unwrap();
     story.carry("signer", "third.batch.cbor", "log").unwrap();
-    refused(&log, "log append third.batch.cbor", "was frozen at size 3");
-    refused(&log, "log rotate-key -o rotation", "was frozen at size 3");
+    refused(&log, "log append third.batch.cbor", "was frozen at size 4");
+    refused(&log, "log rotate-key -o rotation", "was frozen at size 4");
     // Receipts of what is in it are still made.
     story
         .run("log", "log receipts second.batch.cbor -o second.receipts.cbor --policy policy")
@@ -284,9 +289,9 @@ fn a_frozen_log_takes_nothing_more_and_proves_its_end() {
             public.display()
         )
     };
-    let told = story.run("auditor", &end("end", "003")).unwrap();
-    assert!(told.out.contains("log.example/releases ends with 3 entries"), "{}", told.out);
-    refused(&story.at("auditor"), &end("end", "002"), "names the head of size 3");
+    let told = story.run("auditor", &end("end", "004")).unwrap();
+    assert!(told.out.contains("log.example/releases ends with 4 entries"), "{}", told.out);
+    refused(&story.at("auditor"), &end("end", "003"), "names the head of size 4");
     // Backups know of the end, too.
     story.run("log", "log backup ../backup").unwrap();
     assert!(stage.path().join("backup/heads/end").exists());
@@ -297,7 +302,7 @@ fn a_frozen_log_takes_nothing_more_and_proves_its_end() {
         bad[place] ^= 1;
         std::fs::write(public.join("end"), bad).unwrap();
         refused(&log, "log fsck", "heads/end");
-        assert_ne!(run(&story.at("auditor"), &end("end", "003")).unwrap().code, 0);
+        assert_ne!(run(&story.at("auditor"), &end("end", "004")).unwrap().code, 0);
     }
     std::fs::remove_file(public.join("end")).unwrap();
     std::fs::remove_file(log.join("coldlog-log/public/frozen")).unwrap();

@@ -47,7 +47,7 @@ fn a_restored_log_signs_only_after_it_was_compared_and_its_records_are_back() {
     std::fs::copy(&head, old.join("newest")).unwrap();
     copy(&story.at("signer").join("tuesday.batch.cbor"), &old.join("tuesday.batch.cbor")).unwrap();
 
-    // It would sign another head of size 301 or so, with another time, or with other records.
+    // It would sign another head of size 302 or so, with another time, or with other records.
     for line in [
         "log append tuesday.batch.cbor",
         "log receipts monday.batch.cbor -o x.receipts.cbor",
@@ -105,11 +105,11 @@ fn only_the_published_folder_went_back_and_the_machine_remembers() {
     std::fs::remove_dir_all(log.join(PUBLIC)).unwrap();
     copy(&story.at("old").join(PUBLIC), &log.join(PUBLIC)).unwrap();
     std::fs::remove_file(log.join("coldlog-log/index.sqlite")).unwrap();
-    refused(&log, "log append tuesday.batch.cbor", "this machine signed a head of size 301");
+    refused(&log, "log append tuesday.batch.cbor", "this machine signed a head of size 302");
     // No older head talks it out of that, and the log is not made anew over it.
     copy(&log.join(PUBLIC).join("checkpoint"), &log.join("older")).unwrap();
     refused(&log, "log recover --newest older", "150 are lost here");
-    refused(&log, "log append tuesday.batch.cbor", "this machine signed a head of size 301");
+    refused(&log, "log append tuesday.batch.cbor", "this machine signed a head of size 302");
     std::fs::remove_dir_all(log.join(PUBLIC)).unwrap();
     let line = "log init --origin log.example/releases --unencrypted";
     refused(&log, line, "is not made anew");
@@ -125,7 +125,7 @@ fn a_log_that_signed_after_a_restore_is_told_that_two_histories_are_out() {
     copy(&story.at("signer"), &story.at("twin")).unwrap();
     std::fs::copy(story.at("log").join(PUBLIC).join("checkpoint"), old.join("newest")).unwrap();
     done(&story.at("signer"), "signer export --from 0 -o all.batch.cbor");
-    refused(&old, "log append ../signer/all.batch.cbor", "the signer remembers a head of size 301");
+    refused(&old, "log append ../signer/all.batch.cbor", "the signer remembers a head of size 302");
     std::fs::copy(story.at("log").join("coldlog-log/key.age"), old.join("coldlog-log/key.age"))
         .unwrap();
     write_private(&old.join("passphrase"), "twelve\n").unwrap();
@@ -158,11 +158,11 @@ fn a_backup_grows_by_what_is_new_and_comes_back_whole() {
     done(&story.at("old"), "log backup ../backup");
     refused(&log, "log drill ../backup", "older than the newest head");
     let told = done(&log, "log backup ../backup");
-    assert!(told.contains("up to size 301: 150 entries"), "{told}");
+    assert!(told.contains("up to size 302: 150 entries"), "{told}");
     let told = done(&log, "log backup ../backup");
     assert!(told.contains("0 entries and 0 files were new"), "{told}");
     let told = done(&log, "log drill ../backup --newest coldlog-log/public/checkpoint");
-    assert!(told.contains("301 entries came back in"), "{told}");
+    assert!(told.contains("302 entries came back in"), "{told}");
 
     // The machine is gone.
     let new = stage.path().join("new");
@@ -212,21 +212,21 @@ fn only_needless_partial_tiles_are_collected() {
     let mut story = told(stage.path());
     let log = story.at("log");
     let public = log.join(PUBLIC);
-    assert!(public.join("tile/0/000.p/151").exists());
+    assert!(public.join("tile/0/000.p/152").exists());
     let would = done(&log, "log gc --dry-run");
-    assert!(would.contains("would remove tile/0/000.p/151"), "{would}");
-    assert!(public.join("tile/0/000.p/151").exists());
+    assert!(would.contains("would remove tile/0/000.p/152"), "{would}");
+    assert!(public.join("tile/0/000.p/152").exists());
     std::fs::write(public.join("tile/entries/000.p/9"), "not the first nine").unwrap();
     std::fs::write(public.join("sealed/notes.txt"), "a stranger's").unwrap();
     let before = published(&public);
     done(&log, "log gc");
-    assert!(!public.join("tile/0/000.p/151").exists() && !public.join("tile/0/000.p/1").exists());
-    assert!(public.join("tile/0/001.p/45").exists());
+    assert!(!public.join("tile/0/000.p/152").exists() && !public.join("tile/0/000.p/2").exists());
+    assert!(public.join("tile/0/001.p/46").exists());
     assert!(public.join("tile/entries/000.p/9").exists(), "damage is for fsck to name");
     assert!(published(&public) == before);
     done(&log, "log fsck");
     // Proofs to and from sizes whose partial tiles are gone are found in the full ones.
-    done(&log, "log prove --consistency 151 -o since.receipt.cbor");
+    done(&log, "log prove --consistency 152 -o since.receipt.cbor");
     done(&log, "log receipts monday.batch.cbor -o again.receipts.cbor --policy policy");
     story.carry("log", "again.receipts.cbor", "signer").unwrap();
     story.run("signer", "signer verify-journal --policy policy").unwrap();
@@ -244,9 +244,9 @@ fn a_flipped_bit_at_the_edge_stops_the_next_append() {
     let log = story.at("log");
     let head = std::fs::read(log.join(PUBLIC).join("checkpoint")).unwrap();
     for (path, text) in [
-        ("tile/0/001.p/45", "do not give the root"),
+        ("tile/0/001.p/46", "do not give the root"),
         ("tile/1/000.p/1", "do not give the root"),
-        ("tile/entries/001.p/45", "not those of their tile"),
+        ("tile/entries/001.p/46", "not those of their tile"),
     ] {
         let path = log.join(PUBLIC).join(path);
         let good = std::fs::read(&path).unwrap();

@@ -262,15 +262,15 @@ fn a_disk_that_fills_up_at_any_write_is_trouble_and_the_same_command_goes_on() {
         let heads: serde_json::Value = serde_json::from_str(&heads.out).unwrap();
         heads["heads"][0]["size"].as_u64().unwrap()
     };
-    story.run("log", "log witness-request --old 4 -o later.cbor").unwrap();
+    story.run("log", "log witness-request --old 5 -o later.cbor").unwrap();
     story.carry("log", "later.cbor", "w1").unwrap();
     let again = |folder: &Path| {
-        let request = if size(folder) == 4 { "later.cbor" } else { "r.cbor" };
+        let request = if size(folder) == 5 { "later.cbor" } else { "r.cbor" };
         format!("witness cosign {request} -o x.cbor --force")
     };
     let look = |folder: &Path| {
         nothing_half_done(folder);
-        assert!(size(folder) == 4 || !folder.join("x.cbor").exists(), "an answer without memory");
+        assert!(size(folder) == 5 || !folder.join("x.cbor").exists(), "an answer without memory");
     };
     let line = "witness cosign r.cbor -o x.cbor --force";
     full_at_every_write(&story.at("w1"), line, look, again, "witness heads");

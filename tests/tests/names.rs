@@ -97,7 +97,7 @@ fn a_name_that_steers_terminals_is_shown_escaped_on_its_own_line() {
     let inspected = with_name(&signer, "verifier inspect NAME.proof");
     assert_calm("verifier inspect", &inspected);
     let open = "verifier open --log public --identity auditor.key --policy policy";
-    shows(&auditor, open, 0, 4, 0);
+    shows(&auditor, open, 0, 5, 0);
     // As JSON it is one line, and what it says, once parsed, is the name itself.
     for (folder, line, pointer) in [
         (&signer, "signer list --json", "/records/1/document/name"),

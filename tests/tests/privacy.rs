@@ -153,13 +153,13 @@ fn two_records_of_the_same_bytes_look_like_records_of_any_two_documents() {
     let stage = tempfile::tempdir().unwrap();
     let story = told(stage.path());
     let public = story.at("log").join("coldlog-log/public");
-    let entries = std::fs::read(public.join("tile/entries/000.p/5")).unwrap();
-    let sealed = std::fs::read(public.join("sealed/000.p/5")).unwrap();
+    let entries = std::fs::read(public.join("tile/entries/000.p/7")).unwrap();
+    let sealed = std::fs::read(public.join("sealed/000.p/7")).unwrap();
     let (entries, sealed) =
-        (decode_bundle(&entries, 5).unwrap(), decode_bundle(&sealed, 5).unwrap());
-    // Entries 0 and 1 are the genesis and the first round; then the twins and the stranger, signed in
+        (decode_bundle(&entries, 7).unwrap(), decode_bundle(&sealed, 7).unwrap());
+    // Entries 0 to 3 are two versions of the log's rules, the genesis and the first round; then the twins and the stranger, signed in
     // one run, so that they know the same head.
-    let (entries, sealed) = (&entries[2..], &sealed[2..]);
+    let (entries, sealed) = (&entries[4..], &sealed[4..]);
     let identities = seal::read_identities(&story.at("auditor").join("auditor.key")).unwrap();
     let opened: Vec<Disclosure> = sealed
         .iter()

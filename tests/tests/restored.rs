@@ -114,7 +114,7 @@ fn import_names_a_journal_that_was_restored_and_one_that_was_forked() {
 fn import_refuses_a_log_that_went_back_and_keeps_the_evidence() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = begun(stage.path());
-    let files: Vec<PathBuf> = vec!["d0.txt".into(), "d1.txt".into()];
+    let files: Vec<PathBuf> = (0..3).map(|n| format!("d{n}.txt").into()).collect();
     copy(&story.at("log"), &story.at("evil")).unwrap();
     Story::recover_log(&story.at("evil")).unwrap();
     copy(&story.at("signer"), &story.at("other")).unwrap();
@@ -130,10 +130,11 @@ fn import_refuses_a_log_that_went_back_and_keeps_the_evidence() {
     sign(&story.at("other"), "d3.txt", 0);
     sign(&story.at("other"), "d4.txt", 0);
     sign(&story.at("other"), "d5.txt", 0);
+    sign(&story.at("other"), "d2.txt", 0);
     story.run("other", "signer export -o other.batch.cbor").unwrap();
     story.carry("other", "other.batch.cbor", "evil").unwrap();
     story.run("evil", "log append other.batch.cbor").unwrap();
-    let line = "log receipts other.batch.cbor --old 3 -o evil.receipts.cbor";
+    let line = "log receipts other.batch.cbor --old 5 -o evil.receipts.cbor";
     story.run("evil", line).unwrap();
     story.carry("evil", "evil.receipts.cbor", "signer").unwrap();
     let line = "signer import evil.receipts.cbor --policy lone";

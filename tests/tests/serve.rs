@@ -60,28 +60,28 @@ fn statements_are_posted_one_by_one_and_each_gets_its_receipt() {
         let reply = server.post(body);
         assert_eq!(reply.status, 201, "{reply:?}");
         assert_eq!(reply.header("content-type"), Some("application/cose"));
-        assert_eq!(reply.header("location"), Some(format!("/entries/{n}").as_str()));
+        assert_eq!(reply.header("location"), Some(format!("/entries/{}", n + 1).as_str()));
         let receipt = Receipt::decode(&reply.body).unwrap();
         let leaf = Registration::decode(body).unwrap().statement.leaf();
         receipt.verify_inclusion(&key, leaf).unwrap();
-        assert_eq!(receipt.inclusion().unwrap().index, n as u64);
+        assert_eq!(receipt.inclusion().unwrap().index, n as u64 + 1);
         // What was answered is durable, and published.
-        assert_eq!(size(&log), n + 1);
+        assert_eq!(size(&log), n + 2);
     }
     // Again: the same place, nothing new.
     let again = server.post(&posted[3]);
-    assert_eq!((again.status, again.header("location")), (201, Some("/entries/3")));
-    assert_eq!(size(&log), 6);
-    let receipt = server.get("/entries/3");
+    assert_eq!((again.status, again.header("location")), (201, Some("/entries/4")));
+    assert_eq!(size(&log), 7);
+    let receipt = server.get("/entries/4");
     assert_eq!(receipt.status, 200);
     let leaf = Registration::decode(&posted[3]).unwrap().statement.leaf();
     Receipt::decode(&receipt.body).unwrap().verify_inclusion(&key, leaf).unwrap();
-    for missing in ["/entries/6", "/entries/03", "/entries/x", "/entries/", "/nothing"] {
+    for missing in ["/entries/7", "/entries/03", "/entries/x", "/entries/", "/nothing"] {
         assert_eq!(server.get(missing).status, 404, "{missing}");
     }
     // The published files are those of the folder, byte for byte.
     let public = log.join("coldlog-log/public");
-    for path in ["checkpoint", "tile/0/000.p/6", "tile/entries/000.p/6", "heads/006"] {
+    for path in ["checkpoint", "tile/0/000.p/7", "tile/entries/000.p/7", "heads/007"] {
         let reply = server.get(&format!("/{path}"));
         assert_eq!(reply.status, 200, "{path}");
         assert_eq!(reply.body, std::fs::read(public.join(path)).unwrap(), "{path}");
@@ -95,7 +95,7 @@ fn statements_are_posted_one_by_one_and_each_gets_its_receipt() {
         "/tile/../../key.age",
         "/tile/%2e%2e/%2e%2e/key.age",
         "/heads/../../key.age",
-        "/heads/6",
+        "/heads/7",
         "/tile/",
         "/key.age",
         "/tile/entries/../../../key.age",
@@ -159,11 +159,11 @@ fn what_is_refused_says_why_and_changes_nothing() {
     let theirs = std::fs::read(stranger.path().join("each/000000.cose")).unwrap();
     refused(&theirs, 403, "stranger.example");
     // None of it changed anything, and the log goes on.
-    assert_eq!(size(&log), 1);
+    assert_eq!(size(&log), 2);
     for body in &posted[1..] {
         assert_eq!(server.post(body).status, 201);
     }
-    assert_eq!(size(&log), 4);
+    assert_eq!(size(&log), 5);
     drop(server);
     done(&log, "log fsck");
     assert!(std::fs::read_dir(log.join("coldlog-log/incoming")).unwrap().next().is_none());
@@ -241,7 +241,7 @@ fn a_batch_goes_there_and_back_by_curl_beside_the_other_commands() {
     // What operators watch.
     let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
     assert!(metrics.contains("coldlog_appended_total 301"), "{metrics}");
-    assert!(metrics.contains("coldlog_tree_size 301"), "{metrics}");
+    assert!(metrics.contains("coldlog_tree_size 302"), "{metrics}");
     assert!(metrics.contains("route=\"/batches\",status=\"200\"} 2"), "{metrics}");
     assert_eq!(server.get("/healthz").body, b"ok\n");
     for line in log_of(&log).lines() {
@@ -277,7 +277,7 @@ fn a_batch_that_is_no_batch_is_the_senders_matter_and_a_changed_key_the_servers(
         assert!(!reply.problem().contains("incoming"), "{}", reply.problem());
     }
     assert!((400..500).contains(&send(&flipped).status));
-    assert_eq!(size(&log), 0);
+    assert_eq!(size(&log), 1);
     // What a killed server had not answered is cleared away by the next.
     let left = log.join("coldlog-log/incoming/left.batch.cbor");
     std::fs::write(&left, "half a batch").unwrap();
@@ -306,7 +306,7 @@ fn a_batch_that_is_no_batch_is_the_senders_matter_and_a_changed_key_the_servers(
     let server = serve(&log, "");
     let reply = server.post(&posted[2]);
     assert_eq!(reply.status, 410);
-    assert!(reply.problem().contains("was frozen at size 2"), "{}", reply.problem());
+    assert!(reply.problem().contains("was frozen at size 3"), "{}", reply.problem());
     let end = server.get("/heads/end");
     assert_eq!(end.body, std::fs::read(log.join("coldlog-log/public/heads/end")).unwrap());
     assert_eq!(server.get("/entries/1").status, 200);
@@ -623,7 +623,7 @@ fn stopped_by(signal: &str) {
             }
             answered
         });
-        while size(&log) < 10 {
+        while size(&log) < 11 {
             std::thread::sleep(Duration::from_millis(5));
         }
         server.signal(signal);
@@ -637,14 +637,15 @@ fn stopped_by(signal: &str) {
     // The tenth may be in the log, and its answer not out.
     assert!((9..posted.len()).contains(&answered), "{answered}");
     done(&log, "log fsck");
-    let there = size(&log);
+    // The first entry is the log's own.
+    let there = size(&log) - 1;
     assert!((answered..=answered + 1).contains(&there), "{answered} answered, {there} there");
     // It goes on where it was.
     let server = serve(&log, "--rate 100000");
     for body in &posted {
         assert_eq!(server.post(body).status, 201);
     }
-    assert_eq!(size(&log), 201);
+    assert_eq!(size(&log), 202);
 }
 
 #[test]
@@ -687,7 +688,7 @@ fn scitt_cose_verifies_the_receipts_of_the_server_by_the_key_that_it_serves() {
     let verify = verify.to_str().unwrap();
     for (n, body) in posted.iter().enumerate() {
         // At once, and later, under a larger head.
-        let later = server.get(&format!("/entries/{n}"));
+        let later = server.get(&format!("/entries/{}", n + 1));
         let statement = Registration::decode(body).unwrap().statement;
         std::fs::write(log.join("statement"), statement.bytes()).unwrap();
         for receipt in [&replies[n].body, &later.body] {
@@ -726,7 +727,7 @@ fn statements_of_one_journal_posted_at_once_all_get_in() {
             });
         }
     });
-    assert_eq!(size(&log), 61);
+    assert_eq!(size(&log), 62);
     let keys = server.get("/.well-known/scitt-keys");
     assert_eq!(keys.header("content-type"), Some("application/cbor"));
     let policy = std::fs::read_to_string(log.join("coldlog-log/log.policy")).unwrap();

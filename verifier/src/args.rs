@@ -175,6 +175,26 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Would a log's own rules let this batch in, or why not? Replays what the log itself was asked.
+    #[command(
+        after_help = "Example:\n  verifier admission monday.batch.cbor --log public --policy policy --at 301"
+    )]
+    Admission {
+        /// The batch.
+        batch: PathBuf,
+        /// A copy of the log, published.
+        #[arg(long)]
+        log: PathBuf,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// Ask the log as it was at this size; by default the newest.
+        #[arg(long)]
+        at: Option<u64>,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Is any record missing? Numbers without gap, chain intact, up to the newest cosigned head.
     #[command(
         after_help = "Example:\n  verifier completeness --log log/public --policy policy --at-least 42:1a2b-3c4d-5e6f-7081"

@@ -4,7 +4,7 @@ mod args;
 
 use args::{Args, Command, EvidenceCommand};
 use clap::Parser;
-use coldlog_verifier::commands::{audit, check, export, heads, inspect, life};
+use coldlog_verifier::commands::{admission, audit, check, export, heads, inspect, life};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -30,6 +30,10 @@ fn main() -> ExitCode {
         }
         Command::Open { log, policy, identity, index, signer, json } => {
             audit::open(&log, &policy, &identity, audit::Which { index, signer }, json)
+        }
+        Command::Admission { batch, log, policy, at, json } => {
+            let (batch, log, policy) = (&batch, &log, &policy);
+            admission::run(&admission::Options { batch, log, policy, at, json })
         }
         Command::Completeness { log, policy, signer, at_least, json } => {
             audit::completeness(&log, &policy, signer.as_deref(), at_least.as_deref(), json)

@@ -1,34 +1,29 @@
 //! `log append`: verify, assign, write, make durable, sign, swap the head, and only then answer.
 
-use crate::admit::{Judge, NotAllowed};
-use crate::commands::{freeze, manage, receipts};
+use crate::admit::Judge;
+use crate::commands::{freeze, manage, receipts, rules};
 use crate::keys::LogKeys;
 use crate::memory;
+use crate::own;
 use crate::pipeline;
 use crate::place::Place;
 use crate::sequencer::Edge;
 use crate::store::Swapped;
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{Failure, Outcome, no, text_of, trouble};
+use coldlog_kit::batches::{self, Batch, Judged};
+use coldlog_kit::exit::{Failure, OrNo, Outcome, no, text_of, trouble};
 use coldlog_kit::files::{self, Existing};
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::secret::Source;
-use coldlog_kit::sequence::Reader;
 use coldlog_kit::terminal::{say, talk};
 use coldlog_kit::time;
-use coldlog_spec::batch::{Header, Item, MAX_ITEM, SignedTail};
-use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::ed25519::Verifier;
-use coldlog_spec::hash::Hash;
-use coldlog_spec::statement::Statement;
-use coldlog_spec::verify::append::{Admission, Progress, Refusal, verify_records, verify_trailer};
-use std::fs::File;
+use coldlog_spec::statement::Payload;
+use coldlog_spec::verify::append::{Progress, Refusal};
 use std::path::{Path, PathBuf};
 
-/// Records that a worker takes at a time.
-const CHUNK: usize = 256;
 /// How often a batch is checked again while other writers of the same store are faster.
 const TRIES: usize = 50;
 
@@ -146,7 +141,19 @@ fn appended_line(place: &Place, path: &Path, counts: Counts) -> String {
 type Signed = coldlog_spec::checkpoint::SignedCheckpoint;
 
 /// Appends the records that a head stands for and this log has lost; `newest` is that head.
-pub(crate) fn rebuild(place: &mut Place, batches: &[PathBuf], newest: &Signed) -> Outcome {
+pub(crate) fn rebuild(
+    place: &mut Place,
+    batches: &[PathBuf],
+    newest: &Signed,
+    secret: &Source,
+) -> Outcome {
+    // The log's own statements come back only by its own key.
+    let ruled = batches.iter().map(|path| rules::is_file(path));
+    let keys = match ruled.collect::<anyhow::Result<Vec<_>>>()?.contains(&true) {
+        true => Some(LogKeys::load(&place.home, secret)?),
+        false => None,
+    };
+
     let sign = |checkpoint: &Checkpoint| match *checkpoint == newest.checkpoint {
         true => Ok(newest.clone()),
         false => bail!(
@@ -158,7 +165,14 @@ pub(crate) fn rebuild(place: &mut Place, batches: &[PathBuf], newest: &Signed) -
         ),
     };
     let rebuilt = under_one_head(place, sign, |place, edge| {
-        let each = batches.iter().map(|path| batch(place, path, edge, newest.checkpoint.size));
+        let each = batches.iter().map(|path| match &keys {
+            Some(keys) if rules::is_file(path)? => {
+                let rules = rules::read(path)?;
+                own::push(place, keys, None, Payload::Rules(rules), edge)?;
+                Ok(Counts { new: 1, repeated: 0 })
+            }
+            _ => batch(place, path, edge, newest.checkpoint.size),
+        });
         each.sum::<Outcome<Counts>>()
     });
     match rebuilt? {
@@ -210,7 +224,7 @@ fn under_one_head<T>(
     let (done, head) = head;
     memory::remember(&place.home, &head)?;
     place.index.commit(head.checkpoint.size)?;
-    place.head = head;
+    place.moved_to(head);
     Ok(Some(done))
 }
 
@@ -238,96 +252,40 @@ fn filled<T>(
 
 // Verifies a batch and stages its new records. `known` is the size of the newest head that there is.
 fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<Counts> {
-    let mut reader = Reader::open(path, "coldlog-batch", MAX_ITEM)?;
-    let header = reader.next()?.with_context(|| format!("{} is empty", path.display()))?;
-    let header = Header::decode(&header).with_context(|| path.display().to_string())?;
-    let Some(admission) = place.admission(&header.claims)? else {
-        return Err(Failure::No(NotAllowed::new(&header.claims).into()));
+    let mut file = Batch::open(path)?;
+    let claims = file.header.claims.clone();
+    place.rules()?.allowed(&claims).map_err(Refusal::from).or_no()?;
+    let admission = match place.admission(&claims)? {
+        Some(admission) => admission,
+        None => file.genesis()?,
     };
     let old_size = place.head.checkpoint.size;
-    if header.remembered > known {
+    if file.header.remembered > known {
         return no(format!(
             "the signer remembers a head of size {}, this log has {old_size} entries: it is not that log, or it was restored from an older copy; get the newest cosigned head, and run `log recover --newest HEAD`",
-            header.remembered
+            file.header.remembered
         ));
     }
-    // A record takes 2 KiB or so.
-    let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
-    let verifier = Verifier::new(&admission.key, (bytes >> 11) as usize);
+    let verifier = Verifier::new(&admission.key, file.expected);
     let mut batch = Records {
-        judge: Judge::new(place, &admission)?,
-        end: Progress { next: header.first, head: None },
+        judge: Judge::new(place, &admission)?.or_no()?,
+        end: Progress { next: file.header.first, head: None },
         new: 0,
         repeated: 0,
     };
     let bar = Bar::new("appending", None);
-    let mut trailer: Option<(u64, Hash, SignedTail)> = None;
     pipeline::ordered(
-        || read_chunk(&mut reader, &mut trailer),
-        |items| verify_chunk(&items, &admission, &verifier),
+        || file.next(),
+        |items| batches::verify(&items, &admission, &verifier),
         |records| {
             let records = records?;
             bar.add(records.len() as u64);
             records.into_iter().try_for_each(|record| batch.put(record, edge))
         },
     )?;
-    let Some((count, digest, tail)) = trailer else {
-        return no("the batch has no trailer: it was cut short, copy it again");
-    };
-    let found = batch.new + batch.repeated;
-    if found == 0 {
-        return no("the batch holds 0 records: nothing was appended");
-    }
     let Records { end, new, repeated, .. } = batch;
-    verify_trailer((count, digest, &tail), (found, digest), &admission, &end)
-        .map_err(|refusal| Failure::No(refusal.into()))?;
+    file.finish(new + repeated, &admission, &end)?;
     Ok(Counts { new, repeated })
-}
-
-/// A record's statement, verified or refused, and its sealed record.
-type Judged = (Result<Statement, Refusal>, Vec<u8>);
-
-// The next items that are records; the trailer, when it comes, is put aside.
-fn read_chunk(
-    reader: &mut Reader<File>,
-    trailer: &mut Option<(u64, Hash, SignedTail)>,
-) -> Outcome<Option<Vec<Vec<u8>>>> {
-    let mut items = Vec::with_capacity(CHUNK);
-    while items.len() < CHUNK {
-        let Some(item) = reader.next()? else { break };
-        if trailer.is_some() {
-            return no("items follow the trailer of the batch");
-        }
-        // An array of two is a record, and left to the workers.
-        if item.first() == Some(&0x82) {
-            items.push(item);
-            continue;
-        }
-        if let Item::Trailer { count, digest, tail } = Item::decode(&item)? {
-            let found = reader.digest_before();
-            if digest != found {
-                return Err(Failure::No(Refusal::Digest { claimed: digest, found }.into()));
-            }
-            *trailer = Some((count, digest, tail));
-        }
-    }
-    Ok(Some(items).filter(|items| !items.is_empty()))
-}
-
-fn verify_chunk(
-    items: &[Vec<u8>],
-    admission: &Admission,
-    verifier: &Verifier,
-) -> Result<Vec<Judged>, DecodeError> {
-    let decode = |item: &Vec<u8>| match Item::decode(item)? {
-        Item::Record { statement, sealed } => Ok((statement, sealed)),
-        Item::Trailer { .. } => {
-            Err(DecodeError::field("coldlog-batch", "an item", "a record", "a trailer"))
-        }
-    };
-    let records = items.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-    let statements = verify_records(&records, admission, verifier);
-    Ok(statements.into_iter().zip(records.into_iter().map(|(_, sealed)| sealed)).collect())
 }
 
 // A batch on its way: each record follows the one before.
@@ -347,7 +305,7 @@ impl Records<'_> {
                 let found = statement.position.sequence;
                 Err(Refusal::Gap { expected: number, found })
             }
-            Ok(statement) => self.judge.judge(statement)?,
+            Ok(statement) => self.judge.judge(statement, sealed.len())?,
             Err(refusal) => Err(refusal.clone()),
         };
         match (judged, statement) {

@@ -1,6 +1,8 @@
 //! `log backup`, `log restore` and `log drill`: a copy that is known to come back.
 
 use super::recover::copy_heads;
+use super::reseal::remove_stale;
+use crate::own;
 use crate::place;
 use crate::store::{FolderStore, Store, Swapped};
 use anyhow::{Context, Result, bail};
@@ -10,7 +12,7 @@ use coldlog_kit::progress::Progress;
 use coldlog_kit::published::{self, Tree};
 use coldlog_kit::terminal::say;
 use coldlog_objects::is_url;
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::merkle::leaf_hash;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
@@ -19,7 +21,7 @@ use std::time::Instant;
 
 /// Bundles that are copied before they are made durable together.
 const TOGETHER: u64 = 32;
-/// Where a backup keeps what is not published: the log's policy and its allowed signers.
+/// Where a backup keeps what is not published: the log's policy, and its key where it is asked for.
 const HOME: &str = "home";
 /// The key in force, and the next one while it takes over.
 const KEY_FILES: [&str; 2] = ["key.age", "next-key.age"];
@@ -54,6 +56,7 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
         }
     };
     let files = copy_tree(store.as_ref(), backup.as_ref(), from, &head)?;
+    let resealed = copy_resealed(store.as_ref(), backup.as_ref(), from, &head)?;
     copy_heads(store.as_ref(), backup.as_ref(), (from, head.checkpoint.size), &keys)?;
     for (name, bytes) in home_files(home, with_key)? {
         if is_key(&name) && !is_url(to) {
@@ -67,9 +70,10 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
     // Last: a backup that was interrupted is still the one before, and goes on from there.
     put_if_new(backup.as_ref(), "checkpoint", &head.encode())?;
     say(format!(
-        "{to} holds the log up to size {}: {} entries and {files} files were new, all read back",
+        "{to} holds the log up to size {}: {} entries and {} files were new, all read back",
         head.checkpoint.size,
-        head.checkpoint.size - from
+        head.checkpoint.size - from,
+        files + resealed
     ));
     Ok(())
 }
@@ -104,17 +108,9 @@ fn put_if_new(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<()> {
     }
 }
 
-// The policy and the allowed signers; the key file where it is asked for, and only a sealed one.
+// The policy; the key file where it is asked for, and only a sealed one.
 fn home_files(home: &Path, with_key: bool) -> Outcome<Vec<(String, Vec<u8>)>> {
     let mut found = vec![("log.policy".into(), files::read(&home.join("log.policy"), 1 << 16)?)];
-    let allowed = home.join("allowed");
-    for entry in std::fs::read_dir(&allowed).with_context(|| allowed.display().to_string())? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "cbor") {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            found.push((format!("allowed/{name}"), files::read(&path, 1 << 16)?));
-        }
-    }
     if with_key {
         for name in KEY_FILES {
             let path = home.join(name);
@@ -191,6 +187,35 @@ fn copy_tree(
     Ok(copied)
 }
 
+// Bundles below `from` that were sealed anew since: those of the entries from there on that say so.
+fn copy_resealed(
+    source: &dyn Store,
+    to: &dyn Store,
+    from: u64,
+    head: &SignedCheckpoint,
+) -> Outcome<u64> {
+    let Checkpoint { origin, size, .. } = &head.checkpoint;
+    let tree = Tree::new(source, *size);
+    let mut copied = 0;
+    for bundle in from / WIDTH..size.div_ceil(WIDTH) {
+        let entries = tree.bundle(bundle, entries_path)?;
+        let entries = tile::decode_bundle(&entries, tile::width_at(0, bundle, *size))?;
+        for (at, entry) in (bundle * WIDTH..).zip(entries) {
+            let Some(reseal) = own::reseal_of(entry, origin) else { continue };
+            let mut files = Vec::new();
+            for old in reseal.from / WIDTH..reseal.to.div_ceil(WIDTH).min(from / WIDTH) {
+                files.push((sealed_path(old, WIDTH), tree.bundle(old, sealed_path)?));
+                if files.len() as u64 == TOGETHER {
+                    copied += to.put_many(std::mem::take(&mut files))?;
+                }
+            }
+            copied += to.put_many(files)?;
+            remove_stale(to, &reseal, at, *size)?;
+        }
+    }
+    Ok(copied)
+}
+
 /// `log restore FROM`
 pub fn restore(home: &Path, from: &str, store: Option<&str>, key: Option<&Path>) -> Outcome {
     let size = bring_back(home, from, store, key)?;
@@ -208,7 +233,7 @@ pub fn restore(home: &Path, from: &str, store: Option<&str>, key: Option<&Path>)
 fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) -> Outcome<u64> {
     let backup = place::open_store(from)?;
     let head = published::head(backup.as_ref())?;
-    files::create_folder(&home.join("allowed"))?;
+    files::create_folder(home)?;
     let _lock = files::lock(home)?;
     let mut names = Vec::new();
     backup.list(HOME, &mut |name| {
@@ -216,9 +241,9 @@ fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) ->
         Ok(())
     })?;
     for name in names {
-        let known = name == "log.policy" || is_key(&name) || name.starts_with("allowed/");
+        let known = name == "log.policy" || is_key(&name);
         // A name from outside leads nowhere else.
-        if !known || name.split('/').any(|part| part == ".." || part.is_empty()) {
+        if !known {
             continue;
         }
         let bytes =

@@ -1,8 +1,8 @@
-//! `log init`, `log allow`, `log head`.
+//! `log init`, `log join`, `log head`.
 
 use crate::keys::{LogKeys, key_file};
 use crate::memory;
-use crate::place::{self, Place, admission_path};
+use crate::place::{self, Place};
 use crate::store::Swapped;
 use anyhow::Context;
 use coldlog_kit::exit::{Outcome, no, trouble};
@@ -15,10 +15,8 @@ use coldlog_kit::terminal::say;
 use coldlog_kit::time;
 use coldlog_objects::is_url;
 use coldlog_spec::checkpoint::Checkpoint;
-use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::empty_root;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey, is_key_name};
-use coldlog_spec::verify::append::verify_genesis;
 use serde_json::json;
 use std::path::Path;
 
@@ -35,7 +33,7 @@ pub fn init(
             "{origin:?} cannot be an origin: no spaces, no plus, for example log.example/releases"
         ))?;
     }
-    files::create_folder(&home.join("allowed"))?;
+    files::create_folder(home)?;
     let _lock = files::lock(home)?;
     if let Some(url) = store {
         if !is_url(url) {
@@ -116,7 +114,7 @@ pub fn join(home: &Path, url: &str, secret: &Source) -> Outcome {
     if head.must_be_by(&keys.verifiers()).is_err() {
         return no(format!("the log in {url} is not of the key of {:?}", keys.origin()));
     }
-    files::create_folder(&home.join("allowed"))?;
+    files::create_folder(home)?;
     let _lock = files::lock(home)?;
     let named = home.join("store");
     files::write(&named, format!("{url}\n").as_bytes(), Existing::Keep, Mode::Public)?;
@@ -126,76 +124,11 @@ pub fn join(home: &Path, url: &str, secret: &Source) -> Outcome {
         memory::remember(home, &head)?;
     }
     say(format!(
-        "this machine may write the log {}, of {} entries now; allow its signers here, too",
+        "this machine may write the log {}, of {} entries now",
         keys.origin(),
         head.checkpoint.size
     ));
     Ok(())
-}
-
-/// `log allow`
-pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str) -> Outcome {
-    let bytes = files::read(genesis_file, 1 << 16)?;
-    let admission = verify_genesis(&bytes)?;
-    let (found, claims) = (admission.genesis.leaf(), admission.genesis.claims());
-    if Hash::from_hex(fingerprint) != Some(found) {
-        return no(format!(
-            "the genesis of {} has the fingerprint {found}, you gave {fingerprint}: ask the signer's operator by another channel",
-            claims.issuer
-        ));
-    }
-    place::must_be_home(home)?;
-    let path = admission_path(home, claims);
-    if path.exists() {
-        if files::read(&path, 1 << 16)? == bytes {
-            say(format!("{} was allowed already", claims.issuer));
-            return Ok(());
-        }
-        return no(format!(
-            "another genesis of {} / {} is allowed already: a journal has one genesis",
-            claims.issuer, claims.subject
-        ));
-    }
-    files::write(&path, &bytes, Existing::Never, Mode::Public)?;
-    say(format!(
-        "allowed {} / {}, key {}",
-        claims.issuer,
-        claims.subject,
-        admission.key.thumbprint()
-    ));
-    Ok(())
-}
-
-/// `log signers`
-pub fn signers(home: &Path, as_json: bool) -> Outcome {
-    report::run(as_json, &[], |_| {
-        place::must_be_home(home)?;
-        let folder = home.join("allowed");
-        let mut paths: Vec<_> = std::fs::read_dir(&folder)
-            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<Result<_, _>>())
-            .with_context(|| format!("reading {}", folder.display()))?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "cbor"));
-        paths.sort();
-        let (mut text, mut list) = (Vec::new(), Vec::new());
-        for path in paths {
-            let admission = verify_genesis(&files::read(&path, 1 << 16)?)
-                .with_context(|| format!("{} does not hold", path.display()))?;
-            let (claims, genesis) = (admission.genesis.claims(), admission.genesis.leaf());
-            let key = admission.key.thumbprint();
-            text.push(format!(
-                "{} / {}, key {key}, genesis {genesis}",
-                claims.issuer, claims.subject
-            ));
-            list.push(json!({
-                "signer": claims.issuer, "journal": claims.subject,
-                "key": key.to_hex(), "genesis": genesis.to_hex(),
-            }));
-        }
-        if text.is_empty() {
-            text.push("no signer may write; allow one with `log allow`".into());
-        }
-        Ok(Report { text, fields: json!({"signers": list}) })
-    })
 }
 
 /// `log head`

@@ -9,5 +9,7 @@ pub mod manage;
 pub mod migrate;
 pub mod receipts;
 pub mod recover;
+pub mod reseal;
 pub mod rotate;
+pub mod rules;
 pub mod witnesses;

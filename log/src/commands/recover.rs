@@ -11,6 +11,7 @@ use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::progress::Progress;
 use coldlog_kit::published::{Bundles, Tree};
+use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::end::{self, End};
@@ -25,8 +26,11 @@ pub struct Options {
     pub newest: Vec<PathBuf>,
     /// A mirror that has the lost entries.
     pub from: Option<String>,
-    /// The signers' batches that hold the lost entries, in the order in which they were appended.
+    /// The signers' batches that hold the lost entries, and the files of rules, in the order in which they
+    /// were appended.
     pub batches: Vec<PathBuf>,
+    /// The passphrase's source, where the batches hold rules.
+    pub secret: Source,
 }
 
 /// Runs the command.
@@ -53,7 +57,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     if size > here {
         match (&options.from, options.batches.as_slice()) {
             (Some(mirror), []) => from_mirror(&mut place, mirror, &newest, &keys)?,
-            (None, [_, ..]) => append::rebuild(&mut place, &options.batches, &newest)?,
+            (None, [_, ..]) => {
+                append::rebuild(&mut place, &options.batches, &newest, &options.secret)?
+            }
             _ => {
                 return no(format!(
                     "the newest head has size {size}, this log has {here} entries: {} are lost here; bring them back with --from MIRROR, or with --batches and the signers' exports in the order in which they were appended",

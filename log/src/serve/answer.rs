@@ -1,6 +1,5 @@
 //! What requests are answered with.
 
-use crate::admit::NotAllowed;
 use crate::commands::freeze::Frozen;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,6 +8,7 @@ use coldlog_kit::exit::{Failure, text_of};
 use coldlog_kit::sequence::CutShort;
 use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::problem::{MEDIA_TYPE, Problem};
+use coldlog_spec::rules::NotAdmitted;
 use coldlog_spec::verify::append::Refusal;
 use coldlog_web::Refused;
 use std::time::Duration;
@@ -65,9 +65,6 @@ impl Denied {
             if let Some(refusal) = cause.downcast_ref::<Refusal>() {
                 return Denied::refused(refusal);
             }
-            if let Some(not_allowed) = cause.downcast_ref::<NotAllowed>() {
-                return Denied::new(StatusCode::FORBIDDEN, "Not allowed", not_allowed);
-            }
             if let Some(malformed) = cause.downcast_ref::<DecodeError>() {
                 return Denied::malformed(malformed);
             }
@@ -92,9 +89,14 @@ impl Denied {
     pub(crate) fn refused(refusal: &Refusal) -> Denied {
         let (status, title) = match refusal {
             Refusal::Decode(_) => (StatusCode::BAD_REQUEST, "Malformed"),
-            Refusal::Statement(_) | Refusal::Key(_) | Refusal::Sealed { .. } => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "Not acceptable")
+            Refusal::Rules(NotAdmitted::NotAllowed { .. }) => {
+                (StatusCode::FORBIDDEN, "Not allowed")
             }
+            Refusal::Statement(_)
+            | Refusal::Key(_)
+            | Refusal::Sealed { .. }
+            | Refusal::NotASigners { .. }
+            | Refusal::Rules(_) => (StatusCode::UNPROCESSABLE_ENTITY, "Not acceptable"),
             _ => (StatusCode::CONFLICT, "Refused"),
         };
         Denied::new(status, title, refusal)

@@ -102,6 +102,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         receipts,
         metrics: metrics.clone(),
         queue,
+        journals: Default::default(),
         accesses: accesses.into(),
         rate: Rate::new(options.rate),
         largest_batch: options.largest_batch,

@@ -10,12 +10,13 @@ use crate::keys::LogKeys;
 use crate::memory;
 use crate::place::Place;
 use anyhow::{Context, Result};
-use coldlog_kit::exit::{Failure, Outcome, text_of};
+use coldlog_kit::exit::{Failure, OrNo, Outcome, text_of};
 use coldlog_kit::files::{self, Existing};
 use coldlog_kit::published::Tree;
+use coldlog_spec::cose::Claims;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::Statement;
-use coldlog_spec::verify::append::Admission;
+use coldlog_spec::verify::append::{Admission, Refusal};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,9 +46,13 @@ pub(crate) type Registered = Result<(u64, Vec<u8>), Denied>;
 /// The receipts file of a batch.
 pub(crate) type Appended = Result<TempPath, Denied>;
 
+/// The journal's genesis, where it is in the log already.
+pub(crate) type Known = Result<Option<Arc<Admission>>, Denied>;
+
 enum Job {
     Entry(Box<Entry>, oneshot::Sender<Registered>),
     Batch(TempPath, oneshot::Sender<Appended>),
+    Journal(Claims, oneshot::Sender<Known>),
 }
 
 /// Where handlers leave what is to be appended.
@@ -87,6 +92,12 @@ impl Queue {
     /// Appends a batch; returns its receipts when it is durable, or why it is refused.
     pub(crate) async fn append(&self, batch: TempPath) -> Appended {
         let sent = self.send(|answer| Job::Batch(batch, answer))?;
+        sent.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Asks what the log knows of a journal that its rules let be written.
+    pub(crate) async fn journal(&self, claims: Claims) -> Known {
+        let sent = self.send(|answer| Job::Journal(claims, answer))?;
         sent.await.unwrap_or_else(|_| Err(gone()))
     }
 }
@@ -150,6 +161,11 @@ impl Sequencer {
                     }
                     let _ = answer.send(done);
                 }
+                Job::Journal(claims, answer) => {
+                    self.metrics.waiting.dec();
+                    let _ = answer.send(self.journal(&claims));
+                    continue;
+                }
             }
             if let Some((place, _)) = &self.place {
                 self.metrics.head(begun.elapsed(), place.head.checkpoint.size);
@@ -195,8 +211,8 @@ impl Sequencer {
                     }
                     group.push((entry, answer));
                 }
-                Ok(batch) => {
-                    self.next = Some(batch);
+                Ok(other) => {
+                    self.next = Some(other);
                     break;
                 }
                 Err(_) => break,
@@ -234,14 +250,20 @@ impl Sequencer {
         files::need_space(&place.home, 2 * bytes as u64 + (1 << 20))?;
         let placed = append::sequenced(place, &keys, |place, edge| {
             let mut placed: Vec<Result<u64, Denied>> = Vec::with_capacity(entries.len());
-            let mut journal: Option<(&Admission, Judge)> = None;
+            let mut journal: Option<(&Claims, Result<Judge, Refusal>)> = None;
             for entry in entries {
                 let claims = entry.statement.claims();
-                if journal.as_ref().is_none_or(|(held, _)| held.genesis.claims() != claims) {
-                    journal = Some((&entry.admission, Judge::new(place, &entry.admission)?));
+                if journal.as_ref().is_none_or(|(held, _)| *held != claims) {
+                    journal = Some((claims, Judge::new(place, &entry.admission)?));
                 }
-                let (_, judge) = journal.as_mut().context("a judge")?;
-                placed.push(match judge.judge(&entry.statement)? {
+                let judge = match journal.as_mut().context("a judge")? {
+                    (_, Ok(judge)) => judge,
+                    (_, Err(refusal)) => {
+                        placed.push(Err(Denied::refused(refusal)));
+                        continue;
+                    }
+                };
+                placed.push(match judge.judge(&entry.statement, entry.sealed.len())? {
                     Ok(Some(there)) => Ok(there),
                     Ok(None) => Ok(judge.push(&entry.statement, &entry.sealed, edge)?),
                     Err(refusal) => {
@@ -263,6 +285,15 @@ impl Sequencer {
             receipt.map(|receipt| (index, receipt)).map_err(|why| Denied::trouble(&why))
         });
         Ok(each.collect())
+    }
+
+    fn journal(&mut self, claims: &Claims) -> Known {
+        let look = |place: &Place| -> Outcome<Option<Admission>> {
+            place.rules()?.allowed(claims).map_err(Refusal::from).or_no()?;
+            Ok(place.admission(claims)?)
+        };
+        let known = self.open().and_then(|place| look(place));
+        known.map(|known| known.map(Arc::new)).map_err(|failure| self.told(&failure))
     }
 
     fn batch(&mut self, path: &Path) -> Appended {

@@ -2,11 +2,9 @@
 
 use super::answer::{Denied, found};
 use super::metrics::Metrics;
-use super::queue::{Entry, Queue, incoming};
+use super::queue::{Entry, Known, Queue, incoming};
 use super::readers::{self, Accesses};
 use super::receipts::Receipts;
-use crate::admit::NotAllowed;
-use crate::place;
 use crate::store::Store;
 use anyhow::Context;
 use axum::Router;
@@ -21,12 +19,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coldlog_kit::exit::Failure;
 use coldlog_kit::files;
 use coldlog_spec::cbor::{self, Value};
+use coldlog_spec::cose::Claims;
 use coldlog_spec::end;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::registration::{MAX_REGISTRATION, Registration};
+use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::{self, MAX_BUNDLE, WIDTH};
-use coldlog_spec::verify::append::{Refusal, verify_record};
+use coldlog_spec::verify::append::{Admission, Refusal, verify_genesis, verify_record};
 use coldlog_web::{Peer, Rate};
+use std::collections::HashMap;
 use std::io::Read;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub(crate) struct State {
     pub(crate) receipts: Arc<Receipts>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) queue: Queue,
+    /// Of the journals that were written since the server began.
+    pub(crate) journals: Mutex<HashMap<Claims, Arc<Admission>>>,
     pub(crate) accesses: Mutex<Accesses>,
     pub(crate) rate: Rate,
     pub(crate) largest_batch: u64,
@@ -229,14 +232,15 @@ fn of_type(headers: &HeaderMap, expected: &[&str]) -> Result<(), Denied> {
 async fn register(Held(state): Shared, request: Request) -> Answer {
     of_type(request.headers(), &[COSE, "application/cose; cose-type=\"cose-sign1\""])?;
     let body = coldlog_web::read(request.into_body(), MAX_REGISTRATION, state.body_time.0).await?;
-    let entry = aside(&state, move |state| {
-        let verified = verified(state, &body);
-        if verified.is_err() {
-            state.metrics.refused.inc();
-        }
-        Ok(verified)
-    });
-    let entry = entry.await??;
+    let registered = Registration::decode(&body).map_err(Denied::malformed);
+    let entry = async {
+        let Registration { statement, sealed } = registered?;
+        let known = journal(&state, statement.claims()).await?;
+        aside(&state, move |_| Ok(verified(statement, sealed, known))).await?
+    };
+    let entry = entry.await.inspect_err(|_| {
+        state.metrics.refused.inc();
+    })?;
     let (index, receipt) = state.queue.register(entry).await?;
     let mut response = found(COSE, NOWHERE, receipt);
     *response.status_mut() = StatusCode::CREATED;
@@ -246,19 +250,41 @@ async fn register(Held(state): Shared, request: Request) -> Answer {
     Ok(response)
 }
 
-// The part that needs no order.
-fn verified(state: &State, body: &[u8]) -> Result<Entry, Denied> {
-    let registration = Registration::decode(body).map_err(Denied::malformed)?;
-    let claims = registration.statement.claims();
-    let admission = place::admission(&state.home, claims);
-    let admission = admission.map_err(|why| Denied::trouble(&why))?;
-    let Some(admission) = admission else {
-        return Err(Denied::failed(&Failure::No(NotAllowed::new(claims).into())));
+// The genesis of a journal that may be written; it is kept, for it never changes.
+async fn journal(state: &State, claims: &Claims) -> Known {
+    let held = || state.journals.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = held().get(claims) {
+        return Ok(Some(known.clone()));
+    }
+    let known = state.queue.journal(claims.clone()).await?;
+    if let Some(known) = &known {
+        held().insert(claims.clone(), known.clone());
+    }
+    Ok(known)
+}
+
+// The part that needs no order. A journal that is new to the log begins with its genesis.
+fn verified(
+    statement: Statement,
+    sealed: Vec<u8>,
+    known: Option<Arc<Admission>>,
+) -> Result<Entry, Denied> {
+    let judge = || -> Result<Arc<Admission>, Refusal> {
+        let admission = match known {
+            Some(known) => known,
+            None if statement.position.sequence == 0 => {
+                Arc::new(verify_genesis(statement.bytes())?)
+            }
+            None => {
+                let found = statement.position.sequence;
+                return Err(Refusal::Gap { expected: 0, found });
+            }
+        };
+        verify_record(statement.bytes(), &sealed, &admission)?;
+        Ok(admission)
     };
-    let Registration { statement, sealed } = registration;
-    let statement = verify_record(statement.bytes(), &sealed, &admission);
-    let statement = statement.map_err(|refusal: Refusal| Denied::refused(&refusal))?;
-    Ok(Entry { statement, sealed, admission: Arc::new(admission) })
+    let admission = judge().map_err(|refusal| Denied::refused(&refusal))?;
+    Ok(Entry { statement, sealed, admission })
 }
 
 async fn entry(Held(state): Shared, Path(id): Path<String>) -> Answer {

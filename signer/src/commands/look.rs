@@ -175,7 +175,7 @@ pub fn verify(
             statement.verify(journal.key()).with_context(place).or_no()?;
             let next =
                 follows(statement, admission, &progress, |_| true).with_context(place).or_no()?;
-            if row.disclosure.commitment() != statement.commitment() {
+            if Some(row.disclosure.commitment()) != statement.commitment() {
                 return no(format!(
                     "record {}: its disclosure is not what its statement commits to",
                     progress.next

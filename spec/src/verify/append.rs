@@ -6,6 +6,7 @@ use crate::cose::Claims;
 use crate::ed25519::{KeyError, PublicKey, Signed, Verifier};
 use crate::evidence::Evidence;
 use crate::hash::Hash;
+use crate::rules::{NotAdmitted, Rules};
 use crate::statement::{KnownHead, Payload, Statement, StatementError};
 
 /// A signer that may write: its genesis, verified by itself.
@@ -40,21 +41,20 @@ pub enum Refusal {
     /// The genesis names no key.
     #[error("the genesis names no sound key: {0}")]
     Key(#[from] KeyError),
+    /// The log's rules refuse it.
+    #[error(transparent)]
+    Rules(#[from] NotAdmitted),
+    /// What only a log says of itself.
+    #[error("it is {found}, which only a log itself writes, into its own journal")]
+    NotASigners {
+        /// What it is.
+        found: &'static str,
+    },
     /// Not a genesis.
     #[error("expected a genesis (sequence number 0, a key event), found {found}")]
     NotGenesis {
         /// What it is.
         found: String,
-    },
-    /// Another genesis than the allowed one.
-    #[error(
-        "the journal begins with the genesis {found}, allowed is {expected}; allow the signer anew only after you have asked its operator"
-    )]
-    OtherGenesis {
-        /// The leaf hash that was allowed.
-        expected: Hash,
-        /// The leaf hash found.
-        found: Hash,
     },
     /// Another journal's statement.
     #[error(
@@ -159,6 +159,14 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// A statement of another journal than the batch says.
+    pub fn other_journal(expected: &Claims, found: &Claims) -> Refusal {
+        let show = |claims: &Claims| format!("{} / {}", claims.issuer, claims.subject);
+        Refusal::OtherJournal { expected: show(expected), found: show(found) }
+    }
+}
+
 /// Reads and verifies a genesis by the key that it names.
 pub fn verify_genesis(bytes: &[u8]) -> Result<Admission, Refusal> {
     let genesis = Statement::decode(bytes)?;
@@ -225,9 +233,12 @@ fn decode_record(
     let statement = Statement::decode(statement)?;
     let expected = admission.genesis.claims();
     if statement.claims() != expected {
-        let show = |claims: &Claims| format!("{} / {}", claims.issuer, claims.subject);
-        let (expected, found) = (show(expected), show(statement.claims()));
-        return Err(Refusal::OtherJournal { expected, found });
+        return Err(Refusal::other_journal(expected, statement.claims()));
+    }
+    match statement.payload {
+        Payload::Commitment(_) | Payload::KeyEvent(_) => {}
+        Payload::Rules(_) => return Err(Refusal::NotASigners { found: "a version of the rules" }),
+        Payload::Reseal(_) => return Err(Refusal::NotASigners { found: "a note of a reseal" }),
     }
     statement.names(&admission.kid)?;
     if sealed.len() > crate::tile::MAX_ENTRY || !sealed.starts_with(b"age-encryption.org/v1\n") {
@@ -254,7 +265,7 @@ pub fn follows(
     }
     if position.sequence == 0 && statement.leaf() != admission.genesis.leaf() {
         let (expected, found) = (admission.genesis.leaf(), statement.leaf());
-        return Err(Refusal::OtherGenesis { expected, found });
+        return Err(NotAdmitted::OtherGenesis { expected, found }.into());
     }
     if position.sequence > 0 && matches!(statement.payload, Payload::KeyEvent(_)) {
         return Err(Refusal::LateGenesis { sequence: position.sequence });
@@ -271,6 +282,24 @@ pub fn follows(
         return Err(Refusal::ForeignHead { origin, size, root });
     }
     Ok(Progress { next: position.sequence + 1, head: Some(statement.leaf()) })
+}
+
+/// All that is asked of a verified statement (with the length of its sealed record) of a journal that has
+/// come so far: the next one follows, and the rules let it in; one that is logged already must be the same.
+/// Returns the progress after it; `None` where it is logged already, as the entry `logged`.
+pub fn judge(
+    (statement, sealed): (&Statement, usize),
+    (admission, rules): (&Admission, &Rules),
+    progress: &Progress,
+    logged: Option<&[u8]>,
+    own_history: impl FnMut(&KnownHead) -> bool,
+) -> Result<Option<Progress>, Refusal> {
+    if let Some(logged) = logged {
+        return repeats(statement, logged, admission).map(|()| None);
+    }
+    let next = follows(statement, admission, progress, own_history)?;
+    rules.admit(statement, sealed)?;
+    Ok(Some(next))
 }
 
 /// A record that is logged already must be the same; otherwise the journal was forked.

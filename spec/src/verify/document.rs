@@ -230,7 +230,9 @@ pub fn expected_scheme(proof: &Proof) -> Result<Scheme, NotProven> {
 
 fn open(proof: &Proof) -> Result<(Record, Document, Signature), NotProven> {
     let found = Hash::of(&proof.disclosure);
-    let expected = proof.statement.commitment();
+    let Some(expected) = proof.statement.commitment() else {
+        return Err(NotProven::OtherOperation("what a log says of itself"));
+    };
     if found != expected {
         return Err(NotProven::Commitment { expected, found });
     }

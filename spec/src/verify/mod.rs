@@ -5,5 +5,6 @@ pub mod append;
 pub mod cosign;
 pub mod document;
 pub mod heads;
+pub mod own;
 pub mod receipts;
 pub mod succession;

@@ -1,51 +1,36 @@
 //! "Is this log the successor of that one?" — asked by whoever knew the old one.
 //!
-//! A successor's first entry is the genesis of a journal of the log's own, signed by the log's key, whose
-//! position names the predecessor's last head; the predecessor's end marker says that it is the last.
+//! A successor's first entry is the first statement of its own journal ([`super::own`]), whose position
+//! names the predecessor's last head; the predecessor's end marker says that it is the last.
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
-use crate::cose::Claims;
 use crate::end::{End, EndError};
 use crate::policy::Policy;
 use crate::statement::Position;
-use crate::verify::append::{Refusal, verify_genesis};
-
-/// The name of the journal in which a log says whom it succeeds.
-pub const JOURNAL: &str = "succession";
-
-/// Issuer and subject of a log's own journal.
-pub fn claims(origin: &str) -> Claims {
-    Claims { issuer: origin.into(), subject: JOURNAL.into() }
-}
+use crate::verify::own::{self, NotOwn};
 
 /// Why a log does not succeed another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSuccessor {
-    /// Its first entry is no genesis.
-    #[error("the first entry of {successor:?} does not say whom it succeeds: {why}")]
-    NoGenesis {
+    /// Its first entry is not its own.
+    #[error(
+        "the first entry of {successor:?} does not say whom it succeeds: {why}; only `log migrate` makes a successor"
+    )]
+    NotOwn {
         /// The log.
         successor: String,
         /// What is wrong.
-        why: Box<Refusal>,
+        why: Box<NotOwn>,
     },
-    /// It is another journal's.
+    /// It is a later one.
     #[error(
-        "the first entry of {successor:?} is of the journal {found}, expected its own, {successor} / succession: it was made by `log init`, not by `log migrate`"
+        "the first entry of {successor:?} is number {found} of its own journal, expected number 0: earlier ones were left out"
     )]
-    OtherJournal {
+    NotFirst {
         /// The log.
         successor: String,
-        /// The journal.
-        found: String,
-    },
-    /// Not by the log's key.
-    #[error(
-        "the first entry of {successor:?} is not by a key of that log which the policy names: somebody else wrote it"
-    )]
-    OtherKey {
-        /// The log.
-        successor: String,
+        /// Its number.
+        found: u64,
     },
     /// It names another head, or none.
     #[error("the first entry of {successor:?} names {found}, the predecessor ends with {expected}")]
@@ -78,20 +63,14 @@ pub fn succeeds(
 ) -> Result<(), NotSuccessor> {
     end.verify(last, policy)?;
     let successor = successor.to_owned();
-    let admission = match verify_genesis(entry) {
-        Ok(admission) => admission,
-        Err(why) => return Err(NotSuccessor::NoGenesis { successor, why: Box::new(why) }),
+    let first = match own::verify(entry, b"", &successor, policy.receipt_keys(&successor)) {
+        Ok(first) => first,
+        Err(why) => return Err(NotSuccessor::NotOwn { successor, why: Box::new(why) }),
     };
-    let own = claims(&successor);
-    let found = admission.genesis.claims();
-    if *found != own {
-        let found = format!("{} / {}", found.issuer, found.subject);
-        return Err(NotSuccessor::OtherJournal { successor, found });
+    if first.position.sequence != 0 {
+        return Err(NotSuccessor::NotFirst { successor, found: first.position.sequence });
     }
-    if !policy.receipt_keys(&successor).any(|key| *key == admission.key) {
-        return Err(NotSuccessor::OtherKey { successor });
-    }
-    let found = named(&admission.genesis.position);
+    let found = named(&first.position);
     if found.as_ref() != Some(&last.checkpoint) {
         let show = |head: &Checkpoint| {
             format!("the head of {}, size {}, root {}", head.origin, head.size, head.root)

@@ -25,9 +25,12 @@ use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
 use coldlog_spec::receipts;
 use coldlog_spec::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
 use coldlog_spec::registration::Registration;
+use coldlog_spec::reseal::Reseal;
 use coldlog_spec::rotation::Rotation;
+use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
 use coldlog_spec::tile;
+use coldlog_spec::verify::own;
 use coldlog_spec::witnessing::{Request, Response};
 use std::convert::Infallible;
 
@@ -249,7 +252,35 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("rotation", Rotation::sign(&head_keys(LOG, 2), &head_keys(LOG, 3)).encode()),
         ("end", End::sign(&head_keys(LOG, 2), &head).encode()),
         ("policy", policy_text("two").into_bytes()),
+        ("rules", rules().encode()),
+        ("rules entry", own(0, Payload::Rules(rules())).bytes().to_vec()),
+        ("reseal entry", own(1, Payload::Reseal(reseal())).bytes().to_vec()),
     ]
+}
+
+pub(crate) fn rules() -> Rules {
+    let text = format!(
+        "coldlog-rules/1\n# the first\nsigner signer.example journal {}\nlargest-statement 4096\nlargest-sealed 16384\nrequire known-head\nrequire recipient age1x\n",
+        genesis("age1x").leaf()
+    );
+    Rules::parse(text.as_bytes()).unwrap()
+}
+
+pub(crate) fn reseal() -> Reseal {
+    Reseal {
+        from: 3,
+        to: 700,
+        by: "Ada".into(),
+        purpose: "Grace has left".into(),
+        recipients: vec!["age1x".into(), "age1y".into()],
+    }
+}
+
+// What the log says of itself; every statement here is by the one signer's key.
+pub(crate) fn own(sequence: u64, payload: Payload) -> Statement {
+    let previous = (sequence > 0).then_some(Hash([4; 32]));
+    let position = Position { sequence, previous, head: None };
+    Statement::sign(&signer(), &own::claims(LOG), &position, payload)
 }
 
 pub(crate) fn pending() -> Pending {

@@ -15,15 +15,17 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::Frontier;
 use coldlog_spec::policy::{CosignedCheckpoint, Policy};
 use coldlog_spec::record::{Disclosure, Operation};
+use coldlog_spec::reseal::Reseal;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::append::{Admission, Progress, follows, verify_genesis, verify_record};
+use coldlog_spec::verify::own::{self, Own};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-// Visits every entry under the newest cosigned head, after checking that its root is the tree's.
-fn each_entry(
+/// Visits every entry under the newest cosigned head, and checks that its root is the tree's.
+pub(crate) fn each_entry(
     log: &Path,
     policy: &Policy,
     checks: &mut Checks,
@@ -115,12 +117,19 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
     report::run(as_json, &CHECKS, |checks| {
         let policy = super::policy(policy)?;
         let identities = seal::read_identities(identity)?;
-        let (mut opened, mut closed, mut records) = (0u64, 0u64, Vec::new());
+        let (mut opened, mut closed, mut said, mut records) = (0u64, 0u64, 0u64, Vec::new());
         let visit = |place: u64, entry: &[u8], sealed: &[u8]| -> Outcome {
             let statement = Statement::decode(entry)?;
             if which.signer.as_ref().is_some_and(|name| *name != statement.claims().issuer) {
                 return Ok(());
             }
+            let Some(expected) = statement.commitment() else {
+                said += 1;
+                if !as_json {
+                    say(format!("{place:>6}  {}", in_the_clear(&statement)));
+                }
+                return Ok(());
+            };
             let bytes = match seal::open(sealed, &identities) {
                 Ok(bytes) => bytes,
                 Err(why) => {
@@ -129,7 +138,7 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
                     return Ok(());
                 }
             };
-            let (found, expected) = (Hash::of(&bytes), statement.commitment());
+            let found = Hash::of(&bytes);
             if found != expected {
                 return no(format!(
                     "tampering: the sealed record of entry {place} hashes to {found}, its statement commits to {expected}"
@@ -160,8 +169,27 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
             return no("0 records were opened: nothing was checked");
         }
         let text = format!("{opened} records opened, each is what its statement commits to");
-        Ok(Report { text: vec![text], fields: json!({"opened": opened, "records": records}) })
+        let fields = json!({"opened": opened, "said_by_the_log": said, "records": records});
+        Ok(Report { text: vec![text], fields })
     })
+}
+
+// What a log says of itself; who said it is for `verifier completeness` to check.
+fn in_the_clear(statement: &Statement) -> String {
+    let log = field(&statement.claims().issuer);
+    match &statement.payload {
+        Payload::Rules(rules) => {
+            format!("{log}: rules, {} signers may write", rules.signers.len())
+        }
+        Payload::Reseal(Reseal { from, to, by, purpose, recipients }) => format!(
+            "{log}: {} sealed the records of entries {from} to {} to {} recipients anew: {}",
+            field(by),
+            to - 1,
+            recipients.len(),
+            field(purpose)
+        ),
+        Payload::Commitment(_) | Payload::KeyEvent(_) => format!("{log}: a record"),
+    }
 }
 
 fn line(place: u64, disclosure: &Disclosure) -> String {
@@ -219,7 +247,7 @@ pub fn completeness(
 ) -> Outcome {
     const CHECKS: [&str; 5] = [
         HEAD,
-        "each statement: signature, number, chain",
+        "each statement: signature, number, chain, let in by the log's own rules",
         ENTRIES,
         "each known head is of this history",
         "the journal reaches the tail from paper",
@@ -229,8 +257,15 @@ pub fn completeness(
         let wanted = inputs::parse_tail(at_least)?;
         let mut journals: BTreeMap<(String, String), Journal> = BTreeMap::new();
         let mut roots: BTreeMap<(u64, Hash), u64> = BTreeMap::new();
+        let origin = published::head(&Folder(log.into()))?.checkpoint.origin;
+        let mut said = Own::default();
         let head = each_entry(log, &policy, checks, |place, entry, sealed| {
             let statement = Statement::decode(entry).with_context(|| format!("entry {place}"))?;
+            if own::is_own(&statement, &origin) {
+                let statement = own::verify(entry, sealed, &origin, policy.receipt_keys(&origin));
+                let taken = statement.and_then(|statement| said.take(&statement));
+                return taken.with_context(|| format!("entry {place}, the log's own")).or_no();
+            }
             let id = (statement.claims().issuer.clone(), statement.claims().subject.clone());
             if !journals.contains_key(&id) && matches!(statement.payload, Payload::KeyEvent(_)) {
                 let admission =
@@ -255,6 +290,9 @@ pub fn completeness(
                     known.size <= place && policy.logs.iter().any(|key| key.name == known.origin)
                 })
                 .map_err(named)
+                .or_no()?;
+            said.admitted(&statement, sealed.len())
+                .with_context(|| format!("entry {place}: the log let in what its own rules refuse"))
                 .or_no()?;
             if wanted.as_ref().is_some_and(|(count, _)| *count == journal.progress.next) {
                 journal.at_count = journal.progress.head;
@@ -310,8 +348,12 @@ pub fn completeness(
             short(&journal.progress)
         ));
         }
-        text.push(format!("all under the cosigned head of size {size}"));
-        Ok(Report { text, fields: json!({"head_size": size, "journals": list}) })
+        let versions = said.versions();
+        text.push(format!(
+            "all under the cosigned head of size {size}, all let in by the {versions} versions of the log's rules"
+        ));
+        let fields = json!({"head_size": size, "rules": versions, "journals": list});
+        Ok(Report { text, fields })
     })
 }
 

@@ -1,5 +1,6 @@
 //! One module a question.
 
+pub mod admission;
 pub mod audit;
 pub mod check;
 pub mod export;

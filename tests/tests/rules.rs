@@ -1,0 +1,272 @@
+//! Who may write stands in the log itself; records that are sealed anew for other auditors.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use coldlog_kit::batches::Batch;
+use coldlog_kit::keyfile::Keys;
+use coldlog_kit::published;
+use coldlog_kit::secret::Source;
+use coldlog_log::sequencer::Edge;
+use coldlog_log::store::{FolderStore, Store};
+use coldlog_spec::batch::Item;
+use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::rules::Rules;
+use coldlog_spec::statement::{Payload, Position, Statement};
+use coldlog_spec::tile::{decode_bundle, push_entry};
+use coldlog_spec::verify::own;
+use coldlog_tests::story::Story;
+use coldlog_tests::{Ran, copy, run};
+use std::path::{Path, PathBuf};
+
+fn done(folder: &Path, line: &str) -> String {
+    let ran = run(folder, line).unwrap();
+    assert_eq!(ran.code, 0, "{line}: {}{}", ran.out, ran.err);
+    ran.out
+}
+
+fn refused(folder: &Path, line: &str, text: &str) -> Ran {
+    let ran = run(folder, line).unwrap();
+    assert_eq!(ran.code, 1, "{line}: {}{}", ran.out, ran.err);
+    assert!(ran.err.contains(text), "{line}: {}", ran.err);
+    ran
+}
+
+/// The policy of a log that needs no witnesses.
+fn alone(story: &Story) -> PathBuf {
+    let log = story.at("log");
+    let lines = std::fs::read_to_string(log.join("coldlog-log/log.policy")).unwrap();
+    std::fs::write(log.join("alone"), format!("{lines}quorum none\n")).unwrap();
+    log.join("alone")
+}
+
+fn exported(story: &mut Story, name: &str, documents: std::ops::Range<usize>) {
+    story.sign(name, &Story::names(documents), "1").unwrap();
+    story.run("signer", &format!("signer export -o {name}.batch.cbor")).unwrap();
+    story.carry("signer", &format!("{name}.batch.cbor"), "log").unwrap();
+}
+
+#[test]
+fn each_version_of_the_rules_is_an_entry_and_decides_about_the_next_batch() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 4).unwrap();
+    alone(&story);
+    let log = story.at("log");
+    exported(&mut story, "one", 0..1);
+    done(&log, "log append one.batch.cbor");
+    let first = done(&log, "log rules");
+    assert!(
+        first.starts_with("coldlog-rules/1\nsigner signer.example/releases journal "),
+        "{first}"
+    );
+    std::fs::write(log.join("first"), &first).unwrap();
+    assert_eq!(done(&log, "log set-rules first"), "these rules are in force already\n");
+
+    // Nobody; a record that is too large; one that knows no head; another auditor: each is refused.
+    exported(&mut story, "two", 1..2);
+    let auditor = std::fs::read_to_string(story.at("auditor").join("auditor.key")).unwrap();
+    let auditor = auditor.lines().find_map(|l| l.strip_prefix("# public key: ")).unwrap();
+    let other = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let refusals = [
+        ("coldlog-rules/1\n".to_owned(), "may not write to this log"),
+        (format!("{first}largest-sealed 300\n"), "the rules allow 300"),
+        (format!("{first}largest-statement 200\n"), "the rules allow 200"),
+        (format!("{first}require known-head\n"), "names none"),
+        (format!("{first}require recipient {other}\n"), "does not name"),
+    ];
+    for (rules, why) in &refusals {
+        std::fs::write(log.join("rules"), rules).unwrap();
+        let told = done(&log, "log set-rules rules");
+        assert!(told.lines().count() >= 2 && told.ends_with("are in force\n"), "{told}");
+        assert_eq!(done(&log, "log rules"), *rules);
+        refused(&log, "log append two.batch.cbor", why);
+        // The same, by whoever has the batch and a copy of the log.
+        let line = "verifier admission two.batch.cbor --log coldlog-log/public --policy alone";
+        refused(&log, line, why);
+    }
+    let rules = format!("{first}require recipient {auditor}\nlargest-sealed 60000\n");
+    std::fs::write(log.join("rules"), &rules).unwrap();
+    done(&log, "log set-rules rules");
+    let line = "verifier admission two.batch.cbor --log coldlog-log/public --policy alone";
+    let told = done(&log, line);
+    assert!(told.contains("of entry 8 let the batch in at size 9: 3 records, 2 were"), "{told}");
+    done(&log, "log append two.batch.cbor");
+    let told = done(&log, line);
+    assert!(told.contains("at size 10: 3 records, 3 were there already"), "{told}");
+    // As the log was, at each size: 1 was the first rules, 3 the first batch.
+    for (at, code) in [(0, 1), (3, 0), (4, 1), (8, 1), (9, 0)] {
+        let ran = run(&log, &format!("{line} --at {at}")).unwrap();
+        assert_eq!(ran.code, code, "{at}: {}{}", ran.out, ran.err);
+    }
+    refused(&log, &format!("{line} --at 11"), "11 were asked for");
+    let ran = run(&log, &format!("{line} --json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&json["result"], &json["rules"]), (&"yes".into(), &8.into()));
+    let line = "verifier completeness --log coldlog-log/public --policy alone";
+    let told = done(&log, line);
+    assert!(told.contains("let in by the 7 versions of the log's rules"), "{told}");
+    let shown = done(&log, "log rules --json");
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["entry"], &shown["largest_sealed"]), (&8.into(), &60_000.into()));
+    done(&log, "log fsck");
+
+    // A batch of the second round knows a head, where one is demanded.
+    story.round("three", &Story::names(2..3), "1").unwrap();
+    std::fs::write(log.join("rules"), format!("{first}require known-head\n")).unwrap();
+    done(&log, "log set-rules rules");
+    exported(&mut story, "four", 3..4);
+    done(&log, "log append four.batch.cbor");
+    done(&log, "log fsck");
+    // Nobody but the log writes its own journal, and a malformed file changes nothing.
+    let own = format!("{first}signer log.example/releases log {}\n", "5e".repeat(32));
+    std::fs::write(log.join("rules"), own).unwrap();
+    refused(&log, "log set-rules rules", "written by the log alone");
+    std::fs::write(log.join("rules"), "coldlog-rules/1\nallow everybody\n").unwrap();
+    let ran = run(&log, "log set-rules rules").unwrap();
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("line 2 of the rules"), "{}", ran.err);
+}
+
+/// A log with the keys and the store of an honest one, which lets in what its rules refuse.
+#[test]
+fn a_log_that_lets_in_what_its_own_rules_refuse_is_found_out() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 2).unwrap();
+    alone(&story);
+    let log = story.at("log");
+    exported(&mut story, "one", 0..1);
+    done(&log, "log append one.batch.cbor");
+    story.sign("two", &Story::names(1..2), "1").unwrap();
+    story.run("signer", "signer export --from 2 -o two.batch.cbor").unwrap();
+    story.carry("signer", "two.batch.cbor", "log").unwrap();
+
+    let home = log.join("coldlog-log");
+    let keys = Keys::load(&home.join("key.age"), "log", &Source::default()).unwrap();
+    let store = FolderStore::new(home.join("public"));
+    let old = published::head(&store).unwrap();
+    let Checkpoint { origin, size, root } = old.checkpoint.clone();
+    let mut edge = Edge::load(&store, size, root).unwrap();
+    let first = std::fs::read(home.join(format!("public/tile/entries/000.p/{size}"))).unwrap();
+    let first = decode_bundle(&first, size).unwrap()[0].to_vec();
+    let previous = Statement::decode(&first).unwrap().leaf();
+    let position = Position { sequence: 1, previous: Some(previous), head: None };
+    let nobody = Payload::Rules(Rules::default());
+    let nobody = Statement::sign(&keys.ed25519(), &own::claims(&origin), &position, nobody);
+    edge.push(nobody.leaf(), nobody.bytes(), b"").unwrap();
+    let mut batch = Batch::open(&log.join("two.batch.cbor")).unwrap();
+    for item in batch.next().ok().flatten().unwrap() {
+        let Item::Record { statement, sealed } = Item::decode(&item).unwrap() else { panic!() };
+        let statement = Statement::decode(&statement).unwrap();
+        edge.push(statement.leaf(), statement.bytes(), &sealed).unwrap();
+    }
+    let (size, root) = edge.finish().unwrap();
+    let new = keys.head_keys().sign_head(&Checkpoint { origin, size, root }, 1).unwrap();
+    store.swap_head(Some(&old), &new).unwrap();
+
+    let line = "verifier completeness --log coldlog-log/public --policy alone";
+    let ran = refused(&log, line, "the log let in what its own rules refuse");
+    assert!(ran.err.contains("entry 4"), "{}", ran.err);
+    let ran = run(&log, "log fsck").unwrap();
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("entry 4: the log's own rules did not let it in"), "{}", ran.out);
+}
+
+#[test]
+fn records_are_sealed_anew_and_the_departed_auditor_reads_no_more() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::of_two_rounds(stage.path(), |_| {}).unwrap();
+    alone(&story);
+    let log = story.at("log");
+    done(&log, "log backup ../backup");
+    copy(&story.at("auditor").join("auditor.key"), &log.join("auditor.key")).unwrap();
+    let new = done(&log, "verifier identity -o new.key");
+    let (new, stranger) = (new.trim(), done(&log, "verifier identity -o stranger.key"));
+    let public = log.join("coldlog-log/public");
+    let entries = std::fs::read(public.join("tile/entries/000")).unwrap();
+    assert!(public.join("sealed/000.p/152").exists());
+
+    // Whoever cannot open them cannot seal them anew, and nothing has changed.
+    let line = format!("log reseal --identity stranger.key --auditor {stranger} --by Eve");
+    let ran = run(&log, line.replace('\n', "").as_str()).unwrap();
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("entry 1:"), "{}", ran.err);
+    let size = |folder: &Path| done(folder, "log head").lines().nth(1).unwrap().to_owned();
+    assert_eq!(size(&log), "302");
+    refused(
+        &log,
+        &format!("log reseal --identity auditor.key --auditor {new} --by Ada --from 302"),
+        "no entries 302",
+    );
+    done(&log, "log fsck");
+
+    let line =
+        format!("log reseal --identity auditor.key --auditor {new} --by Ada --purpose handover");
+    let told = done(&log, &line);
+    assert!(told.contains("entries 0 to 301 are sealed to 1 recipients"), "{told}");
+    assert_eq!(size(&log), "303");
+    done(&log, "log fsck");
+    let open = |key: &str| {
+        format!("verifier open --log coldlog-log/public --identity {key} --policy alone")
+    };
+    let told = done(&log, &open("new.key"));
+    assert!(told.contains("301 records opened, each is what its statement commits to"), "{told}");
+    assert!(told.contains("Ada sealed the records of entries 0 to 301"), "{told}");
+    refused(&log, &open("auditor.key"), "301 records did not open with this identity, 0 did");
+    // No older copy of a bundle is left that opens.
+    for entry in walkdir::WalkDir::new(public.join("sealed")).into_iter().flatten() {
+        let path = entry.path().strip_prefix(&public).unwrap().display().to_string();
+        let known = ["sealed", "sealed/000", "sealed/001.p", "sealed/001.p/47", "sealed/000.p"];
+        assert!(known.contains(&path.as_str()), "{path}");
+    }
+    // Entries, and all that is proven, stay as they are.
+    assert_eq!(std::fs::read(public.join("tile/entries/000")).unwrap(), entries);
+    for document in ["d0.txt", "d299.txt"] {
+        story.run("signer", &format!("verifier check {document} --policy policy")).unwrap();
+    }
+    // The backup follows: its bundles are replaced, its older copies are gone.
+    let told = done(&log, "log backup ../backup");
+    assert!(told.contains("1 entries and 4 files were new"), "{told}");
+    let backup = stage.path().join("backup/sealed");
+    assert_eq!(
+        std::fs::read(backup.join("000")).unwrap(),
+        std::fs::read(public.join("sealed/000")).unwrap()
+    );
+    assert!(!backup.join("001.p/46").exists());
+    done(&log, "log drill ../backup");
+
+    // Once more, for a part, with two auditors; the log goes on meanwhile and afterwards.
+    let both = format!("--auditor {new} --auditor {}", stranger.trim());
+    done(&log, &format!("log reseal --identity new.key {both} --by Ada --from 250 --to 258"));
+    let told = done(&log, &format!("{} --index 257", open("stranger.key")));
+    assert!(told.contains("1 records opened"), "{told}");
+    refused(&log, &format!("{} --index 258", open("stranger.key")), "did not open");
+    std::fs::write(story.at("signer").join("new.txt"), "new").unwrap();
+    story.sign("wednesday", &["new.txt".into()], "3").unwrap();
+    story.run("signer", "signer export -o wednesday.batch.cbor").unwrap();
+    story.carry("signer", "wednesday.batch.cbor", "log").unwrap();
+    done(&log, "log append wednesday.batch.cbor");
+    done(&log, "log fsck");
+
+    // What is not what its statement commits to is sealed to nobody.
+    let harmed = stage.path().join("harmed");
+    copy(&log, &harmed).unwrap();
+    Story::recover_log(&harmed).unwrap();
+    let path = harmed.join("coldlog-log/public/sealed/000");
+    let bytes = std::fs::read(&path).unwrap();
+    let mut records = decode_bundle(&bytes, 256).unwrap();
+    records.swap(3, 4);
+    let mut swapped = Vec::new();
+    records.into_iter().for_each(|record| assert!(push_entry(&mut swapped, record)));
+    std::fs::write(&path, &swapped).unwrap();
+    let line = format!("log reseal --identity new.key --auditor {new} --by Ada --to 10");
+    let ran = run(&harmed, &line).unwrap();
+    assert_eq!(ran.code, 2, "{}", ran.out);
+    assert!(ran.err.contains("is not what its statement commits to"), "{}", ran.err);
+    assert_eq!(std::fs::read(&path).unwrap(), swapped);
+    // It is known that it is unfinished, and others cannot finish it for other people.
+    let found = run(&harmed, "log fsck").unwrap();
+    assert!(found.out.contains("a reseal was interrupted"), "{}", found.out);
+    let other = format!("log reseal --identity new.key --auditor {} --by Eve", stranger.trim());
+    refused(&harmed, &other, "finish it with those auditors first");
+    std::fs::write(&path, &bytes).unwrap();
+    done(&harmed, &line);
+    done(&harmed, "log fsck");
+}
