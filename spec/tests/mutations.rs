@@ -134,18 +134,8 @@ fn a_witness_that_cosigned_twice_bounds_the_time_alike_in_any_order() {
 
 fn cbor_files() -> &'static [(&'static str, Vec<u8>)] {
     static FILES: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
-        let text = [
-            "checkpoint",
-            "request body",
-            "sshsig",
-            "minisign",
-            "policy",
-            "rules",
-            "rotation",
-            "end",
-        ];
         let mut files = files();
-        files.retain(|(name, _)| !text.contains(name));
+        files.retain(|(name, _)| !TEXTS.contains(name));
         files.push(("rewritten", rewritten().encode()));
         files
     });

@@ -177,6 +177,10 @@ pub(crate) fn make_proof(record: Record, times: &[(usize, u64)]) -> Proof {
 
 pub(crate) const TIMES: [(usize, u64); 3] = [(0, 100), (1, 110), (2, 120)];
 
+/// Those of the files that are text.
+pub(crate) const TEXTS: [&str; 8] =
+    ["checkpoint", "request body", "sshsig", "minisign", "policy", "rules", "rotation", "end"];
+
 pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     let proof = make_proof(record(), &TIMES);
     let receipt = proof.receipts[0].clone();
