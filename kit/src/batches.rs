@@ -3,7 +3,7 @@
 use crate::exit::{OrNo, Outcome, no};
 use crate::sequence::Reader;
 use anyhow::{Context, Result};
-use coldlog_spec::batch::{Header, Item, MAX_ITEM, SignedTail};
+use coldlog_spec::batch::{self, Header, Item, MAX_ITEM, SignedTail};
 use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::ed25519::Verifier;
 use coldlog_spec::hash::Hash;
@@ -18,7 +18,21 @@ use std::path::Path;
 const CHUNK: usize = 256;
 
 /// A record's statement, verified or refused, and its sealed record.
-pub type Judged = (Result<Statement, Refusal>, Vec<u8>);
+pub type Judged = (Result<Statement, Refusal>, Sealed);
+
+/// A sealed record, in the item that it came in.
+pub struct Sealed {
+    item: Vec<u8>,
+    from: usize,
+}
+
+impl std::ops::Deref for Sealed {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.item.get(self.from..).unwrap_or_default()
+    }
+}
 
 /// A batch, open.
 pub struct Batch {
@@ -104,17 +118,25 @@ impl Batch {
 
 /// What needs no order, of the records that [`Batch::next`] gave.
 pub fn verify(
-    items: &[Vec<u8>],
+    items: Vec<Vec<u8>>,
     admission: &Admission,
     verifier: &Verifier,
 ) -> Result<Vec<Judged>, DecodeError> {
-    let decode = |item: &Vec<u8>| match Item::decode(item)? {
-        Item::Record { statement, sealed } => Ok((statement, sealed)),
-        Item::Trailer { .. } => {
-            Err(DecodeError::field("coldlog-batch", "an item", "a record", "a trailer"))
-        }
-    };
-    let records = items.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+    let records = items.iter().map(|item| record(item)).collect::<Result<Vec<_>, _>>()?;
+    let lengths: Vec<usize> = records.iter().map(|(_, sealed)| sealed.len()).collect();
     let statements = verify_records(&records, admission, verifier);
-    Ok(statements.into_iter().zip(records.into_iter().map(|(_, sealed)| sealed)).collect())
+    let sealed = items.into_iter().zip(lengths).map(|(item, length)| {
+        // It stands at the end of its item.
+        let from = item.len() - length;
+        Sealed { item, from }
+    });
+    Ok(statements.into_iter().zip(sealed).collect())
+}
+
+/// The statement and the sealed record of an item, where they stand in it.
+pub fn record(item: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
+    batch::plain_record(item).ok_or_else(|| match Item::decode(item) {
+        Err(why) => why,
+        Ok(_) => DecodeError::field("coldlog-batch", "an item", "a record", "a trailer"),
+    })
 }

@@ -69,6 +69,11 @@ impl NewFile {
         Ok(NewFile { temporary, path: path.into(), existing })
     }
 
+    /// Where it is until it is in its place.
+    pub fn temporary(&self) -> &Path {
+        self.temporary.path()
+    }
+
     /// Syncs, moves into place, and syncs the folder.
     pub fn finish(self) -> Result<()> {
         let folder = folder_of(&self.path);

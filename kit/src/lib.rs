@@ -8,6 +8,7 @@ pub mod keyfile;
 pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;
+pub mod read_back;
 pub mod report;
 pub mod seal;
 pub mod secret;

@@ -176,6 +176,41 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// Inclusion paths of entries that follow each other: what lies above a full tile of leaves is looked up
+/// once for all of them.
+pub struct Inclusions<'a> {
+    tree: Tree<'a>,
+    above: Option<(u64, Vec<Hash>)>,
+}
+
+impl<'a> Inclusions<'a> {
+    /// In a tree.
+    pub fn new(tree: Tree<'a>) -> Inclusions<'a> {
+        Inclusions { tree, above: None }
+    }
+
+    /// The inclusion path of an entry.
+    pub fn path(&mut self, index: u64) -> Result<Vec<Hash>> {
+        let (number, levels) = (index / tile::WIDTH, tile::WIDTH.trailing_zeros() as usize);
+        if tile::width_at(0, number, self.tree.size) < tile::WIDTH || index >= self.tree.size {
+            return self.tree.inclusion(index);
+        }
+        if self.above.as_ref().is_none_or(|(held, _)| *held != number) {
+            let above = self.tree.inclusion(index)?.split_off(levels);
+            self.above = Some((number, above));
+        }
+        let above = self.above.as_ref().map(|(_, above)| above.as_slice()).unwrap_or_default();
+        let mut path = Vec::with_capacity(levels + above.len());
+        let rows = self.tree.rows(Tile { level: 0, index: number, width: tile::WIDTH })?;
+        for (level, row) in rows.0.iter().take(levels).enumerate() {
+            let sibling = ((index % tile::WIDTH) >> level) ^ 1;
+            path.push(*row.get(sibling as usize).context("a full tile has all its rows")?);
+        }
+        path.extend_from_slice(above);
+        Ok(path)
+    }
+}
+
 /// The entries, or the sealed records, of a tree in order: each bundle is read once while it is asked for.
 pub struct Bundles<'a> {
     tree: Tree<'a>,

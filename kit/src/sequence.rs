@@ -1,6 +1,7 @@
 //! CBOR sequences (RFC 8742) in constant memory, both ways.
 
 use crate::files::{Existing, Mode, NewFile};
+use crate::read_back::ReadBack;
 use anyhow::{Context, Result};
 use coldlog_spec::cbor;
 use coldlog_spec::hash::Hash;
@@ -29,7 +30,7 @@ pub struct Reader<R> {
     buffer: Vec<u8>,
     start: usize,
     /// Of all items before the one that was read last, which ends at `start`.
-    digest: Sha256,
+    digest: Option<Sha256>,
     last: usize,
     begun: bool,
 }
@@ -50,16 +51,24 @@ impl<R: Read> Reader<R> {
             limit,
             buffer: Vec::new(),
             start: 0,
-            digest: Sha256::new(),
+            digest: Some(Sha256::new()),
             last: 0,
             begun: false,
         }
     }
 
+    /// The same, for who does not ask for [`Reader::digest_before`].
+    pub fn without_digest(mut self) -> Self {
+        self.digest = None;
+        self
+    }
+
     /// The next item's bytes; `None` at a clean end.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
-        self.digest.update(&self.buffer[self.start - self.last..self.start]);
+        if let Some(digest) = &mut self.digest {
+            digest.update(&self.buffer[self.start - self.last..self.start]);
+        }
         self.last = 0;
         loop {
             let have = &self.buffer[self.start..];
@@ -89,9 +98,9 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// SHA-256 of all bytes before the item that was read last.
+    /// SHA-256 of all bytes before the item that was read last; of none without a digest.
     pub fn digest_before(&self) -> Hash {
-        Hash(self.digest.clone().finalize().into())
+        Hash(self.digest.clone().unwrap_or_default().finalize().into())
     }
 }
 
@@ -101,7 +110,14 @@ pub struct Writer {
     path: PathBuf,
     digest: Sha256,
     existing: Existing,
+    length: u64,
+    /// At work behind a large file, and how far it was told to come.
+    behind: Option<ReadBack>,
+    told: u64,
 }
+
+/// What is written before it is made durable and read back, while more is written.
+const PIECE: u64 = 8 << 20;
 
 impl Writer {
     /// Starts the file. With [`Existing::Keep`], a file that stands there already is refused at the
@@ -114,13 +130,31 @@ impl Writer {
             path: path.into(),
             digest: Sha256::new(),
             existing,
+            length: 0,
+            behind: None,
+            told: 0,
         })
     }
 
     /// Writes an item.
     pub fn item(&mut self, item: &[u8]) -> Result<()> {
         self.digest.update(item);
-        self.file.write_all(item).with_context(|| format!("writing {}", self.path.display()))
+        let writing = || format!("writing {}", self.path.display());
+        self.file.write_all(item).with_context(writing)?;
+        self.length += item.len() as u64;
+        if self.length - self.told < PIECE {
+            return Ok(());
+        }
+        self.file.flush().with_context(writing)?;
+        // Whole pages: what is only begun would be read from memory.
+        self.told = self.length & !0xffff;
+        let behind = match self.behind.take() {
+            Some(behind) => behind,
+            None => ReadBack::start(self.file.get_ref().temporary())?,
+        };
+        behind.written(self.told);
+        self.behind = Some(behind);
+        Ok(())
     }
 
     /// SHA-256 of all that was written.
@@ -143,10 +177,20 @@ impl Writer {
                 _ => Err(crate::files::taken(&self.path, self.existing)),
             };
         }
-        file.finish()?;
-        if crate::files::hash_uncached(&self.path)? != written {
-            return Err(crate::files::lost_write(&self.path));
+        let back = match self.behind {
+            Some(behind) => {
+                let back = behind.finish(self.length)?;
+                file.finish()?;
+                back
+            }
+            None => {
+                file.finish()?;
+                crate::files::hash_uncached(&self.path)?
+            }
+        };
+        match back == written {
+            true => Ok(()),
+            false => Err(crate::files::lost_write(&self.path)),
         }
-        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
 /// Jobs under way for each core: enough that no core waits, few enough that memory stays flat.
-const AHEAD: usize = 2;
+const AHEAD: usize = 8;
 
 const WORKERS_GONE: &str = "the workers ended before their work: this is a bug, please report it";
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use anyhow::Result;
-use coldlog_kit::published::{Source, Tree};
+use coldlog_kit::published::{Inclusions, Source, Tree};
 use coldlog_log::sequencer::Edge;
 use coldlog_log::store::{Store, Swapped};
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -89,6 +89,7 @@ fn hashes(bytes: &[u8]) -> Vec<Hash> {
 fn agree(store: &dyn Store, theirs: &MemoryBackedTree<Sha256, Vec<u8>>, size: u64, some: &[u64]) {
     let root = Hash(theirs.root().as_bytes()[..].try_into().unwrap());
     let mut tree = Tree::new(store, size);
+    let mut inclusions = Inclusions::new(Tree::new(store, size));
     assert_eq!(tree.root().unwrap(), root, "root at {size}");
     for &index in some {
         let path = tree.inclusion(index).unwrap();
@@ -97,6 +98,10 @@ fn agree(store: &dyn Store, theirs: &MemoryBackedTree<Sha256, Vec<u8>>, size: u6
             hashes(theirs.prove_inclusion(index as usize).as_bytes()),
             "{index} in {size}"
         );
+        for near in [index, index ^ 1, index ^ 255].into_iter().filter(|near| *near < size) {
+            let expected = tree.inclusion(near).unwrap();
+            assert_eq!(inclusions.path(near).unwrap(), expected, "{near} in {size}");
+        }
         assert_eq!(tree.entry(index, entries_path).unwrap(), entry(index));
         assert_eq!(tree.entry(index, sealed_path).unwrap(), sealed(index));
         assert!(verify_inclusion(leaf_hash(&entry(index)), index, size, &path, root).is_ok());

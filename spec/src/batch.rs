@@ -51,6 +51,15 @@ pub fn encode_record(statement: &[u8], sealed: &[u8]) -> Vec<u8> {
     cbor::to_bytes(&Value::Array(vec![cbor::bytes(statement), cbor::bytes(sealed)]))
 }
 
+/// The statement and the sealed record of an item that is a record, where they stand in it. What is not
+/// just that is left to [`Item::decode`], which says why.
+pub fn plain_record(item: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (statement, rest) = cbor::leading_bytes(item.strip_prefix(&[0x82])?)?;
+    let (sealed, rest) = cbor::leading_bytes(rest)?;
+    let fits = [statement, sealed].iter().all(|part| part.len() <= MAX_ENTRY);
+    (rest.is_empty() && fits).then_some((statement, sealed))
+}
+
 /// What follows the header.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
@@ -75,6 +84,9 @@ pub enum Item {
 impl Item {
     /// Reads an item after the header: two items are a record, three the trailer.
     pub fn decode(item: &[u8]) -> Result<Item, DecodeError> {
+        if let Some((statement, sealed)) = plain_record(item) {
+            return Ok(Item::Record { statement: statement.to_vec(), sealed: sealed.to_vec() });
+        }
         let value = cbor::decode(WHAT, item, MAX_ITEM)?;
         let mut items = Items::new(WHAT, "an item", value, 2..=3)?;
         if items.left() == 2 {

@@ -252,32 +252,10 @@ impl Sign1 {
 pub fn sig_structure(protected: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(protected.len() + payload.len() + 24);
     bytes.extend_from_slice(b"\x84\x6aSignature1");
-    push_bytes(&mut bytes, protected);
+    cbor::write_bytes(protected, &mut bytes);
     bytes.push(0x40);
-    push_bytes(&mut bytes, payload);
+    cbor::write_bytes(payload, &mut bytes);
     bytes
-}
-
-// A byte string's head and bytes, written in place: this is on the path of every verification.
-fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    let length = bytes.len() as u64;
-    match length {
-        0..=23 => out.push(0x40 | length as u8),
-        24..=0xff => out.extend_from_slice(&[0x58, length as u8]),
-        0x100..=0xffff => {
-            out.push(0x59);
-            out.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        0x1_0000..=0xffff_ffff => {
-            out.push(0x5a);
-            out.extend_from_slice(&(length as u32).to_be_bytes());
-        }
-        _ => {
-            out.push(0x5b);
-            out.extend_from_slice(&length.to_be_bytes());
-        }
-    }
-    out.extend_from_slice(bytes);
 }
 
 /// The issuer and subject of the CWT claims (RFC 8392, RFC 9597).

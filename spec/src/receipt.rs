@@ -228,14 +228,14 @@ impl ReceiptSigner {
 
     /// The receipt with an inclusion proof.
     pub fn inclusion(&self, proof: Inclusion) -> Receipt {
-        let value = [proof.size.into(), proof.index.into(), hashes(&proof.path)];
-        self.receipt(-1, Value::Array(value.to_vec()), Proofs::Inclusion(vec![proof]))
+        let value = vec![proof.size.into(), proof.index.into(), hashes(&proof.path)];
+        self.receipt(-1, Value::Array(value), Proofs::Inclusion(vec![proof]))
     }
 
     /// The receipt with a consistency proof to the signed root.
     pub fn consistency(&self, proof: Consistency) -> Receipt {
-        let value = [proof.old.into(), proof.new.into(), hashes(&proof.path)];
-        self.receipt(-2, Value::Array(value.to_vec()), Proofs::Consistency(vec![proof]))
+        let value = vec![proof.old.into(), proof.new.into(), hashes(&proof.path)];
+        self.receipt(-2, Value::Array(value), Proofs::Consistency(vec![proof]))
     }
 
     fn receipt(&self, kind: i64, proof: Value, proofs: Proofs) -> Receipt {

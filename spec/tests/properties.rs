@@ -122,9 +122,45 @@ proptest! {
             if let Ok(value) = cbor::decode_with("item", &bytes, 1 << 20, cbor::KeyOrder::Any) {
                 let theirs: cbor::Value = ciborium::from_reader(&bytes[..]).unwrap();
                 prop_assert_eq!(&value, &theirs);
+                let mut written = Vec::new();
+                ciborium::into_writer(&value, &mut written).unwrap();
+                prop_assert_eq!(&written, &bytes);
                 prop_assert_eq!(cbor::to_bytes(&value), bytes);
             }
         }
+    }
+
+    #[test]
+    fn numbers_and_lengths_are_written_as_ciborium_writes_them(
+        number in any::<u64>(),
+        shift in 0u32..64,
+        length in 0usize..70_000,
+        truth: bool,
+    ) {
+        let number = number >> shift;
+        let values = vec![
+            cbor::Value::from(number),
+            cbor::Value::Integer((-1 - i128::from(number)).try_into().unwrap()),
+            cbor::Value::Bytes(vec![7; length]),
+            cbor::Value::Text("x".repeat(length % 300)),
+            cbor::Value::Bool(truth),
+            cbor::Value::Null,
+            cbor::Value::Tag(number, Box::new(cbor::Value::Null)),
+            cbor::Value::Map(vec![(1.into(), cbor::Value::Array(vec![cbor::Value::Null; length % 40]))]),
+        ];
+        let value = cbor::Value::Array(values);
+        let mut written = Vec::new();
+        ciborium::into_writer(&value, &mut written).unwrap();
+        prop_assert_eq!(cbor::to_bytes(&value), written);
+        // And a byte string at the front is read as it was written.
+        let mut bytes = Vec::new();
+        cbor::write_bytes(&vec![7; length], &mut bytes);
+        let (found, rest) = cbor::leading_bytes(&bytes).unwrap_or_default();
+        prop_assert!(length > 65_535 || (found.len() == length && rest.is_empty()));
+        let mut loose = vec![0x59];
+        loose.extend_from_slice(&(length.min(255) as u16).to_be_bytes());
+        loose.resize(3 + length, 7);
+        prop_assert!(cbor::leading_bytes(&loose).is_none(), "not the shortest head");
     }
 
     #[test]
@@ -393,5 +429,32 @@ fn signatures_of_one_kind_never_pass_as_another() {
             }
         };
         assert!(!key.public().verify(&signed, &signature));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_record_is_found_in_its_item_just_where_the_decoder_finds_it(
+        sizes in (0usize..400, 0usize..400),
+        place in any::<prop::sample::Index>(),
+        by in any::<u8>(),
+        cut in 0usize..3,
+    ) {
+        let mut item = batch::encode_record(&vec![1; sizes.0], &vec![2; sizes.1]);
+        let at = place.index(item.len().min(8));
+        item[at] ^= by;
+        item.truncate(item.len() - cut);
+        let plain = batch::plain_record(&item).map(|(a, b)| (a.to_vec(), b.to_vec()));
+        // The slow way, which decodes any item and says what is wrong with it.
+        let slow = match cbor::decode("coldlog-batch", &item, batch::MAX_ITEM) {
+            Ok(cbor::Value::Array(parts)) => match parts.as_slice() {
+                [cbor::Value::Bytes(a), cbor::Value::Bytes(b)] => Some((a.clone(), b.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        prop_assert_eq!(plain, slow);
     }
 }

@@ -65,11 +65,21 @@ fn figure(what: impl Into<String>, measured: impl Into<String>, promised: impl I
 
 fn main() {
     programs().unwrap();
-    one_proof();
-    whole_check();
-    signing();
-    appending();
-    serving();
+    let parts: [(&str, fn()); 5] = [
+        ("proof", one_proof),
+        ("check", whole_check),
+        ("sign", signing),
+        ("append", appending),
+        ("serve", serving),
+    ];
+    // `cargo bench -p coldlog-tests -- append` measures that part only.
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|word| word == name) {
+            part();
+        }
+    }
     if let Some(path) = std::env::var_os("COLDLOG_PERFORMANCE") {
         std::fs::write(path, page()).unwrap();
     }
@@ -364,12 +374,6 @@ fn appending() {
     make_batch(&folder, "small", 10_000, false);
     let (all, key) = make_batch(&folder, "large", 100_000, true);
     make_batch(&folder, "answered", 100_000, false);
-    // ext4 looks for inodes around those that were deleted in the last seconds: what the other benches
-    // threw away must not count.
-    std::thread::sleep(Duration::from_secs(8));
-    let (_, small) = append(&folder, "small", false);
-    let (whole, large) = append(&folder, "large", false);
-    let (answered, _) = append(&folder, "answered", true);
     let public = key.public();
     let decoded: Vec<Statement> =
         all.iter().map(|bytes| Statement::decode(bytes).unwrap()).collect();
@@ -379,9 +383,23 @@ fn appending() {
         .zip(&decoded)
         .map(|(message, statement)| (&message[..], &statement.sign1().signature[..]))
         .collect();
-    let strict = on_all_cores(&signed, |share| {
-        assert!(share.iter().all(|(message, signature)| public.verify(message, signature)));
-    });
+    // On a shared machine the baseline moves: it is measured around each append, and the median taken.
+    let bare = || {
+        on_all_cores(&signed, |share| {
+            assert!(share.iter().all(|(message, signature)| public.verify(message, signature)));
+        })
+    };
+    let mut strict = vec![bare()];
+    // ext4 looks for inodes around those that were deleted in the last seconds: what the other benches
+    // threw away must not count.
+    std::thread::sleep(Duration::from_secs(8));
+    let (_, small) = append(&folder, "small", false);
+    let (whole, large) = append(&folder, "large", false);
+    strict.push(bare());
+    let (answered, _) = append(&folder, "answered", true);
+    strict.push(bare());
+    strict.sort();
+    let strict = strict[1];
     let verifier = Verifier::new(&public, signed.len());
     let by_table = on_all_cores(&signed, |share| {
         assert!(verifier.verify_all(share).iter().all(|good| *good));
@@ -409,6 +427,11 @@ fn appending() {
         format!("{:.2} ({large} KiB to {small} KiB)", large as f64 / small as f64),
         "at most 1.2",
     );
+    // For a look at one command with a profiler.
+    if std::env::var_os("COLDLOG_KEEP").is_some() {
+        println!("{} is kept", stage.keep().display());
+        return;
+    }
     let read_back = read_back(&folder.join("coldlog-log/public"));
     figure(
         "reading all that it wrote back from the disk and hashing it, to the append (it is done beside it)",

@@ -5,6 +5,7 @@ use crate::{programs, words};
 use coldlog_spec::problem::Problem;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -15,10 +16,19 @@ pub struct Server {
     /// Where it listens.
     pub url: String,
     out: BufReader<std::process::ChildStdout>,
+    /// Whether it is a group of processes.
+    group: bool,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.group {
+            let group = format!("-{}", self.child.id());
+            let _ = Command::new("kill")
+                .args(["-s", "KILL", "--", &group])
+                .stderr(Stdio::null())
+                .status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -26,19 +36,39 @@ impl Drop for Server {
 
 /// Starts `log serve` in a folder, with further options.
 pub fn serve(folder: &Path, options: &str, environment: &[(&str, &str)]) -> Server {
+    let server = serve_under(folder, options, environment, &[]);
+    server.unwrap_or_else(|| panic!("{}", log_of(folder)))
+}
+
+/// The same, under another program; `None` where it ends before it listens.
+pub fn serve_under(
+    folder: &Path,
+    options: &str,
+    environment: &[(&str, &str)],
+    under: &[String],
+) -> Option<Server> {
     let line = format!("log serve --listen 127.0.0.1:0 --stop-after 300 {options}");
-    let mut words = words(&line).into_iter();
-    let mut command = Command::new(programs().unwrap().join(words.next().unwrap()));
+    let mut words = words(&line);
+    words[0] = programs().unwrap().join(&words[0]).display().to_string();
+    let mut words = under.iter().cloned().chain(words);
+    let mut command = Command::new(words.next().unwrap());
     let log = std::fs::File::create(folder.join("server.log")).unwrap();
     command.current_dir(folder).args(words).stdin(Stdio::null());
+    // What it is under does not take it along when it is killed: the whole group is.
+    if !under.is_empty() {
+        command.process_group(0);
+    }
     command.envs(environment.iter().copied());
     let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
     let url = line.trim_end().split(" at ").nth(1);
-    let url = url.unwrap_or_else(|| panic!("{line}{}", log_of(folder))).to_string();
-    Server { child, url, out }
+    let Some(url) = url.map(str::to_string) else {
+        child.wait().unwrap();
+        return None;
+    };
+    Some(Server { child, url, out, group: !under.is_empty() })
 }
 
 /// What it logged.
@@ -88,6 +118,16 @@ impl Server {
     /// GET
     pub fn get(&self, path: &str) -> Reply {
         self.ask("GET", path, &[], b"")
+    }
+
+    /// The status of a statement's registration; 0 where the server has gone.
+    pub fn try_post(&self, body: &[u8]) -> u16 {
+        let Ok(mut stream) = TcpStream::connect(self.address()) else { return 0 };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+        let head = "POST /entries HTTP/1.1\r\nHost: log\r\nConnection: close\r\nContent-Type: application/cose\r\n";
+        let head = format!("{head}Content-Length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        reply(stream).status
     }
 
     /// A statement, to be registered.

@@ -2,63 +2,14 @@
 //! to proofs, and two machines that write one log while they are killed at random.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use coldlog_tests::buckets::{command, done, moved_to_a_bucket, serve, with};
 use coldlog_tests::server;
 use coldlog_tests::story::Story;
-use coldlog_tests::{Ran, copy, programs, ran, words, write_private};
+use coldlog_tests::{copy, write_private};
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// A server on a folder; it ends when this is dropped, as its stdin is closed then.
-struct Server {
-    _child: Child,
-    url: String,
-}
-
-fn serve(folder: &Path) -> Server {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_s3-server"));
-    command.arg(folder).arg("bucket").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut url = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
-    Server { _child: child, url: url.trim_end().into() }
-}
-
-fn command(server: &Server, folder: &Path, line: &str) -> Command {
-    let mut words = words(line).into_iter();
-    let mut command = Command::new(programs().unwrap().join(words.next().unwrap()));
-    command.current_dir(folder).args(words).stdin(Stdio::null());
-    command.env("AWS_ENDPOINT", &server.url).env("AWS_ALLOW_HTTP", "true");
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test-secret");
-    command.env("AWS_REGION", "us-east-1");
-    command
-}
-
-fn with(server: &Server, folder: &Path, line: &str) -> Ran {
-    ran(&command(server, folder, line).output().unwrap())
-}
-
-fn done(server: &Server, folder: &Path, line: &str) -> String {
-    let ran = with(server, folder, line);
-    assert_eq!(ran.code, 0, "{line}: {}{}", ran.out, ran.err);
-    ran.out
-}
-
-/// A log in a bucket in the place of the story's, with the story's signer allowed.
-fn moved_to_a_bucket(story: &Story, server: &Server) {
-    let log = story.at("log");
-    std::fs::rename(log.join("coldlog-log"), log.join("first")).unwrap();
-    std::fs::create_dir(log.join("coldlog-log")).unwrap();
-    let key = log.join("coldlog-log/key.age");
-    std::fs::copy(log.join("first/key.age"), key).unwrap();
-    let line = "log init --origin log.example/releases --store s3://bucket/log --unencrypted";
-    done(server, &log, line);
-    std::fs::write(log.join("rules"), done(server, &log, "log --home first rules")).unwrap();
-    done(server, &log, "log set-rules rules");
-}
 
 #[test]
 fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {

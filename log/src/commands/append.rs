@@ -276,7 +276,7 @@ fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<Cou
     let bar = Bar::new("appending", None);
     pipeline::ordered(
         || file.next(),
-        |items| batches::verify(&items, &admission, &verifier),
+        |items| batches::verify(items, &admission, &verifier),
         |records| {
             let records = records?;
             bar.add(records.len() as u64);

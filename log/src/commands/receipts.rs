@@ -8,7 +8,7 @@ use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::progress::Progress;
-use coldlog_kit::published::{Bundles, Tree};
+use coldlog_kit::published::{Bundles, Inclusions, Tree};
 use coldlog_kit::secret::Source;
 use coldlog_kit::sequence::{Reader, Writer};
 use coldlog_kit::terminal::say;
@@ -63,7 +63,7 @@ pub(crate) fn write(
     old: Option<u64>,
     existing: Existing,
 ) -> Outcome<String> {
-    let mut reader = Reader::open(batch_file, "coldlog-batch", batch::MAX_ITEM)?;
+    let mut reader = Reader::open(batch_file, "coldlog-batch", batch::MAX_ITEM)?.without_digest();
     let header = reader.next()?.context("the batch is empty")?;
     let header = batch::Header::decode(&header)?;
     let head = &place.head.checkpoint;
@@ -92,7 +92,7 @@ pub(crate) fn write(
         place,
         claims: &header.claims,
         next: header.first,
-        tree,
+        inclusions: Inclusions::new(tree),
         entries: Bundles::new(place.store.as_ref(), head.size, entries_path),
         end: None,
     };
@@ -134,7 +134,7 @@ struct Paths<'a> {
     claims: &'a Claims,
     /// The sequence number of the next record.
     next: u64,
-    tree: Tree<'a>,
+    inclusions: Inclusions<'a>,
     entries: Bundles<'a>,
     /// The batch's tail, once it is read.
     end: Option<SignedTail>,
@@ -149,15 +149,13 @@ impl Paths<'_> {
         let size = self.place.head.checkpoint.size;
         let mut proofs = Vec::with_capacity(places.len());
         while (proofs.len() as u64) < CHUNK {
-            let statement =
-                match reader.next()?.map(|item| batch::Item::decode(&item)).transpose()? {
-                    Some(batch::Item::Record { statement, .. }) => statement,
-                    Some(batch::Item::Trailer { tail, .. }) => {
-                        self.end = Some(tail);
-                        break;
-                    }
-                    None => break,
-                };
+            let Some(item) = reader.next()? else { break };
+            let Some((statement, _)) = batch::plain_record(&item) else {
+                if let batch::Item::Trailer { tail, .. } = batch::Item::decode(&item)? {
+                    self.end = Some(tail);
+                }
+                break;
+            };
             let sequence = self.next;
             let Some(&index) = places.get(proofs.len()) else {
                 return no(format!("record {sequence} is not in the log; append the batch first"));
@@ -165,7 +163,7 @@ impl Paths<'_> {
             if self.entries.get(index)? != statement {
                 return no(format!("record {sequence} of the batch is not the one in the log"));
             }
-            proofs.push((sequence, Inclusion { size, index, path: self.tree.inclusion(index)? }));
+            proofs.push((sequence, Inclusion { size, index, path: self.inclusions.path(index)? }));
             self.next += 1;
         }
         Ok(Some(proofs).filter(|proofs| !proofs.is_empty()))

@@ -1,6 +1,6 @@
 //! Deterministic CBOR (RFC 8949, section 4.2.1), strict.
 //!
-//! `ciborium` has the values and writes them. Reading is here, for a format that is signed needs what no
+//! `ciborium` has the values. Reading is here, for a format that is signed needs what no
 //! reader of any CBOR has: a size limit, nothing after the item, shortest and definite lengths, sorted
 //! and unique map keys, no floats, and nesting of at most [`MAX_DEPTH`]. Whatever would not re-encode to
 //! the same bytes is refused.
@@ -312,9 +312,73 @@ fn compare(a: &Value, b: &Value) -> Ordering {
 /// The encoding of a value whose maps are sorted already: see [`map`].
 pub fn to_bytes(value: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Writing to a Vec cannot fail, and every Value has an encoding.
-    let _ = ciborium::into_writer(value, &mut bytes);
+    write(value, &mut bytes);
     bytes
+}
+
+// The shortest head: a major type and its argument.
+fn write_head(major: u8, argument: u64, out: &mut Vec<u8>) {
+    let major = major << 5;
+    match argument {
+        0..=23 => out.push(major | argument as u8),
+        24..=0xff => out.extend_from_slice(&[major | 24, argument as u8]),
+        0x100..=0xffff => {
+            out.push(major | 25);
+            out.extend_from_slice(&(argument as u16).to_be_bytes());
+        }
+        0x1_0000..=0xffff_ffff => {
+            out.push(major | 26);
+            out.extend_from_slice(&(argument as u32).to_be_bytes());
+        }
+        _ => {
+            out.push(major | 27);
+            out.extend_from_slice(&argument.to_be_bytes());
+        }
+    }
+}
+
+/// Writes a byte string in place: without a value of its own, for what is on the path of every
+/// verification.
+pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    write_head(2, bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+// As ciborium writes it (a test holds them against each other), without the way through serde: a log
+// writes a receipt for every record.
+fn write(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Integer(number) => match i128::from(*number) {
+            number @ 0.. => write_head(0, number as u64, out),
+            number => write_head(1, (-1 - number) as u64, out),
+        },
+        Value::Bytes(bytes) => write_bytes(bytes, out),
+        Value::Text(text) => {
+            write_head(3, text.len() as u64, out);
+            out.extend_from_slice(text.as_bytes());
+        }
+        Value::Array(items) => {
+            write_head(4, items.len() as u64, out);
+            items.iter().for_each(|item| write(item, out));
+        }
+        Value::Map(entries) => {
+            write_head(5, entries.len() as u64, out);
+            for (key, value) in entries {
+                write(key, out);
+                write(value, out);
+            }
+        }
+        Value::Tag(tag, value) => {
+            write_head(6, *tag, out);
+            write(value, out);
+        }
+        Value::Bool(truth) => out.push(0xf4 | u8::from(*truth)),
+        Value::Null => out.push(0xf6),
+        // None of our formats has these. Writing to a Vec cannot fail.
+        other => {
+            let _ = ciborium::into_writer(other, out);
+        }
+    }
 }
 
 /// A map in deterministic order.
@@ -333,6 +397,31 @@ pub fn text_map(entries: Vec<(&str, Value)>) -> Value {
 /// A byte string.
 pub fn bytes(bytes: impl AsRef<[u8]>) -> Value {
     Value::Bytes(bytes.as_ref().to_vec())
+}
+
+/// The byte string that `bytes` begin with, and what follows it; `None` where it is none, or has not the
+/// shortest head.
+pub fn leading_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&head, rest) = bytes.split_first()?;
+    let (length, rest) = match head {
+        0x40..=0x57 => (usize::from(head & 0x1f), rest),
+        0x58 => {
+            let (length, rest) = rest.split_first()?;
+            (usize::from(*length), rest)
+        }
+        0x59 => {
+            let (length, rest) = rest.split_first_chunk::<2>()?;
+            (usize::from(u16::from_be_bytes(*length)), rest)
+        }
+        // Longer ones are in no entry.
+        _ => return None,
+    };
+    let shortest = match head {
+        0x58 => length > 23,
+        0x59 => length > 0xff,
+        _ => true,
+    };
+    rest.split_at_checked(length).filter(|_| shortest)
 }
 
 /// How many bytes the first item of a CBOR sequence (RFC 8742) takes, looking only at heads.

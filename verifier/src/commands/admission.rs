@@ -81,7 +81,7 @@ pub fn run(options: &Options) -> Outcome {
         let (mut count, mut there) = (0, 0);
         let verifier = Verifier::new(&admission.key, batch.expected);
         while let Some(items) = batch.next()? {
-            for (statement, sealed) in batches::verify(&items, &admission, &verifier)? {
+            for (statement, sealed) in batches::verify(items, &admission, &verifier)? {
                 let number = end.next;
                 let record = || format!("record {number} of the journal");
                 let statement = statement.with_context(record).or_no()?;
