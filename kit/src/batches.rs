@@ -104,15 +104,16 @@ impl Batch {
         Ok(Some(items).filter(|items| !items.is_empty()))
     }
 
-    /// Holds the trailer against what was read: `count` records, up to `end`.
-    pub fn finish(self, count: u64, admission: &Admission, end: &Progress) -> Outcome {
+    /// Holds the trailer against what was read: `count` records, up to `end`. Returns the journal's tail.
+    pub fn finish(self, count: u64, admission: &Admission, end: &Progress) -> Outcome<SignedTail> {
         let Some((claimed, digest, tail)) = self.trailer else {
             return no("the batch has no trailer: it was cut short, copy it again");
         };
         if count == 0 {
             return no("the batch holds 0 records: nothing was appended");
         }
-        verify_trailer((claimed, digest, &tail), (count, digest), admission, end).or_no()
+        verify_trailer((claimed, digest, &tail), (count, digest), admission, end).or_no()?;
+        Ok(tail)
     }
 }
 

@@ -8,8 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
-/// Jobs under way for each core: enough that no core waits, few enough that memory stays flat.
-const AHEAD: usize = 8;
+/// Jobs under way for each core: enough that no core waits while the one thread puts files in place, few
+/// enough that memory stays flat.
+const AHEAD: usize = 4;
 
 const WORKERS_GONE: &str = "the workers ended before their work: this is a bug, please report it";
 

@@ -46,7 +46,7 @@ fn peaks(count: u32) -> Vec<(&'static str, u64)> {
 #[test]
 fn a_batch_of_ten_times_the_records_takes_no_more_memory() {
     // Caches of a fixed size fill up with the first few thousand: SQLite's, tiles, chunks on their way.
-    const CACHES: u64 = 3 << 10;
+    const CACHES: u64 = 5 << 10;
     let (small, large) = (peaks(600), peaks(6000));
     for ((what, small), (_, large)) in small.into_iter().zip(large) {
         assert!(small > 0 && large > 0, "{what} was not seen");

@@ -359,6 +359,24 @@ fn sealed_records_are_for_allowed_readers_and_each_read_is_noted() {
     let json: serde_json::Value = serde_json::from_str(&done(&log, "log accesses --json")).unwrap();
     assert_eq!(json["reads"].as_array().unwrap().len(), 2);
     assert!(!log_of(&log).contains(&token));
+    // One whose file is damaged reads nothing; the others do.
+    let second = done(&log, "log allow-reader someone@bank.example").trim().to_string();
+    std::fs::write(log.join("coldlog-log/readers/broken"), "nonsense").unwrap();
+    assert_eq!(read(&second).status, 200);
+    assert!(run(&log, "log readers").err.contains("the file of broken"));
+    done(&log, "log forget-reader broken");
+    // Backups know who may read, and who did.
+    done(&log, "log backup ../backup");
+    done(&log, "log --home back restore ../backup");
+    assert_eq!(done(&log, "log --home back readers"), done(&log, "log readers"));
+    assert_eq!(done(&log, "log --home back accesses"), done(&log, "log accesses"));
+    for private in
+        ["backup/home/accesses", "log/back/accesses", "log/back/readers/someone@bank.example"]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = stage.path().join(private).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{private}");
+    }
     // Two servers on one home would write one journal.
     let second = run(&log, "log serve --listen 127.0.0.1:0 --stop-after 1");
     assert_eq!(second.code, 2);
@@ -368,7 +386,7 @@ fn sealed_records_are_for_allowed_readers_and_each_read_is_noted() {
     let path = log.join("coldlog-log/accesses");
     let whole = std::fs::read(&path).unwrap();
     let header = coldlog_spec::access::encode_header("log.example/releases").len();
-    let length = (whole.len() - header) / 2;
+    let length = (whole.len() - header) / 3;
     std::fs::write(&path, [&whole[..header], &whole[header + length..]].concat()).unwrap();
     let cut = run(&log, "log accesses");
     assert_eq!(cut.code, 1, "{}", cut.out);
@@ -377,7 +395,7 @@ fn sealed_records_are_for_allowed_readers_and_each_read_is_noted() {
     std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
     assert_eq!(run(&log, "log accesses").code, 2);
     done(&log, "log serve --listen 127.0.0.1:0 --stop-after 1");
-    assert_eq!(std::fs::read(&path).unwrap(), &whole[..header + length]);
+    assert_eq!(std::fs::read(&path).unwrap(), &whole[..header + 2 * length]);
     let mut folder = std::fs::read_dir(log.join("coldlog-log")).unwrap();
     let torn = folder.find_map(|entry| {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();

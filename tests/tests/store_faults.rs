@@ -149,7 +149,8 @@ fn a_call_to_the_disk_that_fails_is_trouble_and_nothing_is_lost() {
     let stage = tempfile::tempdir().unwrap();
     let story = begun(stage.path(), 2);
     let (mut troubled, mut borne) = (0, 0);
-    let reads = "openat,read,pread64,statx,lseek,getdents64";
+    // Not statx: to Rust's library, one that fails once is a system that has no such call.
+    let reads = "openat,read,pread64,lseek,getdents64";
     for call in CHANGES.split(',').chain(reads.split(',')).chain(["syncfs"]) {
         let mut well = 0;
         for n in 1..2000 {

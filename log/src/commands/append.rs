@@ -1,7 +1,8 @@
 //! `log append`: verify, assign, write, make durable, sign, swap the head, and only then answer.
 
 use crate::admit::Judge;
-use crate::commands::{freeze, manage, receipts, rules};
+use crate::commands::receipts::{self, Logged};
+use crate::commands::{freeze, manage, rules};
 use crate::keys::LogKeys;
 use crate::memory;
 use crate::own;
@@ -50,10 +51,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let existing = Existing::from_force(options.force);
     let (mut refused, mut troubled) = (0, 0);
     for (path, output) in options.batches.iter().zip(outputs) {
-        let outcome = append(&mut place, path, &keys).and_then(|counts| {
+        let outcome = append(&mut place, path, &keys).and_then(|Appended { counts, logged }| {
             say(appended_line(&place, path, counts));
             if let Some(output) = output {
-                say(receipts::write(&place, &keys, path, &output, None, existing)?);
+                say(receipts::write(&place, &keys, logged, &output, existing)?);
             }
             Ok(())
         });
@@ -101,8 +102,15 @@ fn outputs(options: &Options) -> Result<Vec<Option<PathBuf>>> {
     each.collect()
 }
 
-/// Appends a batch, whole or not at all; returns what to say of it.
-pub(crate) fn append(place: &mut Place, path: &Path, keys: &LogKeys) -> Outcome<Counts> {
+/// What was done with a batch.
+pub(crate) struct Appended {
+    pub(crate) counts: Counts,
+    /// Its records, all of which are in the log now.
+    pub(crate) logged: Logged,
+}
+
+/// Appends a batch, whole or not at all.
+pub(crate) fn append(place: &mut Place, path: &Path, keys: &LogKeys) -> Outcome<Appended> {
     // Entries, sealed records and tiles take about what the batch takes; the index a part of it.
     let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
     files::need_space(&place.home, bytes + bytes / 4 + (1 << 20))?;
@@ -153,16 +161,12 @@ pub(crate) fn rebuild(
         true => Some(LogKeys::load(&place.home, secret)?),
         false => None,
     };
-
     let sign = |checkpoint: &Checkpoint| match *checkpoint == newest.checkpoint {
         true => Ok(newest.clone()),
-        false => bail!(
+        false => no(format!(
             "the batches give {} entries with the root {}, the newest head says {} and {}: name all that were appended since, in the order in which they were",
-            checkpoint.size,
-            checkpoint.root,
-            newest.checkpoint.size,
-            newest.checkpoint.root
-        ),
+            checkpoint.size, checkpoint.root, newest.checkpoint.size, newest.checkpoint.root
+        )),
     };
     let rebuilt = under_one_head(place, sign, |place, edge| {
         let each = batches.iter().map(|path| match &keys {
@@ -171,7 +175,7 @@ pub(crate) fn rebuild(
                 own::push(place, keys, None, Payload::Rules(rules), edge)?;
                 Ok(Counts { new: 1, repeated: 0 })
             }
-            _ => batch(place, path, edge, newest.checkpoint.size),
+            _ => Ok(batch(place, path, edge, newest.checkpoint.size)?.counts),
         });
         each.sum::<Outcome<Counts>>()
     });
@@ -188,7 +192,7 @@ pub(crate) fn sequenced<T>(
     keys: &LogKeys,
     mut fill: impl FnMut(&Place, &mut Edge) -> Outcome<T>,
 ) -> Outcome<T> {
-    let sign = |checkpoint: &Checkpoint| keys.sign_head(checkpoint, time::now());
+    let sign = |checkpoint: &Checkpoint| Ok(keys.sign_head(checkpoint, time::now())?);
     for _ in 0..TRIES {
         if let Some(done) = under_one_head(place, sign, &mut fill)? {
             return Ok(done);
@@ -205,7 +209,7 @@ pub(crate) fn sequenced<T>(
 // All or nothing; nothing is returned where another writer moved the head meanwhile.
 fn under_one_head<T>(
     place: &mut Place,
-    sign: impl Fn(&Checkpoint) -> Result<Signed>,
+    sign: impl Fn(&Checkpoint) -> Outcome<Signed>,
     mut fill: impl FnMut(&Place, &mut Edge) -> Outcome<T>,
 ) -> Outcome<Option<T>> {
     place.index.begin()?;
@@ -231,7 +235,7 @@ fn under_one_head<T>(
 // What was done, and the new head where there is something new; `None` where the swap was lost.
 fn filled<T>(
     place: &Place,
-    sign: impl Fn(&Checkpoint) -> Result<Signed>,
+    sign: impl Fn(&Checkpoint) -> Outcome<Signed>,
     fill: &mut impl FnMut(&Place, &mut Edge) -> Outcome<T>,
 ) -> Outcome<Option<(T, Option<Signed>)>> {
     freeze::must_not_be_frozen(place)?;
@@ -251,7 +255,7 @@ fn filled<T>(
 }
 
 // Verifies a batch and stages its new records. `known` is the size of the newest head that there is.
-fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<Counts> {
+fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<Appended> {
     let mut file = Batch::open(path)?;
     let claims = file.header.claims.clone();
     place.rules()?.allowed(&claims).map_err(Refusal::from).or_no()?;
@@ -267,9 +271,10 @@ fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<Cou
         ));
     }
     let verifier = Verifier::new(&admission.key, file.expected);
+    let (first, remembered) = (file.header.first, file.header.remembered);
     let mut batch = Records {
         judge: Judge::new(place, &admission)?.or_no()?,
-        end: Progress { next: file.header.first, head: None },
+        end: Progress { next: first, head: None },
         new: 0,
         repeated: 0,
     };
@@ -284,8 +289,10 @@ fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<Cou
         },
     )?;
     let Records { end, new, repeated, .. } = batch;
-    file.finish(new + repeated, &admission, &end)?;
-    Ok(Counts { new, repeated })
+    let tail = file.finish(new + repeated, &admission, &end)?;
+    let records = receipts::Records::Logged { left: new + repeated, tail: Box::new(tail) };
+    let logged = Logged { claims, first, remembered, records };
+    Ok(Appended { counts: Counts { new, repeated }, logged })
 }
 
 // A batch on its way: each record follows the one before.

@@ -4,6 +4,7 @@ use super::recover::copy_heads;
 use super::reseal::remove_stale;
 use crate::own;
 use crate::place;
+use crate::serve::readers;
 use crate::store::{FolderStore, Store, Swapped};
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
@@ -21,10 +22,26 @@ use std::time::Instant;
 
 /// Bundles that are copied before they are made durable together.
 const TOGETHER: u64 = 32;
-/// Where a backup keeps what is not published: the log's policy, and its key where it is asked for.
+/// Where a backup keeps what is not published: the log's policy, who may read and did, and the key where it
+/// is asked for.
 const HOME: &str = "home";
 /// The key in force, and the next one while it takes over.
 const KEY_FILES: [&str; 2] = ["key.age", "next-key.age"];
+
+/// Who may read sealed records over HTTP, and who did.
+const READERS: &str = "readers/";
+const ACCESSES: &str = "accesses";
+
+// What a backup may bring back; a name from outside leads nowhere else.
+fn is_known(name: &str) -> bool {
+    let reader = name.strip_prefix(READERS).is_some_and(readers::is_name);
+    name == "log.policy" || is_key(name) || name == ACCESSES || reader
+}
+
+// What others shall not read.
+fn is_private(name: &str) -> bool {
+    name != "log.policy"
+}
 
 fn is_key(name: &str) -> bool {
     KEY_FILES.contains(&name)
@@ -55,14 +72,14 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
             before.size
         }
     };
-    let files = copy_tree(store.as_ref(), backup.as_ref(), from, &head)?;
+    let files = copy_tree(store.as_ref(), backup.as_ref(), folder_of(to), from, &head)?;
     let resealed = copy_resealed(store.as_ref(), backup.as_ref(), from, &head)?;
     copy_heads(store.as_ref(), backup.as_ref(), (from, head.checkpoint.size), &keys)?;
     for (name, bytes) in home_files(home, with_key)? {
-        if is_key(&name) && !is_url(to) {
-            let folder = Path::new(to).join(HOME);
-            files::create_folder(&folder)?;
-            files::write(&folder.join(name), &bytes, Existing::Replace, Mode::Private)?;
+        if is_private(&name) && !is_url(to) {
+            let path = Path::new(to).join(HOME).join(&name);
+            files::create_folder(&files::folder_of(&path))?;
+            files::write(&path, &bytes, Existing::Replace, Mode::Private)?;
             continue;
         }
         put_if_new(backup.as_ref(), &format!("{HOME}/{name}"), &bytes)?;
@@ -76,6 +93,11 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
         files + resealed
     ));
     Ok(())
+}
+
+// A place that has a disk of this machine.
+fn folder_of(place: &str) -> Option<&Path> {
+    (!is_url(place)).then(|| Path::new(place))
 }
 
 fn open_backup(home: &Path, to: &str) -> Result<Box<dyn Store>> {
@@ -102,15 +124,21 @@ fn verified_head(store: &dyn Store, home: &Path) -> Outcome<SignedCheckpoint> {
 }
 
 fn put_if_new(store: &dyn Store, path: &str, bytes: &[u8]) -> Result<()> {
-    match store.get(path, MAX_NOTE)? {
+    match store.get(path, readers::MAX_JOURNAL)? {
         Some(there) if there == bytes => Ok(()),
         _ => store.put(path, bytes),
     }
 }
 
-// The policy; the key file where it is asked for, and only a sealed one.
+// The policy, the readers and what they read; the key file where it is asked for, and only a sealed one.
 fn home_files(home: &Path, with_key: bool) -> Outcome<Vec<(String, Vec<u8>)>> {
     let mut found = vec![("log.policy".into(), files::read(&home.join("log.policy"), 1 << 16)?)];
+    for (name, bytes) in readers::files_of(home)? {
+        found.push((format!("{READERS}{name}"), bytes));
+    }
+    if let Some(bytes) = readers::accesses_until_now(home)? {
+        found.push((ACCESSES.into(), bytes));
+    }
     if with_key {
         for name in KEY_FILES {
             let path = home.join(name);
@@ -129,11 +157,21 @@ fn home_files(home: &Path, with_key: bool) -> Outcome<Vec<(String, Vec<u8>)>> {
     Ok(found)
 }
 
+// Said before anything is copied: about what the newest bundles take, for each of those to come.
+fn need_space(tree: &Tree, folder: &Path, (from, size): (u64, u64)) -> Result<()> {
+    let Some(newest) = size.checked_sub(1).filter(|_| size > from) else { return Ok(()) };
+    let bundle = newest / WIDTH;
+    let taken = tree.bundle(bundle, entries_path)?.len() + tree.bundle(bundle, sealed_path)?.len();
+    let each = taken as u64 / tile::width_at(0, bundle, size).max(1) + 64;
+    files::need_space(folder, each.saturating_mul(size - from) + (1 << 20))
+}
+
 // Copies entries, sealed records and tiles from the bundle that holds `from` on; what is there with the
 // same bytes stays. Each tile is held against the entries or tiles below it first: damage is not copied.
 fn copy_tree(
     source: &dyn Store,
     to: &dyn Store,
+    folder: Option<&Path>,
     from: u64,
     head: &SignedCheckpoint,
 ) -> Outcome<u64> {
@@ -141,6 +179,9 @@ fn copy_tree(
     let mut tree = Tree::new(source, size);
     if tree.root()? != head.checkpoint.root {
         return no("the tiles do not give the root that the head says: run `log fsck`");
+    }
+    if let Some(folder) = folder {
+        need_space(&tree, folder, (from, size))?;
     }
     let progress = Progress::new("copying", Some(size - from));
     let mut files = Vec::new();
@@ -241,21 +282,21 @@ fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) ->
         Ok(())
     })?;
     for name in names {
-        let known = name == "log.policy" || is_key(&name);
-        // A name from outside leads nowhere else.
-        if !known {
+        if !is_known(&name) {
             continue;
         }
-        let bytes =
-            backup.get(&format!("{HOME}/{name}"), 1 << 16)?.context("it was just listed")?;
-        let (mode, existing) = match is_key(&name) {
+        let path = format!("{HOME}/{name}");
+        let bytes = backup.get(&path, readers::MAX_JOURNAL)?.context("it was just listed")?;
+        let (mode, existing) = match is_private(&name) {
             true => (Mode::Private, Existing::Never),
             false => (Mode::Public, Existing::Keep),
         };
-        if is_key(&name) && files::is_there(&home.join(&name))? {
+        let place = home.join(&name);
+        if is_private(&name) && files::is_there(&place)? {
             continue;
         }
-        files::write(&home.join(&name), &bytes, existing, mode)?;
+        files::create_folder(&files::folder_of(&place))?;
+        files::write(&place, &bytes, existing, mode)?;
     }
     if let Some(key) = key {
         let bytes = files::read_private(key, 1 << 16)?;
@@ -281,7 +322,8 @@ fn bring_back(home: &Path, from: &str, url: Option<&str>, key: Option<&Path>) ->
             store.place()
         ));
     }
-    copy_tree(backup.as_ref(), store.as_ref(), 0, &head)?;
+    let folder = url.is_none().then_some(home);
+    copy_tree(backup.as_ref(), store.as_ref(), folder, 0, &head)?;
     let keys = super::manage::verifiers(home)?;
     copy_heads(backup.as_ref(), store.as_ref(), (0, head.checkpoint.size), &keys)?;
     if store.swap_head(None, &head)? == Swapped::Lost {

@@ -5,6 +5,7 @@ use crate::keys::LogKeys;
 use crate::pipeline;
 use crate::place::Place;
 use anyhow::Context;
+use coldlog_kit::batches;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::progress::Progress;
@@ -50,48 +51,113 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     }
     let keys = manage::keys(&place, &options.secret)?;
     let existing = Existing::from_force(options.force);
-    say(write(&place, &keys, &options.batch, &options.output, options.old, existing)?);
+    let mut logged = Logged::open(&options.batch)?;
+    logged.remembered = options.old.unwrap_or(logged.remembered);
+    let bytes = std::fs::metadata(&options.batch).map_or(0, |meta| meta.len());
+    files::need_space(&files::folder_of(&options.output), bytes / 2 + (1 << 16))?;
+    say(write(&place, &keys, logged, &options.output, existing)?);
     Ok(())
+}
+
+/// The records of a batch, for which receipts are made.
+pub(crate) struct Logged {
+    /// Whose they are.
+    pub(crate) claims: Claims,
+    /// The sequence number of the first.
+    pub(crate) first: u64,
+    /// The size from which consistency is proven.
+    pub(crate) remembered: u64,
+    pub(crate) records: Records,
+}
+
+/// What is known of them.
+pub(crate) enum Records {
+    /// They were just appended, or found to be in the log.
+    Logged {
+        /// How many there are still.
+        left: u64,
+        /// The journal's tail.
+        tail: Box<SignedTail>,
+    },
+    /// They stand in a file, which is held against the log.
+    File(Box<Reader<File>>),
+}
+
+/// The next of them.
+enum Next {
+    Logged,
+    InFile(Vec<u8>),
+    End(Option<Box<SignedTail>>),
+}
+
+impl Records {
+    fn next(&mut self) -> anyhow::Result<Next> {
+        match self {
+            Records::Logged { left: 0, tail } => Ok(Next::End(Some(tail.clone()))),
+            Records::Logged { left, .. } => {
+                *left -= 1;
+                Ok(Next::Logged)
+            }
+            Records::File(reader) => {
+                let Some(item) = reader.next()? else { return Ok(Next::End(None)) };
+                if batch::plain_record(&item).is_some() {
+                    return Ok(Next::InFile(item));
+                }
+                match batch::Item::decode(&item)? {
+                    batch::Item::Trailer { tail, .. } => Ok(Next::End(Some(Box::new(tail)))),
+                    batch::Item::Record { .. } => Ok(Next::InFile(item)),
+                }
+            }
+        }
+    }
+}
+
+impl Logged {
+    fn open(path: &Path) -> anyhow::Result<Logged> {
+        let reader = Reader::open(path, "coldlog-batch", batch::MAX_ITEM)?;
+        let mut reader = reader.without_digest();
+        let header = reader.next()?.context("the batch is empty")?;
+        let batch::Header { claims, first, remembered } = batch::Header::decode(&header)?;
+        Ok(Logged { claims, first, remembered, records: Records::File(Box::new(reader)) })
+    }
 }
 
 /// Writes the receipts of a batch under the newest head.
 pub(crate) fn write(
     place: &Place,
     keys: &LogKeys,
-    batch_file: &Path,
+    logged: Logged,
     output: &Path,
-    old: Option<u64>,
     existing: Existing,
 ) -> Outcome<String> {
-    let mut reader = Reader::open(batch_file, "coldlog-batch", batch::MAX_ITEM)?.without_digest();
-    let header = reader.next()?.context("the batch is empty")?;
-    let header = batch::Header::decode(&header)?;
+    let Logged { claims, first, remembered: old_size, records } = logged;
     let head = &place.head.checkpoint;
-    let old_size = old.unwrap_or(header.remembered);
     if old_size > head.size {
         return no(format!(
             "the signer remembers a head of size {old_size}, this log has {} entries: it is not that log, or it was restored from an old copy",
             head.size
         ));
     }
-    let bytes = std::fs::metadata(batch_file).map_or(0, |meta| meta.len());
-    files::need_space(&files::folder_of(output), bytes / 2 + (1 << 16))?;
+    if let Records::Logged { left, .. } = &records {
+        // A receipt takes less than a kibibyte.
+        files::need_space(&files::folder_of(output), (left << 10) + (1 << 16))?;
+    }
     let mut tree = Tree::new(place.store.as_ref(), head.size);
     let receipts_header = Header {
-        claims: header.claims.clone(),
+        claims: claims.clone(),
         checkpoint: place.head.encode(),
         old_size,
         consistency: tree.consistency(old_size)?,
     };
-    let signer =
-        ReceiptSigner::new(&keys.receipt_key(), &head.origin, &header.claims.subject, head.root);
+    let signer = ReceiptSigner::new(&keys.receipt_key(), &head.origin, &claims.subject, head.root);
     let mut writer = Writer::create(output, existing)?;
     writer.item(&receipts_header.encode())?;
     let progress = Progress::new("writing receipts", None);
     let mut paths = Paths {
         place,
-        claims: &header.claims,
-        next: header.first,
+        claims: &claims,
+        next: first,
+        records,
         inclusions: Inclusions::new(tree),
         entries: Bundles::new(place.store.as_ref(), head.size, entries_path),
         end: None,
@@ -99,7 +165,7 @@ pub(crate) fn write(
     let mut count = 0;
     // The paths come from the tiles in one pass; receipts are made of them on all cores.
     pipeline::ordered(
-        || paths.chunk(&mut reader),
+        || paths.chunk(),
         |proofs| {
             let item = |(sequence, proof)| {
                 Item::Receipt(sequence, Box::new(signer.inclusion(proof))).encode()
@@ -120,7 +186,7 @@ pub(crate) fn write(
         return no("the batch has no trailer: it was cut short, copy it again");
     };
     let digest = writer.digest();
-    writer.item(&Item::Trailer { count, digest, tail: Box::new(tail) }.encode())?;
+    writer.item(&Item::Trailer { count, digest, tail }.encode())?;
     writer.finish()?;
     Ok(format!("{count} receipts under the head of size {} in {}", head.size, output.display()))
 }
@@ -134,14 +200,15 @@ struct Paths<'a> {
     claims: &'a Claims,
     /// The sequence number of the next record.
     next: u64,
+    records: Records,
     inclusions: Inclusions<'a>,
     entries: Bundles<'a>,
     /// The batch's tail, once it is read.
-    end: Option<SignedTail>,
+    end: Option<Box<SignedTail>>,
 }
 
 impl Paths<'_> {
-    fn chunk(&mut self, reader: &mut Reader<File>) -> Outcome<Option<Vec<(u64, Inclusion)>>> {
+    fn chunk(&mut self) -> Outcome<Option<Vec<(u64, Inclusion)>>> {
         if self.end.is_some() {
             return Ok(None);
         }
@@ -149,18 +216,18 @@ impl Paths<'_> {
         let size = self.place.head.checkpoint.size;
         let mut proofs = Vec::with_capacity(places.len());
         while (proofs.len() as u64) < CHUNK {
-            let Some(item) = reader.next()? else { break };
-            let Some((statement, _)) = batch::plain_record(&item) else {
-                if let batch::Item::Trailer { tail, .. } = batch::Item::decode(&item)? {
-                    self.end = Some(tail);
-                }
+            let next = self.records.next()?;
+            if let Next::End(tail) = next {
+                self.end = tail;
                 break;
-            };
+            }
             let sequence = self.next;
             let Some(&index) = places.get(proofs.len()) else {
                 return no(format!("record {sequence} is not in the log; append the batch first"));
             };
-            if self.entries.get(index)? != statement {
+            if let Next::InFile(item) = &next
+                && !batches::record(item)?.0.eq(self.entries.get(index)?)
+            {
                 return no(format!("record {sequence} of the batch is not the one in the log"));
             }
             proofs.push((sequence, Inclusion { size, index, path: self.inclusions.path(index)? }));

@@ -7,7 +7,7 @@
 mod answer;
 mod metrics;
 mod queue;
-mod readers;
+pub(crate) mod readers;
 mod receipts;
 mod routes;
 

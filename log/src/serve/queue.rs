@@ -300,10 +300,10 @@ impl Sequencer {
         let (keys, metrics, home) = (self.keys.clone(), self.metrics.clone(), self.home.clone());
         let mut run = || -> Outcome<TempPath> {
             let place = self.open()?;
-            let counts = append::append(place, path, &keys)?;
+            let append::Appended { counts, logged } = append::append(place, path, &keys)?;
             metrics.appended.inc_by(counts.new);
             let answer = incoming(&home, ".receipts.cbor")?;
-            receipts::write(place, &keys, path, &answer, None, Existing::Replace)?;
+            receipts::write(place, &keys, logged, &answer, Existing::Replace)?;
             Ok(answer)
         };
         run().map_err(|failure| self.told(&failure))

@@ -23,10 +23,17 @@ fn folder(home: &Path) -> PathBuf {
     home.join("readers")
 }
 
-// A reader's name is a file's name here, so only some characters make one.
-fn file(home: &Path, name: &str) -> Result<PathBuf> {
+/// The largest file of a reader.
+const MAX_READER: u64 = 256;
+
+/// A reader's name is a file's name here, so only some characters make one.
+pub(crate) fn is_name(name: &str) -> bool {
     let sound = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    if name.is_empty() || name.len() > 100 || !name.chars().all(sound) || name.starts_with('.') {
+    (1..=100).contains(&name.len()) && name.chars().all(sound) && !name.starts_with('.')
+}
+
+fn file(home: &Path, name: &str) -> Result<PathBuf> {
+    if !is_name(name) {
         bail!(
             "{name:?} is no reader's name: letters, digits, dots, dashes and @ only, for example auditor@bank.example"
         );
@@ -76,8 +83,8 @@ pub fn forget(home: &Path, name: &str) -> Outcome {
     Ok(())
 }
 
-// Each reader's name, how it is known, and the digest of that.
-fn all(home: &Path) -> Result<Vec<(String, String, Hash)>> {
+/// Each reader's name, and what stands in the reader's file.
+pub(crate) fn files_of(home: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     let folder = folder(home);
     let mut readers = Vec::new();
     if !files::is_there(&folder)? {
@@ -86,24 +93,31 @@ fn all(home: &Path) -> Result<Vec<(String, String, Hash)>> {
     for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let Some(name) = name.filter(|name| file(home, name).is_ok()) else { continue };
-        let line = String::from_utf8(files::read(&path, 256)?).unwrap_or_default();
-        let known = line.trim_end().split_once(' ').and_then(|(how, digest)| {
-            let sound = ["token", "certificate"].contains(&how);
-            Some((how.to_string(), Hash::from_hex(digest)?)).filter(|_| sound)
-        });
-        let (how, digest) = known.with_context(|| format!("{} is damaged", path.display()))?;
-        readers.push((name, how, digest));
+        let Some(name) = name.filter(|name| is_name(name)) else { continue };
+        readers.push((name, files::read(&path, MAX_READER)?));
     }
     readers.sort();
     Ok(readers)
+}
+
+// How a reader is known, and the digest of that.
+fn known_by(line: &[u8]) -> Option<(&str, Hash)> {
+    let (how, digest) = std::str::from_utf8(line).ok()?.trim_end().split_once(' ')?;
+    let sound = ["token", "certificate"].contains(&how);
+    Some((how, Hash::from_hex(digest)?)).filter(|_| sound)
 }
 
 /// `log readers`
 pub fn list(home: &Path, as_json: bool) -> Outcome {
     report::run(as_json, &[], |_| {
         place::must_be_home(home)?;
-        let readers = all(home)?;
+        let files = files_of(home)?;
+        let known = |(name, line): &(String, Vec<u8>)| {
+            let known = known_by(line);
+            let known = known.map(|(how, digest)| (name.clone(), how.to_owned(), digest));
+            known.with_context(|| format!("the file of {name} in readers/ is damaged: forget the reader, and allow it anew"))
+        };
+        let readers = files.iter().map(known).collect::<Result<Vec<_>>>()?;
         let mut text: Vec<String> =
             readers.iter().map(|(name, how, digest)| format!("{name}, {how} {digest}")).collect();
         if text.is_empty() {
@@ -130,12 +144,40 @@ pub(crate) fn who(
         "token" => token == Some(digest),
         _ => certificate == Some(digest),
     };
-    let found = all(home)?.into_iter().find(|(_, how, digest)| holds(how, *digest));
-    Ok(found.map(|(name, _, _)| name))
+    // One whose file is damaged reads nothing; the others do.
+    let found = files_of(home)?.into_iter().find(|(name, line)| match known_by(line) {
+        Some((how, digest)) => holds(how, digest),
+        None => {
+            tracing::warn!(reader = %name, "the reader's file is damaged");
+            false
+        }
+    });
+    Ok(found.map(|(name, _)| name))
 }
 
 fn journal(home: &Path) -> PathBuf {
     home.join("accesses")
+}
+
+/// The largest access journal that is backed up: some ten million reads.
+pub(crate) const MAX_JOURNAL: usize = 1 << 31;
+
+/// The access journal, up to its last whole item: a server may be writing the next one.
+pub(crate) fn accesses_until_now(home: &Path) -> Result<Option<Vec<u8>>> {
+    let path = journal(home);
+    if !files::is_there(&path)? {
+        return Ok(None);
+    }
+    let mut bytes = files::read(&path, MAX_JOURNAL as u64)?;
+    let mut whole = 0;
+    while let Some(rest) = bytes.get(whole..).filter(|rest| !rest.is_empty()) {
+        match coldlog_spec::cbor::item_length("coldlog-access", rest, MAX_ITEM)? {
+            Some(length) => whole += length,
+            None => break,
+        }
+    }
+    bytes.truncate(whole);
+    Ok(Some(bytes))
 }
 
 /// The access journal, open for this process alone.

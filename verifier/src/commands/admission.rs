@@ -118,7 +118,7 @@ pub fn run(options: &Options) -> Outcome {
                 count += 1;
             }
         }
-        batch.finish(count, &admission, &end)?;
+        let _ = batch.finish(count, &admission, &end)?;
         checks.pass();
         let rules = known.rules.map_or("no entry".into(), |at| format!("entry {at}"));
         let text = format!(
