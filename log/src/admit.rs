@@ -1,22 +1,22 @@
 //! Whether a statement continues its journal in this log: what batches and posted statements are asked.
 
-use crate::place::Place;
+use crate::place::{InForce, Place};
 use crate::sequencer::Edge;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::files;
 use coldlog_kit::published::{Bundles, Tree};
 use coldlog_spec::hash::Hash;
-use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{KnownHead, Statement};
 use coldlog_spec::tile::entries_path;
 use coldlog_spec::verify::append::{Admission, Progress, Refusal, judge};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Judges the statements of one journal, in the order in which they come.
 pub struct Judge<'a> {
     place: &'a Place,
     admission: &'a Admission,
-    rules: &'a Rules,
+    rules: Arc<InForce>,
     /// How far the journal is in the log, with what was pushed.
     progress: Progress,
     roots: HashMap<u64, Hash>,
@@ -63,7 +63,7 @@ impl<'a> Judge<'a> {
                 };
             }
             let logged = Some(self.entries.get(at)?);
-            let by = (self.admission, self.rules);
+            let by = (self.admission, &self.rules.rules);
             let judged = judge((statement, sealed), by, &self.progress, logged, |_| true);
             return Ok(judged.map(|_| Some(at)));
         }
@@ -77,7 +77,7 @@ impl<'a> Judge<'a> {
         let own_history = |head: &KnownHead| {
             head.origin != place.head.checkpoint.origin || roots.get(&head.size) == Some(&head.root)
         };
-        let by = (self.admission, self.rules);
+        let by = (self.admission, &self.rules.rules);
         let judged = judge((statement, sealed), by, &self.progress, None, own_history);
         Ok(judged.map(|next| {
             self.progress = next.unwrap_or_else(|| self.progress.clone());
@@ -89,6 +89,9 @@ impl<'a> Judge<'a> {
     pub fn push(&self, statement: &Statement, sealed: &[u8], edge: &mut Edge) -> Result<u64> {
         let index = edge.push(statement.leaf(), statement.bytes(), sealed)?;
         self.place.index.add(statement, index)?;
+        if statement.position.sequence == 0 {
+            self.place.note_pushed(index, statement.bytes());
+        }
         Ok(index)
     }
 

@@ -329,7 +329,7 @@ impl Order<'_> {
             return Ok(());
         }
         self.own
-            .admitted(statement, sealed.unwrap_or_default())
+            .admitted(&admission.genesis, statement, sealed.unwrap_or_default())
             .map_err(|why| format!("the log's own rules did not let it in: {why}"))
     }
 }

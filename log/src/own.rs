@@ -1,75 +1,59 @@
 //! What the log says of itself, in its own journal: its rules, and what it sealed anew.
 
 use crate::commands::{append, manage};
-use crate::index::Index;
 use crate::keys::LogKeys;
-use crate::place::Place;
+use crate::place::{InForce, Place};
 use crate::sequencer::Edge;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::Outcome;
-use coldlog_kit::published::{Source, Tree};
-use coldlog_spec::checkpoint::Checkpoint;
-use coldlog_spec::cose::Claims;
 use coldlog_spec::note::VerifierKey;
 use coldlog_spec::reseal::{RESEAL_TYPE, Reseal};
 use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
-use coldlog_spec::tile::entries_path;
 use coldlog_spec::verify::own;
-use std::path::Path;
 
-/// The newest rules, and the index of the entry that holds them; those of a log that has said none let
-/// nobody in.
-pub(crate) fn newest_rules(
-    home: &Path,
-    store: &dyn Source,
-    index: &Index,
-    (origin, size): (&str, u64),
-) -> Result<(Rules, Option<u64>)> {
-    let claims = own::claims(origin);
-    let keys = manage::verifiers(home)?;
-    let mut number = index.progress(&claims)?.next;
+/// The newest rules; those of a log that has said none let nobody in.
+pub(crate) fn newest_rules(place: &Place) -> Result<InForce> {
+    let mut number = said(place)?;
     while number > 0 {
         number -= 1;
-        let (at, statement) = statement(store, index, &claims, (number, size), &keys)?;
+        let (at, statement) = statement(place, number)?;
         if let Payload::Rules(rules) = statement.payload {
-            return Ok((rules, Some(at)));
+            return Ok(InForce { rules, entry: Some(at) });
         }
     }
-    Ok((Rules::default(), None))
+    Ok(InForce { rules: Rules::default(), entry: None })
 }
 
-// One of the log's statements, by its number; a store is believed no more than anybody else.
-fn statement(
-    store: &dyn Source,
-    index: &Index,
-    claims: &Claims,
-    (number, size): (u64, u64),
-    keys: &[VerifierKey],
-) -> Result<(u64, Statement)> {
-    let (at, leaf) = index.find(claims, number)?.context("the index has no such statement")?;
-    let entry = Tree::new(store, size).entry(at, entries_path)?;
+// How many statements of its own a log has.
+fn said(place: &Place) -> Result<u64> {
+    Ok(place.index.progress(&own::claims(&place.head.checkpoint.origin))?.next)
+}
+
+// One of them, by its number; a store is believed no more than anybody else.
+fn statement(place: &Place, number: u64) -> Result<(u64, Statement)> {
+    let origin = &place.head.checkpoint.origin;
+    let found = place.index.find(&own::claims(origin), number)?;
+    let (at, leaf) = found.context("the index has no such statement")?;
+    let keys = manage::verifiers(&place.home)?;
     let keys = keys.iter().filter_map(VerifierKey::ed25519);
-    let statement = own::verify(&entry, b"", &claims.issuer, keys)
+    let statement = own::verify(&place.entry(at)?, b"", origin, keys)
         .with_context(|| format!("entry {at}, of the log's own journal, does not hold"))?;
     anyhow::ensure!(statement.leaf() == leaf, "entry {at} is not the one of the index");
     Ok((at, statement))
 }
 
-/// The reseal that one of the log's statements records, and the index of its entry.
-pub(crate) fn reseal_at(place: &Place, number: u64) -> Result<Option<(u64, Reseal)>> {
-    let Checkpoint { origin, size, .. } = &place.head.checkpoint;
-    let claims = own::claims(origin);
-    if number >= place.index.progress(&claims)?.next {
-        return Ok(None);
+/// The reseals that the log's statements from a number on record: the number, the entry's index, and what
+/// it says.
+pub(crate) fn reseals_from(place: &Place, number: u64) -> Result<Vec<(u64, u64, Reseal)>> {
+    let mut found = Vec::new();
+    for number in number..said(place)? {
+        let (at, statement) = statement(place, number)?;
+        if let Payload::Reseal(reseal) = statement.payload {
+            found.push((number, at, reseal));
+        }
     }
-    let keys = manage::verifiers(&place.home)?;
-    let store = place.store.as_ref();
-    let (at, found) = statement(store, &place.index, &claims, (number, *size), &keys)?;
-    Ok(match found.payload {
-        Payload::Reseal(reseal) => Some((at, reseal)),
-        _ => None,
-    })
+    Ok(found)
 }
 
 /// The reseal that an entry records, if it does: what stands in a tree that was verified as a whole.
@@ -111,9 +95,13 @@ pub(crate) fn push(
     let claims = own::claims(keys.origin());
     let before = place.index.progress(&claims)?;
     let position = Position { sequence: before.next, previous: before.head, head: head.cloned() };
-    let statement = Statement::sign(&keys.receipt_key(), &claims, &position, payload);
+    let key = keys.receipt_key();
+    let statement = Statement::sign(&key, &claims, &position, payload);
+    // What no reader takes must never be in the log.
+    own::verify(statement.bytes(), b"", keys.origin(), [&key.public()])?;
     // In the clear: nothing is sealed beside it.
     let index = edge.push(statement.leaf(), statement.bytes(), b"")?;
     place.index.add(&statement, index)?;
+    place.note_pushed(index, statement.bytes());
     Ok(index)
 }

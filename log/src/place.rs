@@ -7,13 +7,14 @@ use anyhow::{Context, Result};
 use coldlog_kit::files::{self, FolderLock};
 use coldlog_kit::published::Tree;
 use coldlog_objects::{Remote, is_url};
-use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::rules::Rules;
 use coldlog_spec::tile::entries_path;
 use coldlog_spec::verify::append::{Admission, verify_genesis};
-use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A log, open.
@@ -28,8 +29,8 @@ pub struct Place {
     pub head: SignedCheckpoint,
     /// The index, in step with the head.
     pub index: Index,
-    /// The rules in force, when they were asked for.
-    rules: OnceCell<(Rules, Option<u64>)>,
+    /// What is known beyond the head, or was asked for already.
+    known: Mutex<Known>,
     _lock: FolderLock,
 }
 
@@ -74,6 +75,28 @@ pub fn open_store(place: &str) -> Result<Box<dyn Store>> {
     }
 }
 
+/// Rules, and the index of the entry that holds them; none where the log has said none.
+pub struct InForce {
+    /// The rules.
+    pub rules: Rules,
+    /// The entry.
+    pub entry: Option<u64>,
+}
+
+impl std::ops::Deref for InForce {
+    type Target = Rules;
+
+    fn deref(&self) -> &Rules {
+        &self.rules
+    }
+}
+
+#[derive(Default)]
+struct Known {
+    rules: Option<Arc<InForce>>,
+    pushed: HashMap<u64, Vec<u8>>,
+}
+
 impl Place {
     /// Opens a log for this process alone.
     pub fn open(home: &Path) -> Result<Place> {
@@ -81,8 +104,8 @@ impl Place {
         let head = store.refresh()?;
         let index = Index::open(&home.join("index.sqlite"), store.as_ref(), &head.checkpoint)?;
         let shared = files::is_there(&home.join("store"))?;
-        let (home, rules) = (home.into(), OnceCell::new());
-        Ok(Place { home, store, shared, head, index, rules, _lock: lock })
+        let (home, known) = (home.into(), Mutex::default());
+        Ok(Place { home, store, shared, head, index, known, _lock: lock })
     }
 
     /// Goes on from the head to which another writer of the same store moved the log.
@@ -90,39 +113,59 @@ impl Place {
         self.head = self.store.refresh()?;
         let path = self.home.join("index.sqlite");
         self.index = Index::open(&path, self.store.as_ref(), &self.head.checkpoint)?;
-        self.rules.take();
+        self.forget_pushed();
         Ok(())
     }
 
     /// Goes on from a head that was made here; the rules may be others now.
     pub(crate) fn moved_to(&mut self, head: SignedCheckpoint) {
         self.head = head;
-        self.rules.take();
+        self.forget_pushed();
     }
 
-    /// The rules in force.
-    pub fn rules(&self) -> Result<&Rules> {
-        Ok(&self.rules_and_entry()?.0)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of an entry beyond the head that decides about the next ones: a genesis, or a statement of
+    /// the log's own.
+    pub(crate) fn note_pushed(&self, index: u64, entry: &[u8]) {
+        let mut known = self.known();
+        known.rules = None;
+        known.pushed.insert(index, entry.to_vec());
+    }
+
+    /// What was pushed is in the log now, or given up.
+    pub(crate) fn forget_pushed(&self) {
+        *self.known() = Known::default();
+    }
+
+    /// An entry of the log, or one that was noted beyond the head.
+    pub(crate) fn entry(&self, index: u64) -> Result<Vec<u8>> {
+        if let Some(pushed) = self.known().pushed.get(&index) {
+            return Ok(pushed.clone());
+        }
+        Tree::new(self.store.as_ref(), self.head.checkpoint.size).entry(index, entries_path)
     }
 
     /// The rules in force, and the index of the entry that holds them.
-    pub fn rules_and_entry(&self) -> Result<&(Rules, Option<u64>)> {
-        if self.rules.get().is_none() {
-            let Checkpoint { origin, size, .. } = &self.head.checkpoint;
-            let of = (origin.as_str(), *size);
-            let newest = own::newest_rules(&self.home, self.store.as_ref(), &self.index, of)?;
-            let _ = self.rules.set(newest);
+    pub fn rules(&self) -> Result<Arc<InForce>> {
+        if let Some(known) = &self.known().rules {
+            return Ok(known.clone());
         }
-        self.rules.get().context("the rules were just read")
+        // What is wrong with the log's own store is trouble of its own, and no fault of a sender.
+        let newest = own::newest_rules(self).map_err(|why| anyhow::anyhow!("{why:#}"))?;
+        let newest = Arc::new(newest);
+        self.known().rules = Some(newest.clone());
+        Ok(newest)
     }
 
     /// The journal's genesis, where it is in the log.
     pub fn admission(&self, claims: &Claims) -> Result<Option<Admission>> {
         let Some((at, leaf)) = self.index.find(claims, 0)? else { return Ok(None) };
-        let size = self.head.checkpoint.size;
-        let entry = Tree::new(self.store.as_ref(), size).entry(at, entries_path)?;
-        let admission = verify_genesis(&entry);
-        let admission = admission.with_context(|| format!("entry {at} does not hold"))?;
+        let admission = verify_genesis(&self.entry(at)?);
+        let admission =
+            admission.map_err(|why| anyhow::anyhow!("entry {at} does not hold: {why}"))?;
         anyhow::ensure!(
             admission.genesis.leaf() == leaf,
             "entry {at} is not the one of the index: run `log fsck`"

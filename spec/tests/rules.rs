@@ -218,12 +218,15 @@ fn each_entry_is_judged_by_the_rules_before_it() {
     let mut said = Own::default();
     let first = genesis("age1x");
     let record = commitment(&after(1, first.leaf()), 1);
-    let admitted = |said: &Own, statement: &Statement| said.admitted(statement, 900).is_ok();
-    assert!(!admitted(&said, &first), "nobody may write a log without rules");
+    let admitted = |said: &Own, genesis: &Statement, statement: &Statement| {
+        said.admitted(genesis, statement, 900).is_ok()
+    };
+    assert!(!admitted(&said, &first, &first), "nobody may write a log without rules");
     let rules = own(0, Payload::Rules(parsed(&signer_line())));
     said.take(&rules).unwrap();
-    assert!(admitted(&said, &first) && admitted(&said, &record));
-    assert!(!admitted(&said, &genesis("age1y")));
+    assert!(admitted(&said, &first, &first) && admitted(&said, &first, &record));
+    let other = genesis("age1y");
+    assert!(!admitted(&said, &other, &other) && !admitted(&said, &other, &record));
     let then = |said: &mut Own, number, before: &Statement, rules: Rules| {
         let position = after(number, before.leaf());
         let next = Statement::sign(&signer(), &own::claims(LOG), &position, Payload::Rules(rules));
@@ -232,9 +235,9 @@ fn each_entry_is_judged_by_the_rules_before_it() {
     };
     let strict =
         then(&mut said, 1, &rules, parsed(&format!("{}largest-sealed 899\n", signer_line())));
-    assert!(!admitted(&said, &record));
+    assert!(!admitted(&said, &first, &record));
     then(&mut said, 2, &strict, Rules::default());
-    assert!(said.admitted(&record, 1).is_err(), "a signer that is no longer allowed");
+    assert!(said.admitted(&first, &record, 1).is_err(), "a signer that is no longer allowed");
     assert_eq!(said.versions(), 3);
 }
 

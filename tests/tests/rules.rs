@@ -9,6 +9,7 @@ use coldlog_log::sequencer::Edge;
 use coldlog_log::store::{FolderStore, Store};
 use coldlog_spec::batch::Item;
 use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::hash::Hash;
 use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{Payload, Position, Statement};
 use coldlog_spec::tile::{decode_bundle, push_entry};
@@ -137,7 +138,17 @@ fn a_log_that_lets_in_what_its_own_rules_refuse_is_found_out() {
     story.sign("two", &Story::names(1..2), "1").unwrap();
     story.run("signer", "signer export --from 2 -o two.batch.cbor").unwrap();
     story.carry("signer", "two.batch.cbor", "log").unwrap();
+    let honest = stage.path().join("honest");
+    copy(&log, &honest).unwrap();
+    let first = done(&log, "log rules");
+    lets_in(&log, Rules::default());
+    // The signer may write, and its journal leaves an auditor out.
+    let other =
+        "require recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\n";
+    lets_in(&honest, Rules::parse(format!("{first}{other}").as_bytes()).unwrap());
+}
 
+fn lets_in(log: &Path, rules: Rules) {
     let home = log.join("coldlog-log");
     let keys = Keys::load(&home.join("key.age"), "log", &Source::default()).unwrap();
     let store = FolderStore::new(home.join("public"));
@@ -148,9 +159,9 @@ fn a_log_that_lets_in_what_its_own_rules_refuse_is_found_out() {
     let first = decode_bundle(&first, size).unwrap()[0].to_vec();
     let previous = Statement::decode(&first).unwrap().leaf();
     let position = Position { sequence: 1, previous: Some(previous), head: None };
-    let nobody = Payload::Rules(Rules::default());
-    let nobody = Statement::sign(&keys.ed25519(), &own::claims(&origin), &position, nobody);
-    edge.push(nobody.leaf(), nobody.bytes(), b"").unwrap();
+    let rules = Payload::Rules(rules);
+    let rules = Statement::sign(&keys.ed25519(), &own::claims(&origin), &position, rules);
+    edge.push(rules.leaf(), rules.bytes(), b"").unwrap();
     let mut batch = Batch::open(&log.join("two.batch.cbor")).unwrap();
     for item in batch.next().ok().flatten().unwrap() {
         let Item::Record { statement, sealed } = Item::decode(&item).unwrap() else { panic!() };
@@ -162,9 +173,9 @@ fn a_log_that_lets_in_what_its_own_rules_refuse_is_found_out() {
     store.swap_head(Some(&old), &new).unwrap();
 
     let line = "verifier completeness --log coldlog-log/public --policy alone";
-    let ran = refused(&log, line, "the log let in what its own rules refuse");
+    let ran = refused(log, line, "the log let in what its own rules refuse");
     assert!(ran.err.contains("entry 4"), "{}", ran.err);
-    let ran = run(&log, "log fsck").unwrap();
+    let ran = run(log, "log fsck").unwrap();
     assert_eq!(ran.code, 1, "{}", ran.out);
     assert!(ran.out.contains("entry 4: the log's own rules did not let it in"), "{}", ran.out);
 }
@@ -186,8 +197,18 @@ fn records_are_sealed_anew_and_the_departed_auditor_reads_no_more() {
     // Whoever cannot open them cannot seal them anew, and nothing has changed.
     let line = format!("log reseal --identity stranger.key --auditor {stranger} --by Eve");
     let ran = run(&log, line.replace('\n', "").as_str()).unwrap();
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(
+        ran.err.contains("no record can be sealed anew by this identity: entry 1"),
+        "{}",
+        ran.err
+    );
+    // Nor is anything written that could not be read again.
+    let line =
+        format!("log reseal --identity auditor.key --auditor {new} --by {}", "x".repeat(5000));
+    let ran = run(&log, &line).unwrap();
     assert_eq!(ran.code, 2, "{}", ran.out);
-    assert!(ran.err.contains("entry 1:"), "{}", ran.err);
+    assert!(ran.err.contains("a text of at most 4096 bytes"), "{}", ran.err);
     let size = |folder: &Path| done(folder, "log head").lines().nth(1).unwrap().to_owned();
     assert_eq!(size(&log), "302");
     refused(
@@ -245,28 +266,127 @@ fn records_are_sealed_anew_and_the_departed_auditor_reads_no_more() {
     done(&log, "log append wednesday.batch.cbor");
     done(&log, "log fsck");
 
-    // What is not what its statement commits to is sealed to nobody.
-    let harmed = stage.path().join("harmed");
-    copy(&log, &harmed).unwrap();
-    Story::recover_log(&harmed).unwrap();
-    let path = harmed.join("coldlog-log/public/sealed/000");
+    // What is not what its statement commits to stays as it is, and is named; the rest is sealed anew.
+    let path = log.join("coldlog-log/public/sealed/000");
     let bytes = std::fs::read(&path).unwrap();
     let mut records = decode_bundle(&bytes, 256).unwrap();
     records.swap(3, 4);
     let mut swapped = Vec::new();
-    records.into_iter().for_each(|record| assert!(push_entry(&mut swapped, record)));
+    records.iter().for_each(|record| assert!(push_entry(&mut swapped, record)));
     std::fs::write(&path, &swapped).unwrap();
-    let line = format!("log reseal --identity new.key --auditor {new} --by Ada --to 10");
-    let ran = run(&harmed, &line).unwrap();
-    assert_eq!(ran.code, 2, "{}", ran.out);
-    assert!(ran.err.contains("is not what its statement commits to"), "{}", ran.err);
-    assert_eq!(std::fs::read(&path).unwrap(), swapped);
-    // It is known that it is unfinished, and others cannot finish it for other people.
-    let found = run(&harmed, "log fsck").unwrap();
-    assert!(found.out.contains("a reseal was interrupted"), "{}", found.out);
-    let other = format!("log reseal --identity new.key --auditor {} --by Eve", stranger.trim());
-    refused(&harmed, &other, "finish it with those auditors first");
-    std::fs::write(&path, &bytes).unwrap();
-    done(&harmed, &line);
-    done(&harmed, "log fsck");
+    let line =
+        format!("log reseal --identity new.key --auditor {} --by Ada --to 10", stranger.trim());
+    let ran = refused(&log, &line, "2 records stay as they were");
+    assert!(
+        ran.err.contains("entry 3 stays as it was: it is not what its statement"),
+        "{}",
+        ran.err
+    );
+    let after = std::fs::read(&path).unwrap();
+    let after = decode_bundle(&after, 256).unwrap();
+    assert!(after[3] == records[3] && after[4] == records[4] && after[5] != records[5]);
+    done(&log, &format!("{} --index 5", open("stranger.key")));
+    done(&log, "log fsck");
+}
+
+/// What a kill leaves: the entry, the newest bundle, and not yet the full ones.
+fn interrupt(folder: &Path, sequence: u64, old: &[u8]) {
+    let home = folder.join("coldlog-log");
+    let size: u64 = done(folder, "log head").lines().nth(1).unwrap().parse().unwrap();
+    let entries = std::fs::read(home.join(format!("public/tile/entries/001.p/{}", size - 256)));
+    let entries = entries.unwrap();
+    let entry = *decode_bundle(&entries, size - 256).unwrap().last().unwrap();
+    let statement = Statement::decode(entry).unwrap();
+    let Payload::Reseal(reseal) = statement.payload else { panic!("no reseal") };
+    assert_eq!(statement.position.sequence, sequence);
+    let payload = Hash::of(&reseal.encode());
+    let state = format!("{sequence} {payload} 0 {}\n", Hash([0; 32]));
+    std::fs::create_dir_all(home.join("reseal")).unwrap();
+    std::fs::write(home.join("reseal/state"), state).unwrap();
+    std::fs::write(home.join("public/sealed/000"), old).unwrap();
+}
+
+#[test]
+fn a_reseal_that_was_interrupted_is_followed_by_backups_and_not_finished_over_a_later_one() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = Story::of_two_rounds(stage.path(), |_| {}).unwrap();
+    alone(&story);
+    let log = story.at("log");
+    copy(&story.at("auditor").join("auditor.key"), &log.join("auditor.key")).unwrap();
+    let [one, two] = ["one", "two"]
+        .map(|name| done(&log, &format!("verifier identity -o {name}.key")).trim().to_owned());
+    let bundle = log.join("coldlog-log/public/sealed/000");
+    let before = std::fs::read(&bundle).unwrap();
+    let range = "--from 254 --to 256";
+    let first = format!("log reseal --identity auditor.key --auditor {one} --by Ada {range}");
+    done(&log, &first);
+    interrupt(&log, 1, &before);
+    assert!(run(&log, "log fsck").unwrap().out.contains("a reseal was interrupted"));
+    // A backup that is made now has the old bundle; the next one follows, whatever came between.
+    done(&log, "log backup ../backup");
+    std::fs::write(log.join("more"), format!("{}# more\n", done(&log, "log rules"))).unwrap();
+    done(&log, "log set-rules more");
+    done(&log, "log backup ../backup");
+    done(&log, &first);
+    done(&log, "log backup ../backup");
+    let copied = std::fs::read(stage.path().join("backup/sealed/000")).unwrap();
+    assert!(copied == std::fs::read(&bundle).unwrap() && copied != before);
+    done(&log, "log drill ../backup");
+
+    // Another machine's reseal came after one that was interrupted here.
+    let third =
+        format!("log reseal --identity one.key --auditor {two} --auditor {one} --by Eve {range}");
+    done(&log, &third);
+    interrupt(&log, 3, &before);
+    let state = std::fs::read(log.join("coldlog-log/reseal/state")).unwrap();
+    std::fs::write(&bundle, &copied).unwrap();
+    std::fs::remove_file(log.join("coldlog-log/reseal/state")).unwrap();
+    done(&log, &format!("log reseal --identity one.key --auditor {two} --by Ada {range}"));
+    let settled = std::fs::read(&bundle).unwrap();
+    std::fs::write(log.join("coldlog-log/reseal/state"), state).unwrap();
+    refused(&log, &third, "came after it");
+    assert!(std::fs::read(&bundle).unwrap() == settled);
+    done(&log, "log fsck");
+}
+
+#[test]
+fn a_log_is_rebuilt_from_batches_and_files_of_rules() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 2).unwrap();
+    let log = story.at("log");
+    // Before the first batch: neither the genesis nor the second signer's permission is in it.
+    copy(&log, &stage.path().join("old")).unwrap();
+    let old = stage.path().join("old");
+    exported(&mut story, "one", 0..1);
+    done(&log, "log append one.batch.cbor");
+    coldlog_tests::write_private(&log.join("passphrase"), "twelve\n").unwrap();
+    let made = done(
+        &log,
+        "signer --home twin init --name twin.example --operator Eve --auditor age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --scrypt-log-n 10 --passphrase-file passphrase",
+    );
+    let print = made.lines().find_map(|line| line.strip_prefix("fingerprint  ")).unwrap();
+    done(&log, &format!("log allow twin/genesis.cbor --fingerprint {print}"));
+    std::fs::write(log.join("rules"), done(&log, "log rules")).unwrap();
+    done(&log, "signer --home twin export -o twin.batch.cbor");
+    done(&log, "log append twin.batch.cbor");
+    exported(&mut story, "two", 1..2);
+    done(&log, "log append two.batch.cbor");
+    for file in ["one.batch.cbor", "two.batch.cbor", "rules", "twin.batch.cbor"] {
+        copy(&log.join(file), &old.join(file)).unwrap();
+    }
+    copy(&log.join("coldlog-log/public/checkpoint"), &old.join("newest")).unwrap();
+    // In another order, or with something left out, it is another log.
+    let line = "log recover --newest newest --batches";
+    refused(&old, &format!("{line} one.batch.cbor twin.batch.cbor rules"), "may not write");
+    refused(
+        &old,
+        &format!("{line} rules one.batch.cbor twin.batch.cbor two.batch.cbor"),
+        "in the order",
+    );
+    let told = done(&old, &format!("{line} one.batch.cbor rules twin.batch.cbor two.batch.cbor"));
+    assert!(told.contains("5 entries are back"), "{told}");
+    let head = |folder: &Path| std::fs::read(folder.join("coldlog-log/public/checkpoint")).unwrap();
+    assert!(head(&old) == head(&log));
+    done(&old, "log fsck");
+    done(&old, "log append one.batch.cbor");
 }

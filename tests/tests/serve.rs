@@ -377,6 +377,10 @@ fn sealed_records_are_for_allowed_readers_and_each_read_is_noted() {
         let mode = stage.path().join(private).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{private}");
     }
+    // Whom the log forgets, the backup forgets.
+    done(&log, "log forget-reader someone@bank.example");
+    done(&log, "log backup ../backup");
+    assert!(!stage.path().join("backup/home/readers/someone@bank.example").exists());
     // Two servers on one home would write one journal.
     let second = run(&log, "log serve --listen 127.0.0.1:0 --stop-after 1");
     assert_eq!(second.code, 2);
@@ -755,4 +759,26 @@ fn statements_of_one_journal_posted_at_once_all_get_in() {
     assert!(keys.body.windows(32).any(|part| part == x.as_bytes()));
     drop(server);
     done(&log, "log fsck");
+}
+
+/// What is wrong with the log's own store is no fault of whoever posts.
+#[test]
+fn a_damaged_genesis_in_the_log_is_the_servers_trouble() {
+    let stage = tempfile::tempdir().unwrap();
+    let (story, posted) = begun(stage.path(), 2);
+    let log = story.at("log");
+    let server = serve(&log, "");
+    assert_eq!(server.post(&posted[0]).status, 201);
+    drop(server);
+    // The last bytes of the newest bundle are the genesis's signature.
+    let path = log.join("coldlog-log/public/tile/entries/000.p/2");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let server = serve(&log, "");
+    let reply = server.post(&posted[1]);
+    assert_eq!(reply.status, 500, "{}", reply.problem());
+    assert!(log_of(&log).contains("does not hold"), "{}", log_of(&log));
+    assert_eq!(size(&log), 2);
 }

@@ -213,6 +213,7 @@ fn under_one_head<T>(
     mut fill: impl FnMut(&Place, &mut Edge) -> Outcome<T>,
 ) -> Outcome<Option<T>> {
     place.index.begin()?;
+    place.forget_pushed();
     let filled = filled(place, sign, &mut fill);
     let head = match filled {
         Ok(Some((done, None))) => {
@@ -222,6 +223,7 @@ fn under_one_head<T>(
         Ok(Some((done, Some(head)))) => (done, head),
         other => {
             place.index.rollback()?;
+            place.forget_pushed();
             return other.map(|_| None);
         }
     };

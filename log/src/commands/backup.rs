@@ -1,7 +1,7 @@
 //! `log backup`, `log restore` and `log drill`: a copy that is known to come back.
 
 use super::recover::copy_heads;
-use super::reseal::remove_stale;
+use super::reseal::{remove_stale, state_file};
 use crate::own;
 use crate::place;
 use crate::serve::readers;
@@ -13,7 +13,7 @@ use coldlog_kit::progress::Progress;
 use coldlog_kit::published::{self, Tree};
 use coldlog_kit::terminal::say;
 use coldlog_objects::is_url;
-use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint, parse_decimal};
 use coldlog_spec::merkle::leaf_hash;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
@@ -31,6 +31,8 @@ const KEY_FILES: [&str; 2] = ["key.age", "next-key.age"];
 /// Who may read sealed records over HTTP, and who did.
 const READERS: &str = "readers/";
 const ACCESSES: &str = "accesses";
+/// Up to which entry a backup has followed what was sealed anew.
+const FOLLOWED: &str = "resealed";
 
 // What a backup may bring back; a name from outside leads nowhere else.
 fn is_known(name: &str) -> bool {
@@ -73,7 +75,8 @@ pub fn backup(home: &Path, to: &str, with_key: bool) -> Outcome {
         }
     };
     let files = copy_tree(store.as_ref(), backup.as_ref(), folder_of(to), from, &head)?;
-    let resealed = copy_resealed(store.as_ref(), backup.as_ref(), from, &head)?;
+    let resealed = copy_resealed(home, store.as_ref(), backup.as_ref(), from, &head)?;
+    forget_readers(home, backup.as_ref())?;
     copy_heads(store.as_ref(), backup.as_ref(), (from, head.checkpoint.size), &keys)?;
     for (name, bytes) in home_files(home, with_key)? {
         if is_private(&name) && !is_url(to) {
@@ -228,8 +231,23 @@ fn copy_tree(
     Ok(copied)
 }
 
-// Bundles below `from` that were sealed anew since: those of the entries from there on that say so.
+// Who may no longer read in the log does not come back with the backup.
+fn forget_readers(home: &Path, backup: &dyn Store) -> Result<()> {
+    let readers = readers::files_of(home)?;
+    let mut gone = Vec::new();
+    backup.list(&format!("{HOME}/{}", READERS.trim_end_matches('/')), &mut |name| {
+        if !readers.iter().any(|(there, _)| there == name) {
+            gone.push(format!("{HOME}/{READERS}{name}"));
+        }
+        Ok(())
+    })?;
+    gone.iter().try_for_each(|path| backup.remove(path))
+}
+
+// Bundles below `from` that were sealed anew, as the entries say that come after those which this backup has
+// followed already. While a reseal is under way here, it is not followed to its end.
 fn copy_resealed(
+    home: &Path,
     source: &dyn Store,
     to: &dyn Store,
     from: u64,
@@ -237,8 +255,14 @@ fn copy_resealed(
 ) -> Outcome<u64> {
     let Checkpoint { origin, size, .. } = &head.checkpoint;
     let tree = Tree::new(source, *size);
+    let under_way = files::is_there(&state_file(home))?;
+    let followed = format!("{HOME}/{FOLLOWED}");
+    let first = to
+        .get(&followed, 64)?
+        .and_then(|text| parse_decimal(std::str::from_utf8(&text).ok()?.strip_suffix('\n')?));
+    let first = first.unwrap_or(0).min(from);
     let mut copied = 0;
-    for bundle in from / WIDTH..size.div_ceil(WIDTH) {
+    for bundle in first / WIDTH..size.div_ceil(WIDTH) {
         let entries = tree.bundle(bundle, entries_path)?;
         let entries = tile::decode_bundle(&entries, tile::width_at(0, bundle, *size))?;
         for (at, entry) in (bundle * WIDTH..).zip(entries) {
@@ -253,6 +277,9 @@ fn copy_resealed(
             copied += to.put_many(files)?;
             remove_stale(to, &reseal, at, *size)?;
         }
+    }
+    if !under_way {
+        put_if_new(to, &followed, format!("{size}\n").as_bytes())?;
     }
     Ok(copied)
 }

@@ -57,7 +57,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     }
     if place.head.checkpoint.size == 0 {
         // The same signers write on, from their geneses on: `signer export --log ORIGIN`.
-        let rules = Place::open(home)?.rules()?.clone();
+        let rules = Place::open(home)?.rules()?.rules.clone();
         let head = KnownHead {
             origin: last.checkpoint.origin.clone(),
             size: last.checkpoint.size,

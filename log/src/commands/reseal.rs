@@ -2,9 +2,12 @@
 //! was done is an entry of the log's own journal.
 //!
 //! The newest bundle, which appends still copy, changes together with the head that records the reseal; the
-//! full ones below it follow one by one. How far that is, `reseal/state` says: `SEQUENCE BUNDLE DIGEST`, the
-//! number of the log's own statement, the bundle that is being replaced, and the SHA-256 of what replaces it.
-//! An interrupted run goes on from there: by the digest it knows whether that bundle is done.
+//! full ones below it follow one by one. How far that is, `reseal/state` says: `SEQUENCE PAYLOAD BUNDLE
+//! DIGEST`, the number of the log's own statement and the SHA-256 of its payload, the bundle that is being
+//! replaced, and the SHA-256 of what replaces it. An interrupted run goes on from there: by the digest it
+//! knows whether that bundle is done.
+//!
+//! A record that does not open, or is not what its statement commits to, stays as it is, and is named.
 
 use crate::commands::{append, manage};
 use crate::keys::LogKeys;
@@ -12,20 +15,21 @@ use crate::own;
 use crate::pipeline;
 use crate::place::{self, Place};
 use crate::store::Store;
-use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{Outcome, no};
+use anyhow::{Context, Result};
+use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::published::{Bundles, Tree};
 use coldlog_kit::seal::{self, Identity, Recipient};
 use coldlog_kit::secret::Source;
-use coldlog_kit::terminal::say;
+use coldlog_kit::terminal::{say, talk};
 use coldlog_spec::checkpoint::parse_decimal;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::reseal::Reseal;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, WIDTH, entries_path, sealed_path};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// What the command line says.
 pub struct Options {
@@ -48,8 +52,10 @@ pub struct Options {
 /// How far a reseal is.
 struct State {
     path: PathBuf,
-    /// The log's own statement that records it.
+    /// The number of the log's own statement that records it.
     sequence: u64,
+    /// The SHA-256 of its payload: another machine may have taken the number.
+    payload: Hash,
     /// The full bundle that is being replaced.
     bundle: u64,
     /// The SHA-256 of what replaces it.
@@ -62,22 +68,45 @@ impl State {
         if !files::is_there(&path)? {
             return Ok(None);
         }
-        let text = String::from_utf8(files::read(&path, 128)?).unwrap_or_default();
-        let parsed = text.strip_suffix('\n').and_then(|line| {
-            let (sequence, rest) = line.split_once(' ')?;
-            let (bundle, digest) = rest.split_once(' ')?;
-            Some((parse_decimal(sequence)?, parse_decimal(bundle)?, Hash::from_hex(digest)?))
-        });
-        let (sequence, bundle, digest) = parsed.with_context(|| {
+        let text = String::from_utf8(files::read(&path, 256)?).unwrap_or_default();
+        let words: Vec<&str> = text.strip_suffix('\n').unwrap_or_default().split(' ').collect();
+        let parsed = match words.as_slice() {
+            [sequence, payload, bundle, digest] => {
+                let numbers = parse_decimal(sequence).zip(parse_decimal(bundle));
+                numbers.zip(Hash::from_hex(payload).zip(Hash::from_hex(digest)))
+            }
+            _ => None,
+        };
+        let ((sequence, bundle), (payload, digest)) = parsed.with_context(|| {
             format!("{} is damaged: remove it, and reseal anew", path.display())
         })?;
-        Ok(Some(State { path, sequence, bundle, digest }))
+        Ok(Some(State { path, sequence, payload, bundle, digest }))
     }
 
     fn write(&self) -> Result<()> {
         files::create_folder(&files::folder_of(&self.path))?;
-        let text = format!("{} {} {}\n", self.sequence, self.bundle, self.digest);
+        let State { sequence, payload, bundle, digest, .. } = self;
+        let text = format!("{sequence} {payload} {bundle} {digest}\n");
         files::write(&self.path, text.as_bytes(), Existing::Replace, Mode::Public)
+    }
+
+    // What it is about, and the index of its entry; none where that was never written. One that others have
+    // overtaken is not finished: it would undo theirs.
+    fn recorded(&self, place: &Place) -> Outcome<Option<(u64, Reseal)>> {
+        let mut later = own::reseals_from(place, self.sequence)?.into_iter();
+        let Some((number, at, own)) = later.next() else { return Ok(None) };
+        if number != self.sequence || Hash::of(&own.encode()) != self.payload {
+            return Ok(None);
+        }
+        match later.find(|(_, _, other)| other.from < own.to && other.to > own.from) {
+            None => Ok(Some((at, own))),
+            Some((_, over, _)) => {
+                self.done()?;
+                no(format!(
+                    "the reseal of entry {at} was interrupted here, and the one of entry {over} came after it: the older one is given up; run `verifier open`, and reseal what does not open for those who shall read it"
+                ))
+            }
+        }
     }
 
     fn done(&self) -> Result<()> {
@@ -102,35 +131,15 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     files::create_folder(&folder)?;
     let _alone = files::lock(&folder)?;
     let mut place = Place::open(home)?;
-    let mut state = State::read(home)?;
-    // One that never came to its entry has changed nothing.
-    let mut begun = match &state {
-        Some(state) => own::reseal_at(&place, state.sequence)?,
+    let open = Open { identities: &identities, recipients: &recipients, kept: Mutex::default() };
+    let begun = match State::read(home)? {
+        // One that never came to its entry has changed nothing.
+        Some(state) => state.recorded(&place)?.map(|recorded| (state, recorded)),
         None => None,
     };
-    if begun.is_none() {
-        let keys = manage::keys(&place, &options.secret)?;
-        let open = Open { identities: &identities, recipients: &recipients };
-        let at = record(home, &mut place, &keys, options, &wanted, &open);
-        // What was not recorded was not begun.
-        if at.is_err()
-            && let Some(state) = State::read(home)?
-        {
-            state.done()?;
-        }
-        let at = at?;
-        state = State::read(home)?;
-        begun = match &state {
-            Some(state) => {
-                own::reseal_at(&place, state.sequence)?.filter(|(found, _)| *found == at)
-            }
-            None => None,
-        };
-    }
-    let (Some(mut state), Some((at, reseal))) = (state, begun) else {
-        return Err(
-            anyhow::anyhow!("the reseal was recorded, and is not there: run `log fsck`").into()
-        );
+    let (mut state, (at, reseal)) = match begun {
+        Some(begun) => begun,
+        None => begin(home, &mut place, options, &wanted, &open)?,
     };
     if reseal.recipients != wanted {
         return no(format!(
@@ -141,7 +150,6 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     // Appends go on meanwhile: nobody writes full bundles any more.
     let (store, size) = (place::store(home)?, place.head.checkpoint.size);
     drop(place);
-    let open = Open { identities: &identities, recipients: &recipients };
     full_bundles(store.as_ref(), &open, &reseal, (at, size), &mut state)?;
     remove_stale(store.as_ref(), &reseal, at, size)?;
     // Staged copies, too.
@@ -153,7 +161,44 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         reseal.to - 1,
         wanted.len()
     ));
-    Ok(())
+    let kept = open.kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (index, why) in kept.iter().take(MOST_NAMED) {
+        talk(format!("log: entry {index} stays as it was: {why}"));
+    }
+    match kept.len() {
+        0 => Ok(()),
+        count => {
+            no(format!("{count} records stay as they were, sealed to whom they were sealed before"))
+        }
+    }
+}
+
+/// Records that are named.
+const MOST_NAMED: usize = 20;
+
+fn begin(
+    home: &Path,
+    place: &mut Place,
+    options: &Options,
+    wanted: &[String],
+    open: &Open,
+) -> Outcome<(State, (u64, Reseal))> {
+    let keys = manage::keys(place, &options.secret)?;
+    let recorded = record(home, place, &keys, options, wanted, open);
+    // What was not recorded was not begun; whether it was, the store says, not the error.
+    if recorded.is_err()
+        && let Some(state) = State::read(home)?
+        && place.follow().is_ok()
+        && state.recorded(place)?.is_none()
+    {
+        state.done()?;
+    }
+    recorded?;
+    let state = State::read(home)?.context("the reseal has no state")?;
+    match state.recorded(place)? {
+        Some(recorded) => Ok((state, recorded)),
+        None => trouble("the reseal was recorded, and is not there: run `log fsck`"),
+    }
 }
 
 // Appends the log's own statement, and with it the newest bundle, sealed anew as far as it is in range.
@@ -164,7 +209,7 @@ fn record(
     options: &Options,
     wanted: &[String],
     open: &Open,
-) -> Outcome<u64> {
+) -> Outcome {
     append::sequenced(place, keys, |place, edge| {
         let size = place.head.checkpoint.size;
         let to = options.to.unwrap_or(size);
@@ -181,15 +226,21 @@ fn record(
             purpose: options.purpose.clone(),
             recipients: wanted.to_vec(),
         };
+        // Nothing that could not be read again.
+        let payload = reseal.encode();
+        Reseal::decode(&payload).context("what the log is to say of it")?;
         let claims = coldlog_spec::verify::own::claims(keys.origin());
         let sequence = place.index.progress(&claims)?.next;
         open.must_open(place.store.as_ref(), &reseal, size)?;
+        open.forget();
         let first = size / WIDTH * WIDTH;
         edge.reseal(|at, entry, sealed| open.again(&reseal, first + at, entry, sealed))?;
         // Before the entry: one that is recorded is always finished.
         let (bundle, digest) = (reseal.from / WIDTH, Hash([0; 32]));
-        State { path: state_file(home), sequence, bundle, digest }.write()?;
-        Ok(own::push(place, keys, None, Payload::Reseal(reseal), edge)?)
+        let payload = Hash::of(&payload);
+        State { path: state_file(home), sequence, payload, bundle, digest }.write()?;
+        own::push(place, keys, None, Payload::Reseal(reseal), edge)?;
+        Ok(())
     })
 }
 
@@ -197,40 +248,76 @@ fn record(
 struct Open<'a> {
     identities: &'a [Identity],
     recipients: &'a [Recipient],
+    /// What stays as it was, and why.
+    kept: Mutex<Vec<(u64, String)>>,
 }
 
 impl Open<'_> {
-    // Before anything is recorded: the first record in range opens.
-    fn must_open(&self, store: &dyn Store, reseal: &Reseal, size: u64) -> Result<()> {
+    // Before anything is recorded: some record in range can be sealed anew.
+    fn must_open(&self, store: &dyn Store, reseal: &Reseal, size: u64) -> Outcome {
         let mut entries = Bundles::new(store, size, entries_path);
         let mut sealed = Bundles::new(store, size, sealed_path);
+        let mut first = None;
         for index in reseal.from..reseal.to {
-            let entry = entries.get(index)?;
-            let is_record = Statement::decode(entry)?.commitment().is_some();
-            if is_record {
-                return self.again(reseal, index, entry, sealed.get(index)?).map(|_| ());
+            match self.anew(entries.get(index)?, sealed.get(index)?)? {
+                Anew::None => {}
+                Anew::Sealed(_) => return Ok(()),
+                Anew::Kept(why) => {
+                    first.get_or_insert(format!("entry {index}: {why}"));
+                }
             }
         }
-        bail!("entries {} to {} have no sealed records", reseal.from, reseal.to - 1)
+        no(match first {
+            Some(why) => format!("no record can be sealed anew by this identity: {why}"),
+            None => "these entries have no sealed records".into(),
+        })
     }
 
-    /// A record, sealed anew where it is in range; one that is not what its statement commits to is
-    /// sealed to nobody.
+    fn anew(&self, entry: &[u8], sealed: &[u8]) -> Result<Anew> {
+        let Some(commitment) = Statement::decode(entry)?.commitment() else {
+            return Ok(Anew::None);
+        };
+        let bytes = match seal::open(sealed, self.identities) {
+            Ok(bytes) => bytes,
+            Err(why) => return Ok(Anew::Kept(format!("{why:#}"))),
+        };
+        // Who seals something else for others would put it in the record's place.
+        if Hash::of(&bytes) != commitment {
+            return Ok(Anew::Kept("it is not what its statement commits to".into()));
+        }
+        Ok(match seal::seal(&bytes, self.recipients) {
+            Ok(sealed) => Anew::Sealed(sealed),
+            Err(why) => Anew::Kept(format!("{why:#}")),
+        })
+    }
+
+    /// What stands in a record's place from now on.
     fn again(&self, reseal: &Reseal, index: u64, entry: &[u8], sealed: &[u8]) -> Result<Vec<u8>> {
         if !(reseal.from..reseal.to).contains(&index) {
             return Ok(sealed.to_vec());
         }
-        let statement = Statement::decode(entry).with_context(|| format!("entry {index}"))?;
-        let Some(commitment) = statement.commitment() else { return Ok(sealed.to_vec()) };
-        let bytes = seal::open(sealed, self.identities)
-            .with_context(|| format!("the sealed record of entry {index}"))?;
-        if Hash::of(&bytes) != commitment {
-            bail!(
-                "the sealed record of entry {index} is not what its statement commits to: keep it, and run `verifier open`"
-            );
+        match self.anew(entry, sealed).with_context(|| format!("entry {index}"))? {
+            Anew::None => Ok(sealed.to_vec()),
+            Anew::Sealed(anew) => Ok(anew),
+            Anew::Kept(why) => {
+                self.kept.lock().unwrap_or_else(PoisonError::into_inner).push((index, why));
+                Ok(sealed.to_vec())
+            }
         }
-        seal::seal(&bytes, self.recipients).with_context(|| format!("entry {index}"))
     }
+
+    fn forget(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A record, sealed anew.
+enum Anew {
+    /// There is none.
+    None,
+    Sealed(Vec<u8>),
+    /// It stays, and why.
+    Kept(String),
 }
 
 // Replaces the full bundles, each whole and durably, and reads them back.

@@ -77,7 +77,7 @@ pub fn set(home: &Path, file: &Path, secret: &Source) -> Outcome {
     let keys = manage::keys(&place, secret)?;
     let mut before = Rules::default();
     let at = own::say(&mut place, &keys, None, |place| {
-        before = place.rules()?.clone();
+        before = place.rules()?.rules.clone();
         may_be_said(place, &rules)?;
         Ok((rules != before).then(|| Payload::Rules(rules.clone())))
     })?;
@@ -140,7 +140,8 @@ pub fn show(home: &Path, as_json: bool) -> Outcome {
     report::run(as_json, &[], |_| {
         place::must_be_home(home)?;
         let place = Place::open(home)?;
-        let (rules, at) = place.rules_and_entry()?;
+        let in_force = place.rules()?;
+        let (rules, at) = (&in_force.rules, in_force.entry);
         let signers: Vec<_> = rules.signers.iter().map(|one| {
             json!({"signer": one.claims.issuer, "journal": one.claims.subject, "genesis": one.genesis.to_hex()})
         }).collect();

@@ -131,14 +131,15 @@ impl Own {
         }
     }
 
-    /// "Did the log's own rules let this entry in?" — of a signer's statement that was verified.
-    pub fn admitted(&self, statement: &Statement, sealed: usize) -> Result<(), NotAdmitted> {
-        match statement.position.sequence {
-            0 => self.rules.admit_journal(statement)?,
-            _ => {
-                self.rules.allowed(statement.claims())?;
-            }
-        }
+    /// "Did the log's own rules let this entry in?" — of a signer's statement that was verified, in the
+    /// journal that begins with `genesis`. The journal as a whole is asked each time, as the log asks.
+    pub fn admitted(
+        &self,
+        genesis: &Statement,
+        statement: &Statement,
+        sealed: usize,
+    ) -> Result<(), NotAdmitted> {
+        self.rules.admit_journal(genesis)?;
         self.rules.admit(statement, sealed)
     }
 

@@ -48,8 +48,9 @@ struct Known {
 
 /// Runs the command.
 pub fn run(options: &Options) -> Outcome {
-    const CHECKS: [&str; 3] = [
+    const CHECKS: [&str; 4] = [
         HEAD,
+        "each of the log's own statements holds",
         "the entries have the root of the cosigned head",
         "the log's rules let every record in, and each follows the one before",
     ];

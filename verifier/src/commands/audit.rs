@@ -291,7 +291,7 @@ pub fn completeness(
                 })
                 .map_err(named)
                 .or_no()?;
-            said.admitted(&statement, sealed.len())
+            said.admitted(&journal.admission.genesis, &statement, sealed.len())
                 .with_context(|| format!("entry {place}: the log let in what its own rules refuse"))
                 .or_no()?;
             if wanted.as_ref().is_some_and(|(count, _)| *count == journal.progress.next) {
