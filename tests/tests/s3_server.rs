@@ -114,12 +114,14 @@ fn of_many_exactly_one_wins() {
     wait(async {
         let texts: Vec<String> = (0..16).map(|n| format!("{n} ").repeat(20_000)).collect();
         let put = join_all(texts.iter().map(|text| create(&store, &head, text))).await;
-        let mut at = one_winner(put, |lost| matches!(lost, Error::AlreadyExists { .. })).1;
+        let at = one_winner(put, |lost| matches!(lost, Error::AlreadyExists { .. })).1;
+        // Another content before each round: an ETag is the hash of its object, and who puts the same again
+        // changes nothing.
+        let mut at = update(&store, &head, &at, "between").await.unwrap();
         for _ in 0..8 {
             let put = join_all(texts.iter().map(|text| update(&store, &head, &at, text))).await;
             let (winner, put) = one_winner(put, |lost| matches!(lost, Error::Precondition { .. }));
             assert_eq!(read(&store, &head).await, (texts[winner].clone(), put.e_tag.clone()));
-            // Another content each round: an ETag is the hash of its object.
             at = update(&store, &head, &put, "between").await.unwrap();
         }
     });
