@@ -44,7 +44,7 @@ fn ceremony(folder: Option<&Path>) -> Result<()> {
     }
     let mut files: Vec<PathBuf> =
         found.iter().map(|file| Path::new("documents").join(file)).collect();
-    if (files.len() + 1).is_power_of_two() {
+    if (files.len() + 2).is_power_of_two() {
         // A consistency path from a complete subtree does not hold its root, so that the second
         // attack would be refused but not convict: one document more tells the whole story.
         std::fs::write(place.join("ceremony.txt"), "Signed in a ceremony of Coldlog.\n")?;
@@ -59,8 +59,9 @@ fn ceremony(folder: Option<&Path>) -> Result<()> {
     let tail = story.round("tuesday", tuesday, "1.1")?;
 
     story.tell("\n== The log grew without rewriting anything");
-    let first = monday.len() + 1;
-    let total = files.len() + 1;
+    // Before the documents: the log's rules, and the genesis.
+    let first = monday.len() + 2;
+    let total = files.len() + 2;
     story.run("log", &format!("log prove --consistency {first} -o growth.receipt.cbor"))?;
     copy(
         &story
