@@ -177,20 +177,57 @@ impl Writer {
                 _ => Err(crate::files::taken(&self.path, self.existing)),
             };
         }
-        let back = match self.behind {
-            Some(behind) => {
-                let back = behind.finish(self.length)?;
-                file.finish()?;
-                back
-            }
-            None => {
-                file.finish()?;
-                crate::files::hash_uncached(&self.path)?
-            }
-        };
-        match back == written {
-            true => Ok(()),
-            false => Err(crate::files::lost_write(&self.path)),
+        let lost = || Err(crate::files::lost_write(&self.path));
+        // What was read back already and is not what was written gets no name.
+        if let Some(behind) = self.behind {
+            return match behind.finish(self.length)? == written {
+                true => file.finish(),
+                false => lost(),
+            };
         }
+        file.finish()?;
+        match crate::files::hash_uncached(&self.path)? == written {
+            true => Ok(()),
+            false => lost(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PIECE, Writer};
+    use crate::files::Existing;
+    use std::io::{Seek, SeekFrom, Write};
+
+    // Writes a large file; `harm` is given what stands in the folder when all but the last bytes are there.
+    fn large(harm: impl FnOnce(&std::path::Path) -> anyhow::Result<()>) -> anyhow::Result<bool> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("large");
+        let mut writer = Writer::create(&path, Existing::Never)?;
+        let item = vec![7; 1 << 16];
+        for _ in 0..(PIECE >> 16) + 32 {
+            writer.item(&item)?;
+        }
+        let begun = std::fs::read_dir(folder.path())?.next();
+        harm(&begun.ok_or_else(|| anyhow::anyhow!("nothing is begun"))??.path())?;
+        let finished = writer.finish();
+        if let Err(why) = &finished {
+            anyhow::ensure!(why.to_string().contains("does not read back"), "{why:#}");
+            anyhow::ensure!(!path.exists(), "what was lost has a name");
+        }
+        Ok(finished.is_ok())
+    }
+
+    #[test]
+    fn a_large_file_that_does_not_read_back_gets_no_name() -> anyhow::Result<()> {
+        assert!(large(|_| Ok(()))?);
+        // A byte beyond what the helper was told of so far.
+        let flipped = |path: &std::path::Path| {
+            let mut file = std::fs::File::options().write(true).open(path)?;
+            file.seek(SeekFrom::Start(PIECE + (1 << 20)))?;
+            Ok(file.write_all(&[8])?)
+        };
+        assert!(!large(flipped)?);
+        Ok(())
     }
 }

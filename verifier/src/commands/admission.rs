@@ -65,13 +65,13 @@ pub fn run(options: &Options) -> Outcome {
             Some(admission) => admission,
             None => batch.genesis()?,
         };
-        rules.admit_journal(&admission.genesis).or_no()?;
         if batch.header.remembered > known.size {
             return no(format!(
                 "the signer remembers a head of size {}, the log has {} entries at this size",
                 batch.header.remembered, known.size
             ));
         }
+        rules.admit_journal(&admission.genesis).or_no()?;
         let source = Folder(options.log.into());
         let origin = published::head(&source)?.checkpoint.origin;
         let mut entries = Bundles::new(&source, known.size, entries_path);
