@@ -188,6 +188,24 @@ pub struct Statement {
     pub payload: Payload,
 }
 
+/// A disclosure that is not the statement's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotCommitted {
+    /// It has none.
+    #[error("the statement is what a log says of itself, and commits to no record")]
+    None,
+    /// Another one.
+    #[error(
+        "the disclosure hashes to {found}, the logged statement commits to {expected}: the record was altered"
+    )]
+    Other {
+        /// In the statement.
+        expected: Hash,
+        /// Of the disclosure.
+        found: Hash,
+    },
+}
+
 /// The signature is not by the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatementError {
@@ -333,6 +351,16 @@ impl Statement {
             Payload::Commitment(hash) => Some(*hash),
             Payload::KeyEvent(event) => Some(event.commitment),
             Payload::Rules(_) | Payload::Reseal(_) => None,
+        }
+    }
+
+    /// "Is this what it commits to?" — asked of a disclosure, by whoever opened it. A statement that commits
+    /// to nothing has none.
+    pub fn must_commit_to(&self, disclosure: &[u8]) -> Result<(), NotCommitted> {
+        let expected = self.commitment().ok_or(NotCommitted::None)?;
+        match Hash::of(disclosure) {
+            found if found == expected => Ok(()),
+            found => Err(NotCommitted::Other { expected, found }),
         }
     }
 

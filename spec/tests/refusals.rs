@@ -17,7 +17,7 @@ use coldlog_spec::policy::{HeadError, Policy};
 use coldlog_spec::receipt::ReceiptError;
 use coldlog_spec::rotation::RotationError;
 use coldlog_spec::rules::{NotAdmitted, Rules};
-use coldlog_spec::statement::StatementError;
+use coldlog_spec::statement::{NotCommitted, StatementError};
 use coldlog_spec::verify::append::Refusal as Append;
 use coldlog_spec::verify::cosign::Refusal as Cosign;
 use coldlog_spec::verify::document::NotProven;
@@ -162,7 +162,8 @@ fn texts() -> Vec<String> {
     say("receipts", &Receipts::OlderHead { remembered: 9, found: 5 });
     say("receipts", &Receipts::OtherStart { expected: 9, found: 5 });
 
-    say("check", &NotProven::Commitment { expected: a, found: b });
+    say("statement", &NotCommitted::None);
+    say("statement", &NotCommitted::Other { expected: a, found: b });
     say("check", &NotProven::OtherOperation("a genesis"));
     say("check", &NotProven::SelfCheckFailed);
     let other_document = NotProven::OtherDocument {

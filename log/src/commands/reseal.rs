@@ -274,16 +274,17 @@ impl Open<'_> {
     }
 
     fn anew(&self, entry: &[u8], sealed: &[u8]) -> Result<Anew> {
-        let Some(commitment) = Statement::decode(entry)?.commitment() else {
+        let statement = Statement::decode(entry)?;
+        if statement.commitment().is_none() {
             return Ok(Anew::None);
-        };
+        }
         let bytes = match seal::open(sealed, self.identities) {
             Ok(bytes) => bytes,
             Err(why) => return Ok(Anew::Kept(format!("{why:#}"))),
         };
         // Who seals something else for others would put it in the record's place.
-        if Hash::of(&bytes) != commitment {
-            return Ok(Anew::Kept("it is not what its statement commits to".into()));
+        if let Err(why) = statement.must_commit_to(&bytes) {
+            return Ok(Anew::Kept(why.to_string()));
         }
         Ok(match seal::seal(&bytes, self.recipients) {
             Ok(sealed) => Anew::Sealed(sealed),

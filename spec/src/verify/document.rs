@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::policy::{HeadError, Policy, WitnessTime};
 use crate::proof::Proof;
 use crate::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
-use crate::statement::{Payload, StatementError};
+use crate::statement::{NotCommitted, Payload, StatementError};
 use crate::verify::receipts;
 
 /// What was proven about a document.
@@ -61,15 +61,8 @@ pub enum NotProven {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The disclosure is not what the statement commits to.
-    #[error(
-        "the disclosure hashes to {found}, the logged statement commits to {expected}: the record was altered"
-    )]
-    Commitment {
-        /// In the statement.
-        expected: Hash,
-        /// Of the disclosure.
-        found: Hash,
-    },
+    #[error(transparent)]
+    Commitment(#[from] NotCommitted),
     /// Not a signature record.
     #[error("the record is not of a document signature but of {0}")]
     OtherOperation(&'static str),
@@ -195,7 +188,7 @@ impl NotProven {
     pub fn check(&self) -> Check {
         match self {
             NotProven::Decode(_)
-            | NotProven::Commitment { .. }
+            | NotProven::Commitment(_)
             | NotProven::OtherOperation(_)
             | NotProven::Key(_) => Check::Record,
             NotProven::OtherDocument { .. } => Check::Document,
@@ -229,13 +222,7 @@ pub fn expected_scheme(proof: &Proof) -> Result<Scheme, NotProven> {
 }
 
 fn open(proof: &Proof) -> Result<(Record, Document, Signature), NotProven> {
-    let found = Hash::of(&proof.disclosure);
-    let Some(expected) = proof.statement.commitment() else {
-        return Err(NotProven::OtherOperation("what a log says of itself"));
-    };
-    if found != expected {
-        return Err(NotProven::Commitment { expected, found });
-    }
+    proof.statement.must_commit_to(&proof.disclosure)?;
     let record = Disclosure::decode(&proof.disclosure)?.record;
     match record.operation.clone() {
         // A key event's disclosure is a genesis, never a document.
