@@ -70,6 +70,27 @@ fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
     assert!(gone.contains("files that nothing needs"), "{gone}");
     done(&server, &log, "log fsck");
 
+    // Records are sealed anew there, too, and no older copy of them is left, staged ones included.
+    copy(&story.at("auditor").join("auditor.key"), &log.join("auditor.key")).unwrap();
+    let new = done(&server, &log, "verifier identity -o new.key");
+    copy(&public.join("checkpoint"), &log.join("newest")).unwrap();
+    done(&server, &log, "log --home third recover --newest newest");
+    let line = "log --home third reseal --identity auditor.key --by Ada --from 254 --to 258";
+    done(&server, &log, &format!("{line} --auditor {}", new.trim()));
+    done(&server, &log, "log --home third fsck");
+    let third = stage.path().join("s3/bucket/third");
+    for (index, code) in [(253, 1), (254, 0), (257, 0), (258, 1)] {
+        let public = third.display();
+        let line = format!(
+            "verifier open --log {public} --identity new.key --policy alone --index {index}"
+        );
+        let lines = std::fs::read_to_string(log.join("coldlog-log/log.policy")).unwrap();
+        std::fs::write(log.join("alone"), format!("{lines}quorum none\n")).unwrap();
+        let ran = with(&server, &log, &line);
+        assert_eq!(ran.code, code, "{index}: {}{}", ran.out, ran.err);
+    }
+    assert!(!third.join("sealed/001.p/46").exists());
+
     // Whoever can write into the bucket cannot make the log sign: a head must be its own.
     let line = "log --home forged init --origin log.example/releases --store s3://bucket/forged --unencrypted";
     done(&server, &log, line);

@@ -82,6 +82,19 @@ fn a_key_is_changed_and_every_proof_of_before_and_after_verifies() {
     story.run("log", "log fsck").unwrap();
     story.run("log", "log backup ../backup").unwrap();
     story.run("log", "log drill ../backup").unwrap();
+    // What the log says of itself by its new key goes on from what it said by the old one.
+    let ruled = stage.path().join("ruled");
+    copy(&story.at("log"), &ruled).unwrap();
+    Story::recover_log(&ruled).unwrap();
+    let rules = run(&ruled, "log rules").unwrap().out + "# by the new key\n";
+    std::fs::write(ruled.join("rules"), &rules).unwrap();
+    assert_eq!(run(&ruled, "log set-rules rules").unwrap().code, 0);
+    assert_eq!(run(&ruled, "log rules").unwrap().out, rules);
+    let lines = |path: &Path| std::fs::read_to_string(path).unwrap() + "quorum none\n";
+    std::fs::write(ruled.join("both"), lines(&ruled.join("coldlog-log/log.policy"))).unwrap();
+    let ran = run(&ruled, "verifier completeness --log coldlog-log/public --policy both").unwrap();
+    assert!(ran.out.contains("by the 2 versions of the log's rules"), "{}{}", ran.out, ran.err);
+    assert_eq!(run(&ruled, "log fsck").unwrap().code, 0);
     // Witnesses drop the old key when the change is complete, and cosign nothing that it signs alone.
     let old_log = stage.path().join("old");
     std::fs::create_dir(&old_log).unwrap();
