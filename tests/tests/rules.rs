@@ -289,9 +289,10 @@ fn records_are_sealed_anew_and_the_departed_auditor_reads_no_more() {
 fn interrupt(folder: &Path, sequence: u64, old: &[u8]) {
     let home = folder.join("coldlog-log");
     let size: u64 = done(folder, "log head").lines().nth(1).unwrap().parse().unwrap();
-    let entries = std::fs::read(home.join(format!("public/tile/entries/001.p/{}", size - 256)));
+    let (bundle, width) = (size / 256, size % 256);
+    let entries = std::fs::read(home.join(format!("public/tile/entries/00{bundle}.p/{width}")));
     let entries = entries.unwrap();
-    let entry = *decode_bundle(&entries, size - 256).unwrap().last().unwrap();
+    let entry = *decode_bundle(&entries, width).unwrap().last().unwrap();
     let statement = Statement::decode(entry).unwrap();
     let Payload::Reseal(reseal) = statement.payload else { panic!("no reseal") };
     assert_eq!(statement.position.sequence, sequence);
@@ -305,7 +306,7 @@ fn interrupt(folder: &Path, sequence: u64, old: &[u8]) {
 #[test]
 fn a_reseal_that_was_interrupted_is_followed_by_backups_and_not_finished_over_a_later_one() {
     let stage = tempfile::tempdir().unwrap();
-    let story = Story::of_two_rounds(stage.path(), |_| {}).unwrap();
+    let mut story = Story::of_two_rounds(stage.path(), |_| {}).unwrap();
     alone(&story);
     let log = story.at("log");
     copy(&story.at("auditor").join("auditor.key"), &log.join("auditor.key")).unwrap();
@@ -320,8 +321,15 @@ fn a_reseal_that_was_interrupted_is_followed_by_backups_and_not_finished_over_a_
     assert!(run(&log, "log fsck").unwrap().out.contains("a reseal was interrupted"));
     // A backup that is made now has the old bundle; the next one follows, whatever came between.
     done(&log, "log backup ../backup");
-    std::fs::write(log.join("more"), format!("{}# more\n", done(&log, "log rules"))).unwrap();
-    done(&log, "log set-rules more");
+    // So much that the entry of the reseal is in no bundle that the next backup must read anyway.
+    for n in 0..230 {
+        std::fs::write(story.at("signer").join(format!("m{n}.txt")), n.to_string()).unwrap();
+    }
+    let more: Vec<PathBuf> = (0..230).map(|n| format!("m{n}.txt").into()).collect();
+    story.sign("more", &more, "3").unwrap();
+    story.run("signer", "signer export -o more.batch.cbor").unwrap();
+    story.carry("signer", "more.batch.cbor", "log").unwrap();
+    done(&log, "log append more.batch.cbor");
     done(&log, "log backup ../backup");
     done(&log, &first);
     done(&log, "log backup ../backup");
@@ -333,7 +341,7 @@ fn a_reseal_that_was_interrupted_is_followed_by_backups_and_not_finished_over_a_
     let third =
         format!("log reseal --identity one.key --auditor {two} --auditor {one} --by Eve {range}");
     done(&log, &third);
-    interrupt(&log, 3, &before);
+    interrupt(&log, 2, &before);
     let state = std::fs::read(log.join("coldlog-log/reseal/state")).unwrap();
     std::fs::write(&bundle, &copied).unwrap();
     std::fs::remove_file(log.join("coldlog-log/reseal/state")).unwrap();
