@@ -1,7 +1,7 @@
 //! Two and three sequencers on one object store, under a scheduler that decides from a seed who makes
 //! the next call, which call fails, which one is carried out though it failed, which one arrives long
 //! after its sender gave up, and who is killed. Whatever happens: one history, every answered record in
-//! it exactly once, and nothing is published before all that it needs.
+//! it exactly once, nothing is published before all that it needs, and nothing comes after the end.
 //!
 //! `COLDLOG_SEED=17 cargo test -p coldlog-log --test sequencers` runs one schedule again;
 //! `COLDLOG_SCHEDULES=1000000` runs more of them.
@@ -9,17 +9,21 @@
 
 use anyhow::{Result, bail};
 use coldlog_kit::published::{Source, Tree};
+use coldlog_log::commands::freeze::{self, Stage};
 use coldlog_log::sequencer::Edge;
 use coldlog_log::store::{Bucket, Store};
 use coldlog_objects::{Objects, Swapped, Version};
-use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
+use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
+use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::end::{self, End};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{Frontier, empty_root, leaf_hash};
+use coldlog_spec::mldsa;
 use coldlog_spec::note::{Note, SignatureLine};
 use coldlog_spec::pending::Pending;
 use coldlog_spec::tile::{self, Tile, WIDTH, decode_bundle, entries_path, head_path, sealed_path};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, LazyLock, Mutex};
 
 /// What a fault-free schedule of this many calls would never need.
 const MOST_CALLS: u64 = 20_000;
@@ -92,6 +96,7 @@ impl World {
                     self.wrong(format!("{key} was put again with other bytes"));
                 }
                 self.files.insert(key, bytes);
+                self.must_end_at_the_head();
             }
             Change::Delete(key) => {
                 self.files.remove(&key);
@@ -111,6 +116,15 @@ impl World {
         self.violation.get_or_insert(what);
     }
 
+    // Where the log has an end, the newest head is the one that it names.
+    fn must_end_at_the_head(&mut self) {
+        let Some(bytes) = self.files.get(end::PATH) else { return };
+        let (last, newest) = (End::decode(bytes).unwrap().last, &self.history.last().unwrap().head);
+        if last != newest.checkpoint {
+            self.wrong(format!("the log ends at {}, and goes on", last.size));
+        }
+    }
+
     fn look_at(&mut self, key: &str) {
         let bytes = self.files.get(key).cloned().unwrap_or_default();
         if key == "sequencer" {
@@ -120,6 +134,7 @@ impl World {
                 self.wrong("the head went back".into());
             }
             self.history.push(pending);
+            self.must_end_at_the_head();
             return;
         }
         let head = SignedCheckpoint::decode(&bytes).unwrap();
@@ -278,9 +293,20 @@ fn entries(source: &dyn Source, size: u64, path: fn(u64, u64) -> String) -> Resu
     Ok(all)
 }
 
-// What `log append` does with a batch, its verification left out: whether it is answered.
-fn append(store: &dyn Store, batch: &[String]) -> Result<bool> {
+/// What became of a batch.
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Done,
+    Lost,
+    Frozen,
+}
+
+// What `log append` does with a batch, its verification left out.
+fn append(store: &dyn Store, batch: &[String]) -> Result<Answer> {
     let head = store.refresh()?;
+    if freeze::stage(store)? != Stage::Open {
+        return Ok(Answer::Frozen);
+    }
     let size = head.checkpoint.size;
     let there: BTreeSet<Vec<u8>> = entries(store, size, entries_path)?.into_iter().collect();
     let mut edge = Edge::load(store, size, head.checkpoint.root)?;
@@ -288,11 +314,34 @@ fn append(store: &dyn Store, batch: &[String]) -> Result<bool> {
         edge.push(leaf_hash(record.as_bytes()), record.as_bytes(), b"sealed")?;
     }
     if edge.size() == size {
-        return Ok(true);
+        return Ok(Answer::Done);
     }
     let (size, root) = edge.finish()?;
     let new = signed(checkpoint(size, root), &[1]);
-    Ok(store.swap_head(Some(&head), &new)? == Swapped::Done)
+    Ok(match store.swap_head(Some(&head), &new)? {
+        Swapped::Done => Answer::Done,
+        Swapped::Lost => Answer::Lost,
+    })
+}
+
+static KEYS: LazyLock<HeadKeys> = LazyLock::new(|| HeadKeys {
+    name: "log.example/simulated".into(),
+    ed25519: SecretKey::from_seed(&[1; 32]),
+    mldsa: mldsa::SecretKey::from_seed(&[1; 32]),
+});
+
+// What `log freeze` does, without the cosignatures.
+fn freeze(store: &dyn Store) -> Result<()> {
+    let head = store.refresh()?;
+    if freeze::stage(store)? == Stage::Ended {
+        return Ok(());
+    }
+    let closed = freeze::close(store, &head)?;
+    let now = store.refresh()?;
+    if closed == Swapped::Lost || now.checkpoint != head.checkpoint {
+        bail!("another writer moved the head");
+    }
+    store.put(end::PATH, &End::sign(&KEYS, &now).encode())
 }
 
 fn cosign(store: &dyn Store, line: u8) -> Result<bool> {
@@ -305,7 +354,7 @@ fn cosign(store: &dyn Store, line: u8) -> Result<bool> {
     Ok(store.swap_head(Some(&head), &new)? == Swapped::Done)
 }
 
-fn work(shared: &Arc<Shared>, me: usize, mut random: Random) {
+fn work(shared: &Arc<Shared>, me: usize, freezes: bool, mut random: Random) {
     let mut store = Bucket::new(Seen(shared.clone(), me));
     // The last batch of each is everybody's.
     let mut batches: Vec<Vec<String>> = (0..3)
@@ -315,12 +364,16 @@ fn work(shared: &Arc<Shared>, me: usize, mut random: Random) {
     for (number, batch) in batches.into_iter().enumerate() {
         loop {
             let answer = append(&store, &batch);
+            if matches!(answer, Ok(Answer::Frozen)) {
+                drop(freeze(&store));
+                return;
+            }
             let mut world = shared.world.lock().unwrap();
             if world.calls > MOST_CALLS {
                 world.wrong(format!("no end: {answer:?}"));
                 return;
             }
-            if matches!(answer, Ok(true)) {
+            if matches!(answer, Ok(Answer::Done)) {
                 world.acknowledged.extend(batch);
                 break;
             }
@@ -333,6 +386,8 @@ fn work(shared: &Arc<Shared>, me: usize, mut random: Random) {
         match random.below(4) {
             0 => drop(cosign(&store, 10 * me as u8 + number as u8 + 10)),
             1 => drop(store.collect()),
+            // In some schedules the log is frozen, by one or by several at once.
+            2 if freezes => drop(freeze(&store)),
             _ => {}
         }
         if shared.world.lock().unwrap().killed.remove(&me) {
@@ -345,6 +400,7 @@ fn schedule(seed: u64, base: &(Files, Pending)) -> Result<(), String> {
     let mut random = Random(seed);
     let workers = 2 + random.below(2) as usize;
     let faults = random.below(3) > 0;
+    let freezes = random.below(4) == 0;
     let shared = Arc::new(Shared {
         world: Mutex::new(World {
             random: random.clone(),
@@ -369,7 +425,7 @@ fn schedule(seed: u64, base: &(Files, Pending)) -> Result<(), String> {
             let random = Random(random.below(u64::MAX));
             let shared = &shared;
             scope.spawn(move || {
-                work(shared, me, random);
+                work(shared, me, freezes, random);
                 let mut world = shared.world.lock().unwrap();
                 world.ended.insert(me);
                 choose(&mut world);
@@ -453,7 +509,7 @@ fn base() -> (Files, Pending) {
     let empty = signed(checkpoint(0, empty_root()), &[1]);
     assert_eq!(store.swap_head(None, &empty).unwrap(), Swapped::Done);
     let first: Vec<String> = (0..250).map(|n| format!("base.{n}")).collect();
-    assert!(append(&store, &first).unwrap());
+    assert_eq!(append(&store, &first).unwrap(), Answer::Done);
     let world = shared.world.lock().unwrap();
     assert_eq!(world.violation, None);
     (world.files.clone(), world.history.last().unwrap().clone())

@@ -1,34 +1,65 @@
-//! A server that speaks S3, and logs in it.
+//! Servers of objects, and logs in them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::story::Story;
 use crate::{Ran, programs, ran, words};
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// A server on a folder; it ends when this is dropped, as its stdin is closed then.
+/// A server of objects; it ends when this is dropped, as its stdin is closed then.
 pub struct Server {
     _child: Child,
     /// Where it listens.
     pub url: String,
+    /// What a program needs to know of it.
+    pub environment: Vec<(&'static str, String)>,
+    scheme: &'static str,
 }
 
-/// Starts it.
+impl Server {
+    /// The URL of a store in its bucket.
+    pub fn store(&self, name: &str) -> String {
+        format!("{}://bucket/{name}", self.scheme)
+    }
+}
+
+/// Starts one that speaks S3, on a folder.
 pub fn serve(folder: &Path) -> Server {
-    let mut command = Command::new(programs().unwrap().join("s3-server"));
-    command.arg(folder).arg("bucket").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let (child, url) = start("s3-server", &[folder.as_os_str(), "bucket".as_ref()]);
+    let environment = vec![
+        ("AWS_ENDPOINT", url.clone()),
+        ("AWS_ALLOW_HTTP", "true".into()),
+        ("AWS_ACCESS_KEY_ID", "test".into()),
+        ("AWS_SECRET_ACCESS_KEY", "test-secret".into()),
+        ("AWS_REGION", "us-east-1".into()),
+    ];
+    Server { _child: child, url, environment, scheme: "s3" }
+}
+
+/// Starts one that speaks Google Cloud Storage's XML API.
+pub fn serve_google() -> Server {
+    let (child, url) = start("gcs-server", &[]);
+    let account = format!(
+        r#"{{"gcs_base_url": "{url}", "disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}}"#
+    );
+    let environment = vec![("GOOGLE_SERVICE_ACCOUNT_KEY", account)];
+    Server { _child: child, url, environment, scheme: "gs" }
+}
+
+fn start(program: &str, arguments: &[&OsStr]) -> (Child, String) {
+    let mut command = Command::new(programs().unwrap().join(program));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut url = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
-    Server { _child: child, url: url.trim_end().into() }
+    (child, url.trim_end().into())
 }
 
-/// What a program needs to know of the server.
+/// Tells a program of the server.
 pub fn environment<'a>(server: &Server, command: &'a mut Command) -> &'a mut Command {
-    command.env("AWS_ENDPOINT", &server.url).env("AWS_ALLOW_HTTP", "true");
-    command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test-secret");
-    command.env("AWS_REGION", "us-east-1")
+    command.envs(server.environment.iter().map(|(name, value)| (name, value)))
 }
 
 /// One of the four programs, with the server at hand.
@@ -59,8 +90,9 @@ pub fn moved_to_a_bucket(story: &Story, server: &Server) {
     std::fs::create_dir(log.join("coldlog-log")).unwrap();
     let key = log.join("coldlog-log/key.age");
     std::fs::copy(log.join("first/key.age"), key).unwrap();
-    let line = "log init --origin log.example/releases --store s3://bucket/log --unencrypted";
-    done(server, &log, line);
+    let store = server.store("log");
+    let line = format!("log init --origin log.example/releases --store {store} --unencrypted");
+    done(server, &log, &line);
     std::fs::write(log.join("rules"), done(server, &log, "log --home first rules")).unwrap();
     done(server, &log, "log set-rules rules");
 }

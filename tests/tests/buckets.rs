@@ -255,13 +255,8 @@ fn two_servers_on_one_bucket_take_any_statement_in_turn() {
     done(&bucket, &second, "log join --store s3://bucket/log");
     story.sign("all", &Story::names(0..24), "1").unwrap();
     story.run("signer", "signer export --each -o each").unwrap();
-    let environment = [
-        ("AWS_ENDPOINT", bucket.url.as_str()),
-        ("AWS_ALLOW_HTTP", "true"),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test-secret"),
-        ("AWS_REGION", "us-east-1"),
-    ];
+    let environment: Vec<(&str, &str)> =
+        bucket.environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let rate = "--rate 100000";
     let servers = [&log, &second].map(|folder| server::serve(folder, rate, &environment));
     let body =

@@ -2,19 +2,20 @@
 
 use crate::commands::manage;
 use crate::place::Place;
-use crate::store::Swapped;
-use anyhow::Context;
+use crate::store::{Store, Swapped};
+use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
-use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::end::{self, End};
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use std::path::Path;
 
-/// Says to every writer of the store that the end is near: it is there before the end marker.
+/// Says to every writer of the store that the end is near: it is there before the end marker. It stays, also
+/// where the head moved meanwhile: another machine may be about to end the log by it.
 const FROZEN: &str = "frozen";
 
 /// The log takes nothing more.
@@ -25,19 +26,44 @@ pub(crate) struct Frozen {
     size: u64,
 }
 
+/// How far the end of a log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It takes entries.
+    Open,
+    /// It takes no more; which head is the last is not said yet.
+    Closing,
+    /// The last head is named.
+    Ended,
+}
+
+/// How far the end of the log in a store is. Whoever appends asks after it has read the head.
+pub fn stage(store: &dyn Store) -> Result<Stage> {
+    let there = |path: &str| Ok::<bool, anyhow::Error>(store.get(path, MAX_NOTE)?.is_some());
+    Ok(match there(end::PATH)? {
+        true => Stage::Ended,
+        false if there(FROZEN)? => Stage::Closing,
+        false => Stage::Open,
+    })
+}
+
+/// Lets nobody append any more behind `head`; lost where another writer has just moved it: the one who began
+/// before cannot be stopped, but nobody begins from here on.
+pub fn close(store: &dyn Store, head: &SignedCheckpoint) -> Result<Swapped> {
+    store.put(FROZEN, b"coldlog-frozen\n")?;
+    store.begin();
+    store.swap_head(Some(head), head)
+}
+
 /// Refuses where the log was frozen, or is about to be.
 pub(crate) fn must_not_be_frozen(place: &Place) -> Outcome {
-    let there = |path: &str| Ok::<bool, anyhow::Error>(place.store.get(path, MAX_NOTE)?.is_some());
-    if there(end::PATH)? {
-        let Checkpoint { origin, size, .. } = place.head.checkpoint.clone();
-        return Err(Failure::No(Frozen { origin, size }.into()));
-    }
-    match there(FROZEN)? {
-        true => no(format!(
-            "the log {} is being frozen: run `log freeze` again, to its end",
-            place.head.checkpoint.origin
+    let Checkpoint { origin, size, .. } = place.head.checkpoint.clone();
+    match stage(place.store.as_ref())? {
+        Stage::Open => Ok(()),
+        Stage::Closing => no(format!(
+            "the log {origin} is being frozen: run `log freeze` again, to its end"
         )),
-        false => Ok(()),
+        Stage::Ended => Err(Failure::No(Frozen { origin, size }.into())),
     }
 }
 
@@ -59,15 +85,12 @@ pub fn run(home: &Path, policy: &Path, secret: &Source) -> Outcome {
     };
     cosigned(&place)?;
     // From here on nobody begins to append; and whoever has begun is too late after the swap.
-    place.store.put(FROZEN, place.head.checkpoint.text().as_bytes())?;
     let before = place.head.clone();
-    place.store.begin();
-    let swapped = place.store.swap_head(Some(&before), &before)?;
+    let closed = close(place.store.as_ref(), &before)?;
     place.follow()?;
-    if swapped == Swapped::Lost || place.head.checkpoint != before.checkpoint {
-        place.store.remove(FROZEN)?;
+    if closed == Swapped::Lost || place.head.checkpoint != before.checkpoint {
         return no(format!(
-            "another writer has just moved the head to size {}: have that cosigned, and freeze again",
+            "another writer has just moved the head, to size {}: nobody begins to append any more; have the newest head cosigned, and freeze again",
             place.head.checkpoint.size
         ));
     }
