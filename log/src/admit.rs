@@ -19,13 +19,20 @@ pub struct Judge<'a> {
     rules: Arc<InForce>,
     /// How far the journal is in the log, with what was pushed.
     progress: Progress,
+    /// The size of the newest head that this log is known to have signed: in a recovery, beyond the one here.
+    newest: u64,
     roots: HashMap<u64, Hash>,
     entries: Bundles<'a>,
 }
 
 impl<'a> Judge<'a> {
-    /// A judge of a journal; or why the rules refuse the journal as a whole.
-    pub fn new(place: &'a Place, admission: &'a Admission) -> Result<Result<Judge<'a>, Refusal>> {
+    /// A judge of a journal; or why the rules refuse the journal as a whole. `newest` is the size of the
+    /// newest head that this log is known to have signed.
+    pub fn new(
+        place: &'a Place,
+        admission: &'a Admission,
+        newest: u64,
+    ) -> Result<Result<Judge<'a>, Refusal>> {
         let size = place.head.checkpoint.size;
         let rules = place.rules()?;
         if let Err(refused) = rules.admit_journal(&admission.genesis) {
@@ -36,6 +43,7 @@ impl<'a> Judge<'a> {
             admission,
             rules,
             progress: place.index.progress(admission.genesis.claims())?,
+            newest,
             roots: HashMap::new(),
             entries: Bundles::new(place.store.as_ref(), size, entries_path),
         }))
@@ -43,11 +51,12 @@ impl<'a> Judge<'a> {
 
     /// Where a statement is in the log already; `None` for one that is new and may be pushed; or why it
     /// is refused. An error in reading is neither. Its signature must be verified; `sealed` is the length of
-    /// its sealed record.
+    /// its sealed record, `edge` holds what was pushed before it.
     pub fn judge(
         &mut self,
         statement: &Statement,
         sealed: usize,
+        edge: &Edge,
     ) -> Result<Result<Option<u64>, Refusal>> {
         let number = statement.position.sequence;
         if number < self.progress.next {
@@ -70,7 +79,7 @@ impl<'a> Judge<'a> {
         if let Some(head) = &statement.position.head
             && head.origin == self.place.head.checkpoint.origin
         {
-            self.read_root(head)?;
+            self.read_root(head, edge)?;
         }
         let (place, roots) = (self.place, &self.roots);
         // A signer that writes to several logs may name a head of another one: it is no bound here.
@@ -110,12 +119,18 @@ impl<'a> Judge<'a> {
         Ok(anyhow::Error::from(refusal).context(place))
     }
 
-    fn read_root(&mut self, head: &KnownHead) -> Result<()> {
-        let newest = &self.place.head.checkpoint;
-        if head.size <= newest.size && !self.roots.contains_key(&head.size) {
-            let root = Tree::new(self.place.store.as_ref(), newest.size).root_at(head.size)?;
-            self.roots.insert(head.size, root);
+    fn read_root(&mut self, head: &KnownHead, edge: &Edge) -> Result<()> {
+        if self.roots.contains_key(&head.size) {
+            return Ok(());
         }
+        let here = self.place.head.checkpoint.size;
+        let root = match head.size {
+            size if size <= here => Tree::new(self.place.store.as_ref(), here).root_at(size)?,
+            // A head that was lost, and whose entries have just come back.
+            size if size <= self.newest && size <= edge.size() => edge.root_at(size)?,
+            _ => return Ok(()),
+        };
+        self.roots.insert(head.size, root);
         Ok(())
     }
 }

@@ -226,6 +226,9 @@ pub(crate) enum Command {
         /// Heads that others have: the backup must fit them.
         #[arg(long, num_args = 1..)]
         newest: Vec<PathBuf>,
+        /// By how many entries the backup may be behind: a log that is written meanwhile has newer ones.
+        #[arg(long, default_value_t = 0)]
+        behind: u64,
     },
     /// Removes partial tiles whose full one is there, and what interrupted commands left.
     #[command(after_help = "Example:\n  log gc --dry-run")]
@@ -397,6 +400,12 @@ pub(crate) enum Command {
         /// Make anew what the entries give: tiles and the index. What was there is set aside.
         #[arg(long)]
         repair: bool,
+        /// Verify the cosignatures of every head by this policy, too.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// Open every sealed record, too, with these age identity files, and hold it against its commitment.
+        #[arg(long, num_args = 1..)]
+        identity: Vec<PathBuf>,
         /// One JSON object.
         #[arg(long)]
         json: bool,

@@ -11,11 +11,13 @@ use around::{check_heads, check_strays};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files;
 use coldlog_kit::published::{Source, Tree};
+use coldlog_kit::seal::{self, Identity};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::ed25519::Verifier;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{Frontier, leaf_hash};
 use coldlog_spec::note::VerifierKey;
+use coldlog_spec::policy::Policy;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::append::{Admission, Progress, follows, verify_genesis, verify_records};
@@ -50,7 +52,19 @@ pub const FROM_A_COPY: &str = "copy it from a mirror or a backup: nothing else h
 /// What the entries give.
 pub const DERIVABLE: &str = "`log fsck --repair` makes it anew from the entries";
 const DERIVABLE_INDEX: &str = "`log fsck --repair` sets it aside and makes it anew, as does any command that finds it damaged";
+const SEALED: &str = "if it was sealed to others only, name an identity of theirs as well; otherwise copy its bundle from a mirror or a backup";
+/// What a full file has in a better state.
+pub const SUPERSEDED: &str = "`log fsck --repair` sets it aside: its full one serves";
 const INVESTIGATE: &str = "keep everything as it is, and compare with a mirror (`verifier cross-check`, `verifier completeness`)";
+
+/// By what a check looks further than the log's own keys.
+#[derive(Default)]
+pub struct By {
+    /// The policy whose witnesses have cosigned the heads.
+    pub policy: Option<Policy>,
+    /// Who opens the sealed records.
+    pub identities: Vec<Identity>,
+}
 
 /// What a check found.
 #[derive(Debug, Default)]
@@ -61,6 +75,12 @@ pub struct Report {
     pub entries: u64,
     /// The tiles that the entries give, where the store has others or none.
     pub tiles: Vec<(Tile, Vec<Hash>)>,
+    /// Sealed records that were opened, and are what their statements commit to.
+    pub opened: u64,
+    /// Heads that meet the policy's quorum, where one was given.
+    pub quorums: u64,
+    /// Partial files whose full one is there, and is another.
+    pub superseded: Vec<String>,
     /// Whether the entries themselves are those that the head stands for.
     pub entries_are_sound: bool,
 }
@@ -90,6 +110,8 @@ struct Bundle {
     leaves: Option<Vec<Hash>>,
     /// Each with the length of its sealed record, where that can be read.
     statements: Vec<Result<(Statement, Option<usize>), String>>,
+    /// Sealed records that were opened.
+    opened: u64,
     findings: Vec<Finding>,
 }
 
@@ -99,6 +121,7 @@ pub fn check(
     source: &dyn Store,
     head: &SignedCheckpoint,
     keys: &[VerifierKey],
+    by: &By,
     done: impl Fn(u64),
 ) -> Outcome<Report> {
     let size = head.checkpoint.size;
@@ -108,16 +131,18 @@ pub fn check(
     let mut order = Order { origin, journals: HashMap::new(), own: Own::default(), lost: false };
     let mut named: BTreeMap<u64, (Hash, u64)> = BTreeMap::new();
     let mut rows = Rows::new(Tree::new(source, size));
-    let mut index = IndexCheck::open(&home.join("index.sqlite"), size);
+    let mut index =
+        IndexCheck::open(&home.join("index.sqlite"), &mut Tree::new(source, size), size);
     let (mut frontier, mut readable) = (Frontier::default(), true);
     let mut bundles = 0..size.div_ceil(WIDTH);
     pipeline::ordered(
         || Ok(bundles.next()),
-        |bundle| read_bundle(source, size, bundle, &known, (origin, keys)),
+        |bundle| read_bundle(source, size, bundle, &known, (origin, keys, &by.identities)),
         |bundle| {
             let width = tile::width_at(0, bundle.first / WIDTH, size);
             done(width);
             bundle.findings.into_iter().for_each(|finding| report.push(finding));
+            report.opened += bundle.opened;
             for (at, statement) in bundle.statements.into_iter().enumerate() {
                 let place = bundle.first + at as u64;
                 let judged = statement.and_then(|(statement, sealed)| {
@@ -158,7 +183,7 @@ pub fn check(
     if readable {
         rows.finish(&mut report);
     }
-    check_heads(source, head, keys, named, &mut report)?;
+    check_heads(source, head, keys, by.policy.as_ref(), named, &mut report)?;
     check_strays(source, size, &mut report)?;
     if files::is_there(&state_file(home))? {
         let what = "some records are sealed to those who shall no longer read them: a reseal was interrupted";
@@ -170,9 +195,12 @@ pub fn check(
     Ok(report)
 }
 
+/// Journals whose keys get tables at the most: 650 KiB each.
+const TABLES: usize = 64;
+
 // Every journal whose genesis is in the log.
 fn known_journals(source: &dyn Source, size: u64) -> HashMap<Hash, Known> {
-    let mut known = HashMap::new();
+    let mut known: HashMap<Hash, Known> = HashMap::new();
     let tree = Tree::new(source, size);
     for bundle in 0..size.div_ceil(WIDTH) {
         let Ok(bytes) = tree.bundle(bundle, entries_path) else { continue };
@@ -184,8 +212,11 @@ fn known_journals(source: &dyn Source, size: u64) -> HashMap<Hash, Known> {
             }
             if let Ok(admission) = verify_genesis(entry) {
                 let id = journal_id(admission.genesis.claims());
-                let verifier = Verifier::new(&admission.key, size as usize);
-                known.entry(id).or_insert(Known { admission, verifier });
+                let expected = if known.len() < TABLES { size as usize } else { 0 };
+                known.entry(id).or_insert_with(|| {
+                    let verifier = Verifier::new(&admission.key, expected);
+                    Known { admission, verifier }
+                });
             }
         }
     }
@@ -197,12 +228,13 @@ fn read_bundle(
     size: u64,
     bundle: u64,
     known: &HashMap<Hash, Known>,
-    (origin, keys): (&str, &[VerifierKey]),
+    (origin, keys, identities): (&str, &[VerifierKey], &[Identity]),
 ) -> Bundle {
     let tree = Tree::new(source, size);
     let width = tile::width_at(0, bundle, size);
     let first = bundle * WIDTH;
-    let mut found = Bundle { first, leaves: None, statements: Vec::new(), findings: Vec::new() };
+    let (statements, findings) = (Vec::new(), Vec::new());
+    let mut found = Bundle { first, leaves: None, statements, opened: 0, findings };
     let mut read = |path: fn(u64, u64) -> String| match tree.bundle(bundle, path) {
         Ok(bytes) => Some(bytes),
         Err(why) => {
@@ -240,9 +272,28 @@ fn read_bundle(
                 }
             },
         };
+        if let (Ok((statement, Some(_))), Some(sealed)) = (&statement, sealed.get(at)) {
+            match open(statement, sealed, identities) {
+                Ok(opened) => found.opened += u64::from(opened),
+                Err(why) => {
+                    let place = format!("sealed record {}", first + at as u64);
+                    found.findings.push(Finding::new(place, why, SEALED));
+                }
+            }
+        }
         found.statements.push(statement);
     }
     found
+}
+
+// Whether a sealed record was opened: only where somebody is named who may.
+fn open(statement: &Statement, sealed: &[u8], identities: &[Identity]) -> Result<bool, String> {
+    if identities.is_empty() || statement.commitment().is_none() {
+        return Ok(false);
+    }
+    let bytes = seal::open(sealed, identities).map_err(|why| format!("{why:#}"))?;
+    statement.must_commit_to(&bytes).map_err(|why| why.to_string())?;
+    Ok(true)
 }
 
 // The index, as far as it says it reaches: one that is behind is brought up by the next command.
@@ -253,22 +304,29 @@ struct IndexCheck {
 }
 
 impl IndexCheck {
-    fn open(path: &Path, size: u64) -> IndexCheck {
+    fn open(path: &Path, tree: &mut Tree, size: u64) -> IndexCheck {
         // One that an interrupted command left half written is undone by the next command.
         let half_written = path.with_extension("sqlite-journal").exists();
         let opened = match path.exists() && !half_written {
-            true => Index::open_to_read(path).and_then(|index| Ok((index.size()?, index))),
+            true => Index::open_to_read(path)
+                .and_then(|index| Ok((index.size()?, index.root()?, index))),
             false => return IndexCheck { index: None, size: 0, wrong: None },
         };
+        let wrong = |wrong: String| IndexCheck { index: None, size: 0, wrong: Some(wrong) };
         match opened {
-            Ok((reached, _)) if reached > size => {
-                let wrong = format!("it knows {reached} entries, the head {size}");
-                IndexCheck { index: None, size: 0, wrong: Some(wrong) }
+            Ok((reached, ..)) if reached > size => {
+                wrong(format!("it knows {reached} entries, the head {size}"))
             }
-            Ok((reached, index)) => IndexCheck { index: Some(index), size: reached, wrong: None },
-            Err(why) => {
-                IndexCheck { index: None, size: 0, wrong: Some(format!("it is damaged: {why:#}")) }
+            // Where the tree cannot say its root, that is said of a tile.
+            Ok((reached, root, _))
+                if reached > 0 && tree.root_at(reached).is_ok_and(|r| Some(r) != root) =>
+            {
+                wrong(format!("its {reached} entries are those of another history"))
             }
+            Ok((reached, _, index)) => {
+                IndexCheck { index: Some(index), size: reached, wrong: None }
+            }
+            Err(why) => wrong(format!("it is damaged: {why:#}")),
         }
     }
 

@@ -20,7 +20,8 @@ pub struct Index {
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entries (journal BLOB, sequence INTEGER, place INTEGER NOT NULL,
         leaf BLOB NOT NULL, PRIMARY KEY (journal, sequence)) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;";
+    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS head (only INTEGER PRIMARY KEY, root BLOB NOT NULL) STRICT;";
 
 /// A journal's name in the index.
 pub fn journal_id(claims: &Claims) -> Hash {
@@ -55,9 +56,13 @@ impl Index {
         if size > head.size {
             anyhow::bail!("it knows {size} entries, the head {}", head.size);
         }
+        let mut tree = Tree::new(source, head.size);
+        // Not only as large as the log was: of this very history.
+        if size > 0 && index.root()? != Some(tree.root_at(size)?) {
+            anyhow::bail!("its {size} entries are those of another history");
+        }
         if size < head.size {
             index.begin()?;
-            let tree = Tree::new(source, head.size);
             for bundle in size / WIDTH..head.size.div_ceil(WIDTH) {
                 let width = tile::width_at(0, bundle, head.size);
                 let bytes = tree.bundle(bundle, entries_path)?;
@@ -69,7 +74,7 @@ impl Index {
                     index.add(&statement, place)?;
                 }
             }
-            index.commit(head.size)?;
+            index.commit(head)?;
         }
         Ok(index)
     }
@@ -147,9 +152,16 @@ impl Index {
         Ok(())
     }
 
-    /// Ends the transaction at a size.
-    pub fn commit(&self, size: u64) -> Result<()> {
-        self.set_meta("size", size)?;
+    /// The root of the tree that it knows.
+    pub fn root(&self) -> Result<Option<Hash>> {
+        let root = self.db.query_row("SELECT root FROM head", [], |row| row.get::<_, Vec<u8>>(0));
+        Ok(root.optional()?.and_then(|root| Hash::from_slice(&root)))
+    }
+
+    /// Ends the transaction at a head.
+    pub fn commit(&self, head: &Checkpoint) -> Result<()> {
+        self.set_meta("size", head.size)?;
+        self.db.execute("INSERT OR REPLACE INTO head VALUES (1, ?1)", [&head.root.0[..]])?;
         Ok(self.db.execute_batch("COMMIT")?)
     }
 

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Command::Restore { from, store, key } => {
             backup::restore(&home, &from, store.as_deref(), key.as_deref())
         }
-        Command::Drill { from, newest } => backup::drill(&home, &from, &newest),
+        Command::Drill { from, newest, behind } => backup::drill(&home, &from, &newest, behind),
         Command::Gc { dry_run } => gc::run(&home, dry_run),
         Command::Serve {
             listen,
@@ -101,7 +101,9 @@ fn main() -> ExitCode {
             &migrate::Options { to, origin, store, unencrypted, policy, secret },
         ),
         Command::Reindex => fsck::reindex(&home),
-        Command::Fsck { repair, json } => fsck::run(&home, repair, json),
+        Command::Fsck { repair, policy, identity, json } => {
+            fsck::run(&home, &fsck::Options { repair, policy, identities: identity, json })
+        }
     };
     coldlog_kit::exit::finish("log", outcome)
 }

@@ -108,6 +108,16 @@ impl Place {
         Ok(Place { home, store, shared, head, index, known, _lock: lock })
     }
 
+    /// Says, before anything is written, where the disks have not so many bytes free: that of the index, and
+    /// that of the published folder, which may be another.
+    pub fn need_space(&self, bytes: u64) -> Result<()> {
+        files::need_space(&self.home, bytes)?;
+        match self.shared {
+            true => Ok(()),
+            false => files::need_space(&public(&self.home), bytes),
+        }
+    }
+
     /// Goes on from the head to which another writer of the same store moved the log.
     pub fn follow(&mut self) -> Result<()> {
         self.head = self.store.refresh()?;

@@ -5,7 +5,7 @@ use crate::store::Store;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::published::Tree;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::merkle::leaf_hash;
+use coldlog_spec::merkle::{self, leaf_hash};
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
 
 /// A tree under way from one size to a larger one. Memory: one bundle and one tile a row.
@@ -51,6 +51,23 @@ impl<'a> Edge<'a> {
     /// How many entries there are.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The root of the first `size` entries, those that were pushed included.
+    pub(crate) fn root_at(&self, size: u64) -> Result<Hash> {
+        merkle::root(size, &mut |node| {
+            let (tile, range) = Tile::holding(node, size).context("no such node in the tree")?;
+            let under_way = (self.size >> (8 * u32::from(tile.level))) / WIDTH;
+            let row = match tile.index == under_way {
+                true => self.rows.get(usize::from(tile.level)).cloned().unwrap_or_default(),
+                // All that comes before the row under way is full.
+                false => {
+                    let full = Tile { width: WIDTH, ..tile };
+                    Tree::new(self.store, self.size).tile(full)?.to_vec()
+                }
+            };
+            row.get(range).and_then(tile::fold).context("a tile is too short")
+        })
     }
 
     /// Changes the sealed records of the newest bundle, which is not full; `again` is given the place in

@@ -1,7 +1,7 @@
 //! The verifier by tables accepts what the strict one accepts, and nothing else.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use coldlog_spec::ed25519::{PublicKey, Signed, Verifier};
+use coldlog_spec::ed25519::{PublicKey, Signed, Verifier, Verifiers};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT as B, EIGHT_TORSION};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
@@ -138,6 +138,26 @@ proptest! {
             let signed: Vec<Signed> = all.iter().map(|(m, s)| (&m[..], &s[..])).collect();
             agreed(&key, &signed);
         }
+    }
+}
+
+#[test]
+fn verifiers_that_are_kept_are_of_their_key_and_agree() {
+    let mut verifiers = Verifiers::new(2);
+    for round in 0..100u64 {
+        for seed in 1..4 {
+            let message = round.to_be_bytes();
+            let (key, good) = sign(seed, 0, round, 0, &message);
+            let mut bad = good;
+            bad[40] ^= 1;
+            let verifier = verifiers.of(&key, 1);
+            assert!(*verifier.key() == key);
+            let signed: [Signed; 2] = [(&message, &good), (&message, &bad)];
+            assert_eq!(verifier.verify_all(&signed), [true, false], "{seed} {round}");
+        }
+        // Asked for again and again, one key keeps its table while the others take turns.
+        let (key, good) = sign(1, 0, round, 0, b"again");
+        assert_eq!(verifiers.of(&key, 2).verify_all(&[(b"again", &good)]), [true]);
     }
 }
 

@@ -102,6 +102,33 @@ fn a_restored_log_signs_only_after_it_was_compared_and_its_records_are_back() {
     refused(&short, "log append tuesday.batch.cbor", "was restored, copied or moved");
 }
 
+/// Records of the later rounds name heads that are lost with them.
+#[test]
+fn several_lost_rounds_come_back_from_the_journals() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 520).unwrap();
+    let (log, old) = (story.at("log"), story.at("old"));
+    copy(&log, &old).unwrap();
+    for (name, range) in [("monday", 0..20), ("tuesday", 20..500), ("wednesday", 500..520)] {
+        story.round(name, &Story::names(range), "1").unwrap();
+        let batch = format!("{name}.batch.cbor");
+        copy(&log.join(&batch), &old.join(&batch)).unwrap();
+    }
+    std::fs::copy(log.join(PUBLIC).join("checkpoint"), old.join("newest")).unwrap();
+    let batches = ["monday", "tuesday", "wednesday"].map(|name| format!("{name}.batch.cbor"));
+    // The log knows of no head beyond the newest one that it is shown.
+    std::fs::copy(log.join(PUBLIC).join("heads/x001/022"), old.join("monday-head"))
+        .or_else(|_| std::fs::copy(log.join(PUBLIC).join("heads/022"), old.join("monday-head")))
+        .unwrap();
+    let line = format!("log recover --newest monday-head --batches {}", batches.join(" "));
+    assert_ne!(run(&old, &line).unwrap().code, 0);
+    let line = format!("log recover --newest newest --batches {}", batches.join(" "));
+    let told = done(&old, &line);
+    assert!(told.contains("521 entries are back"), "{told}");
+    done(&old, "log append wednesday.batch.cbor");
+    assert!(published(&old.join(PUBLIC).join("tile")) == published(&log.join(PUBLIC).join("tile")));
+}
+
 #[test]
 fn only_the_published_folder_went_back_and_the_machine_remembers() {
     let stage = tempfile::tempdir().unwrap();
@@ -161,7 +188,9 @@ fn a_backup_grows_by_what_is_new_and_comes_back_whole() {
     let log = story.at("log");
     // Before the second round, as a timer would have done it.
     done(&story.at("old"), "log backup ../backup");
-    refused(&log, "log drill ../backup", "older than the newest head");
+    refused(&log, "log drill ../backup", "150 entries behind the newest head, at most 0");
+    refused(&log, "log drill ../backup --behind 149", "150 entries behind");
+    done(&log, "log drill ../backup --behind 150");
     let told = done(&log, "log backup ../backup");
     assert!(told.contains("up to size 302: 150 entries"), "{told}");
     let told = done(&log, "log backup ../backup");
@@ -172,6 +201,9 @@ fn a_backup_grows_by_what_is_new_and_comes_back_whole() {
     // The machine is gone.
     let new = stage.path().join("new");
     std::fs::create_dir(&new).unwrap();
+    // As it is left by an interruption after the key was put in place: the same words go on.
+    std::fs::create_dir(new.join("coldlog-log")).unwrap();
+    std::fs::copy(log.join("coldlog-log/key.age"), new.join("coldlog-log/key.age")).unwrap();
     let told = done(&new, "log restore ../backup --key ../log/coldlog-log/key.age");
     assert!(told.contains("log recover --newest HEAD"), "{told}");
     assert!(published(&new.join(PUBLIC)) == published(&log.join(PUBLIC)));
@@ -211,6 +243,22 @@ fn a_backup_grows_by_what_is_new_and_comes_back_whole() {
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
 }
 
+/// The last step of adding cosignatures is `heads/N`; a crash before it must not lose them to the next head.
+#[test]
+fn cosignatures_that_a_crash_kept_from_the_history_are_put_there() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    let log = story.at("log");
+    let (head, kept) = (log.join(PUBLIC).join("checkpoint"), log.join(PUBLIC).join("heads/302"));
+    let cosigned = std::fs::read_to_string(&head).unwrap();
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), cosigned);
+    let lines = cosigned.lines().filter(|line| !line.contains(" w"));
+    let bare: String = lines.map(|line| format!("{line}\n")).collect();
+    std::fs::write(&kept, bare).unwrap();
+    story.run("log", "log witness-request -o again.cbor").unwrap();
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), cosigned);
+}
+
 #[test]
 fn only_needless_partial_tiles_are_collected() {
     let stage = tempfile::tempdir().unwrap();
@@ -229,7 +277,8 @@ fn only_needless_partial_tiles_are_collected() {
     assert!(public.join("tile/0/001.p/46").exists());
     assert!(public.join("tile/entries/000.p/9").exists(), "damage is for fsck to name");
     assert!(published(&public) == before);
-    done(&log, "log fsck");
+    refused(&log, "log fsck", "1 findings");
+    std::fs::remove_file(public.join("tile/entries/000.p/9")).unwrap();
     // Proofs to and from sizes whose partial tiles are gone are found in the full ones.
     done(&log, "log prove --consistency 152 -o since.receipt.cbor");
     done(&log, "log receipts monday.batch.cbor -o again.receipts.cbor --policy policy");

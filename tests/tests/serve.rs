@@ -88,6 +88,13 @@ fn statements_are_posted_one_by_one_and_each_gets_its_receipt() {
         let cache = if path.starts_with("tile") { "immutable" } else { "no-cache" };
         assert!(reply.header("cache-control").unwrap().contains(cache), "{path}");
     }
+    // What a crash, or a refused batch, left beyond the head may still become something else.
+    for left in ["tile/0/001.p/3", "tile/0/000.p/8", "tile/entries/000", "tile/1/000.p/1"] {
+        std::fs::create_dir_all(public.join(left).parent().unwrap()).unwrap();
+        std::fs::write(public.join(left), "left").unwrap();
+        assert_eq!(server.get(&format!("/{left}")).status, 404, "{left}");
+        std::fs::remove_file(public.join(left)).unwrap();
+    }
     for path in [
         "/tile/0/001",
         "/tile/0/0",

@@ -131,6 +131,12 @@ fn receipts_of_two_logs_join_in_one_proof() {
     assert_eq!(list["records"][1]["logs"], serde_json::json!([FIRST, SECOND]));
     done(&log, "log fsck");
     done(&other, "log fsck");
+    // The auditor of either finds it complete, though records name heads of the other.
+    for (log, policy) in [(&log, "first"), (&other, "second")] {
+        let public = log.join("coldlog-log/public");
+        let line = format!("verifier completeness --log {} --policy {policy}", public.display());
+        assert!(done(&signer, &line).contains("records 0 to 3"));
+    }
     // Each log is held to what the journal remembers of it: one that went back is refused by its own.
     sign(3);
     std::fs::remove_dir_all(other.join("coldlog-log")).unwrap();

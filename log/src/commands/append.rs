@@ -13,7 +13,7 @@ use crate::store::Swapped;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::batches::{self, Batch, Judged};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no, text_of, trouble};
-use coldlog_kit::files::{self, Existing};
+use coldlog_kit::files::Existing;
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::secret::Source;
@@ -113,7 +113,7 @@ pub(crate) struct Appended {
 pub(crate) fn append(place: &mut Place, path: &Path, keys: &LogKeys) -> Outcome<Appended> {
     // Entries, sealed records and tiles take about what the batch takes; the index a part of it.
     let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
-    files::need_space(&place.home, bytes + bytes / 4 + (1 << 20))?;
+    place.need_space(bytes + bytes / 4 + (1 << 20))?;
     sequenced(place, keys, |place, edge| {
         // A signer that remembers a larger head knows of another history, or of a lost one.
         batch(place, path, edge, place.head.checkpoint.size)
@@ -217,7 +217,7 @@ fn under_one_head<T>(
     let filled = filled(place, sign, &mut fill);
     let head = match filled {
         Ok(Some((done, None))) => {
-            place.index.commit(place.head.checkpoint.size)?;
+            place.index.commit(&place.head.checkpoint)?;
             return Ok(Some(done));
         }
         Ok(Some((done, Some(head)))) => (done, head),
@@ -229,7 +229,7 @@ fn under_one_head<T>(
     };
     let (done, head) = head;
     memory::remember(&place.home, &head)?;
-    place.index.commit(head.checkpoint.size)?;
+    place.index.commit(&head.checkpoint)?;
     place.moved_to(head);
     Ok(Some(done))
 }
@@ -275,7 +275,7 @@ fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<App
     let verifier = Verifier::new(&admission.key, file.expected);
     let (first, remembered) = (file.header.first, file.header.remembered);
     let mut batch = Records {
-        judge: Judge::new(place, &admission)?.or_no()?,
+        judge: Judge::new(place, &admission, known)?.or_no()?,
         end: Progress { next: first, head: None },
         new: 0,
         repeated: 0,
@@ -314,7 +314,7 @@ impl Records<'_> {
                 let found = statement.position.sequence;
                 Err(Refusal::Gap { expected: number, found })
             }
-            Ok(statement) => self.judge.judge(statement, sealed.len())?,
+            Ok(statement) => self.judge.judge(statement, sealed.len(), edge)?,
             Err(refusal) => Err(refusal.clone()),
         };
         match (judged, statement) {

@@ -60,9 +60,9 @@ pub(crate) fn must_not_be_frozen(place: &Place) -> Outcome {
     let Checkpoint { origin, size, .. } = place.head.checkpoint.clone();
     match stage(place.store.as_ref())? {
         Stage::Open => Ok(()),
-        Stage::Closing => no(format!(
-            "the log {origin} is being frozen: run `log freeze` again, to its end"
-        )),
+        Stage::Closing => {
+            no(format!("the log {origin} is being frozen: run `log freeze` again, to its end"))
+        }
         Stage::Ended => Err(Failure::No(Frozen { origin, size }.into())),
     }
 }

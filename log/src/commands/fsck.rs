@@ -1,26 +1,48 @@
 //! `log fsck`: what is wrong, where, and what to do; `--repair` makes anew what the entries give.
 
-use crate::fsck::{self, Finding, Report};
+use crate::fsck::{self, By, Finding, Report};
 use crate::place::{self, Place};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::published;
+use coldlog_kit::seal;
 use coldlog_kit::terminal::{field, say, say_json};
 use coldlog_kit::{report, time};
+use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::tile;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// What the command line says.
+pub struct Options {
+    /// Make anew what the entries give.
+    pub repair: bool,
+    /// The policy by which cosignatures are verified.
+    pub policy: Option<PathBuf>,
+    /// Identity files that open the sealed records.
+    pub identities: Vec<PathBuf>,
+    /// One JSON object.
+    pub json: bool,
+}
 
 /// Runs the command; without `repair` it only reads.
-pub fn run(home: &Path, repair: bool, as_json: bool) -> Outcome {
-    let found = check(home)?;
+pub fn run(home: &Path, options: &Options) -> Outcome {
+    let mut by = By::default();
+    if let Some(path) = &options.policy {
+        by.policy = Some(Policy::parse(&files::read(path, MAX_POLICY as u64)?)?);
+    }
+    for path in &options.identities {
+        by.identities.extend(seal::read_identities(path)?);
+    }
+    let as_json = options.json;
+    let found = check(home, &by)?;
     let size = found.size;
     let mut report = found.report;
-    if repair && report.findings.iter().any(|finding| !finding.harmless) {
+    if options.repair && report.findings.iter().any(|finding| !finding.harmless) {
         mend(home, &report)?;
-        report = check(home)?.report;
+        report = check(home, &by)?.report;
     }
     let damage = report.findings.iter().filter(|finding| !finding.harmless).count();
     if as_json {
@@ -28,7 +50,8 @@ pub fn run(home: &Path, repair: bool, as_json: bool) -> Outcome {
         let findings: Vec<Value> = report.findings.iter().map(to_json).collect();
         say_json(&json!({
             "version": report::VERSION, "result": result, "size": size,
-            "entries": report.entries, "findings": findings,
+            "entries": report.entries, "opened": report.opened, "quorums": report.quorums,
+            "findings": findings,
         }));
     } else {
         report.findings.iter().for_each(|finding| say(line(finding)));
@@ -40,16 +63,21 @@ pub fn run(home: &Path, repair: bool, as_json: bool) -> Outcome {
         return no("the log has 0 entries: nothing was checked but its signed head");
     }
     if !as_json {
-        say(format!(
-            "{size} entries, their sealed records, tiles, heads and the root are in order"
-        ));
+        say(format!("{size} entries, their tiles, heads and the root are in order"));
+        say(match options.identities.is_empty() {
+            true => "their sealed records are there; --identity opens them, too".into(),
+            false => format!("{} sealed records were opened", report.opened),
+        });
+        if options.policy.is_some() {
+            say(format!("{} heads meet the quorum", report.quorums));
+        }
     }
     Ok(())
 }
 
 /// Checks a log's folder, and is done only when nothing is damaged.
 pub(crate) fn must_be_sound(home: &Path) -> Outcome {
-    let report = check(home)?.report;
+    let report = check(home, &By::default())?.report;
     match report.findings.iter().find(|finding| !finding.harmless) {
         None => Ok(()),
         Some(finding) => no(line(finding)),
@@ -61,7 +89,7 @@ struct Checked {
     report: Report,
 }
 
-fn check(home: &Path) -> Outcome<Checked> {
+fn check(home: &Path, by: &By) -> Outcome<Checked> {
     place::must_be_home(home)?;
     let store = place::store(home)?;
     let head = published::head(store.as_ref())?;
@@ -71,7 +99,8 @@ fn check(home: &Path) -> Outcome<Checked> {
         .or_no()?;
     let size = head.checkpoint.size;
     let progress = Progress::new("recomputing", Some(size));
-    let report = fsck::check(home, store.as_ref(), &head, &keys, |entries| progress.add(entries))?;
+    let report =
+        fsck::check(home, store.as_ref(), &head, &keys, by, |entries| progress.add(entries))?;
     Ok(Checked { size, report })
 }
 
@@ -92,6 +121,15 @@ fn mend(home: &Path, report: &Report) -> Outcome {
             }
             store.put(&path, &tile::encode_tile(hashes))?;
             say(format!("made anew: {path}"));
+        }
+        for path in &report.superseded {
+            if let Some(bytes) = store.get(path, tile::MAX_BUNDLE)? {
+                let to = aside.join(path);
+                files::create_folder(&files::folder_of(&to))?;
+                files::write(&to, &bytes, Existing::Never, Mode::Public)?;
+                store.remove(path)?;
+                say(format!("set aside: {}", to.display()));
+            }
         }
         if report.findings.iter().any(|finding| finding.place == "index.sqlite") {
             set_aside(&home.join("index.sqlite"), &aside.join("index.sqlite"))?;

@@ -15,7 +15,7 @@ pub fn run(home: &Path, dry_run: bool) -> Outcome {
     let size = place.head.checkpoint.size;
     let store = place.store.as_ref();
     let mut removed = 0u64;
-    for folder in ["tile", "sealed"] {
+    for folder in ["tile", "sealed", "heads"] {
         let mut paths = Vec::new();
         store.list(folder, &mut |path| {
             paths.push(format!("{folder}/{path}"));

@@ -1,6 +1,6 @@
 //! What stands around the tree: the heads that were published, the end marker, and what belongs to nobody.
 
-use super::{FROM_A_COPY, Finding, INVESTIGATE, Report};
+use super::{FROM_A_COPY, Finding, INVESTIGATE, Report, SUPERSEDED};
 use crate::store::Store;
 use anyhow::Result;
 use coldlog_kit::published::{self, Tree};
@@ -8,7 +8,8 @@ use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::end::{self, End};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::{MAX_NOTE, NoteError, VerifierKey};
-use coldlog_spec::tile;
+use coldlog_spec::policy::{HeadError, Policy};
+use coldlog_spec::tile::{self, MAX_BUNDLE};
 use std::collections::BTreeMap;
 
 // Every head that is there is the log's, and of this history; every head that a record names is there.
@@ -16,6 +17,7 @@ pub(super) fn check_heads(
     source: &dyn Store,
     newest: &SignedCheckpoint,
     keys: &[VerifierKey],
+    policy: Option<&Policy>,
     named: BTreeMap<u64, (Hash, u64)>,
     report: &mut Report,
 ) -> Result<()> {
@@ -71,7 +73,15 @@ pub(super) fn check_heads(
                     Ok(root) if root != head.checkpoint.root => {
                         format!("its root is {}, the tree has {root}", head.checkpoint.root)
                     }
-                    _ => continue,
+                    _ => match policy.map(|policy| policy.verify_head(&head)) {
+                        // Not every head was shown to the witnesses.
+                        None | Some(Err(HeadError::Quorum { .. })) => continue,
+                        Some(Ok(_)) => {
+                            report.quorums += 1;
+                            continue;
+                        }
+                        Some(Err(why)) => why.to_string(),
+                    },
                 },
             },
         };
@@ -123,10 +133,38 @@ pub(super) fn check_strays(source: &dyn Store, size: u64, report: &mut Report) -
                 Some((level, index, width)) if width > tile::width_at(level, index, size) => {
                     "it lies beyond the head: a crash left it, and the next append replaces it"
                 }
-                Some(_) => continue,
+                Some(_) => {
+                    check_superseded(source, place, report)?;
+                    continue;
+                }
             };
             report.push(harmless(place, what));
         }
+    }
+    Ok(())
+}
+
+// A partial file, where the full one is there, must be its beginning: somebody may still be served it.
+fn check_superseded(source: &dyn Store, place: String, report: &mut Report) -> Result<()> {
+    let Some((path, _)) = place.rsplit_once(".p/") else { return Ok(()) };
+    let Some(full) = source.get(path, MAX_BUNDLE)? else { return Ok(()) };
+    if source.get(&place, MAX_BUNDLE)?.is_none_or(|part| full.starts_with(&part)) {
+        return Ok(());
+    }
+    if place.starts_with("sealed/") {
+        let what = "the full one, which is there, does not begin with it: one of them is damaged";
+        report.add(
+            place,
+            what,
+            "`log fsck --identity` tells which; copy that one from a mirror or a backup",
+        );
+        return Ok(());
+    }
+    // Where the full one is the damaged one, that is said of it.
+    if report.entries_are_sound && !report.tiles.iter().any(|(tile, _)| tile.path() == path) {
+        let what = "the full one, which is there, does not begin with it";
+        report.add(place.clone(), what, SUPERSEDED);
+        report.superseded.push(place);
     }
     Ok(())
 }

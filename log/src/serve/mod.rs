@@ -20,6 +20,7 @@ use coldlog_kit::exit::{Failure, Outcome};
 use coldlog_kit::files;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
+use coldlog_spec::ed25519::Verifiers;
 use coldlog_web::{Limits, Rate, Server, Tls, asked_to_stop};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -54,6 +55,8 @@ pub struct Options {
     pub secret: Source,
 }
 
+/// Signers whose keys have tables: 650 KiB each.
+const TABLES: usize = 64;
 /// The largest PEM file.
 const MAX_PEM: u64 = 1 << 20;
 
@@ -103,6 +106,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         metrics: metrics.clone(),
         queue,
         journals: Default::default(),
+        verifiers: Verifiers::new(TABLES).into(),
         accesses: accesses.into(),
         rate: Rate::new(options.rate),
         largest_batch: options.largest_batch,
@@ -111,6 +115,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             Duration::from_secs(options.body_time.1),
         ),
         behind_proxy: options.behind_proxy,
+        published: Default::default(),
         uploads: tokio::sync::Semaphore::new(routes::UPLOADS),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -247,14 +247,14 @@ impl Sequencer {
         let place = self.open()?;
         let before = place.head.checkpoint.size;
         let bytes: usize = entries.iter().map(|e| e.sealed.len() + e.statement.bytes().len()).sum();
-        files::need_space(&place.home, 2 * bytes as u64 + (1 << 20))?;
+        place.need_space(2 * bytes as u64 + (1 << 20))?;
         let placed = append::sequenced(place, &keys, |place, edge| {
             let mut placed: Vec<Result<u64, Denied>> = Vec::with_capacity(entries.len());
             let mut journal: Option<(&Claims, Result<Judge, Refusal>)> = None;
             for entry in entries {
                 let claims = entry.statement.claims();
                 if journal.as_ref().is_none_or(|(held, _)| *held != claims) {
-                    journal = Some((claims, Judge::new(place, &entry.admission)?));
+                    journal = Some((claims, Judge::new(place, &entry.admission, before)?));
                 }
                 let judge = match journal.as_mut().context("a judge")? {
                     (_, Ok(judge)) => judge,
@@ -263,7 +263,7 @@ impl Sequencer {
                         continue;
                     }
                 };
-                placed.push(match judge.judge(&entry.statement, entry.sealed.len())? {
+                placed.push(match judge.judge(&entry.statement, entry.sealed.len(), edge)? {
                     Ok(Some(there)) => Ok(there),
                     Ok(None) => Ok(judge.push(&entry.statement, &entry.sealed, edge)?),
                     Err(refusal) => {

@@ -18,19 +18,22 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coldlog_kit::exit::Failure;
 use coldlog_kit::files;
+use coldlog_kit::published;
 use coldlog_spec::cbor::{self, Value};
 use coldlog_spec::cose::Claims;
+use coldlog_spec::ed25519::Verifiers;
 use coldlog_spec::end;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::registration::{MAX_REGISTRATION, Registration};
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::{self, MAX_BUNDLE, WIDTH};
-use coldlog_spec::verify::append::{Admission, Refusal, verify_genesis, verify_record};
+use coldlog_spec::verify::append::{Admission, Refusal, verify_genesis, verify_records};
 use coldlog_web::{Peer, Rate};
 use std::collections::HashMap;
 use std::io::Read;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -45,13 +48,30 @@ pub(crate) struct State {
     pub(crate) queue: Queue,
     /// Of the journals that were written since the server began.
     pub(crate) journals: Mutex<HashMap<Claims, Arc<Admission>>>,
+    /// For the signers of single entries.
+    pub(crate) verifiers: Mutex<Verifiers>,
     pub(crate) accesses: Mutex<Accesses>,
     pub(crate) rate: Rate,
     pub(crate) largest_batch: u64,
     pub(crate) body_time: (Duration, Duration),
     pub(crate) behind_proxy: bool,
+    /// The size of a head that was seen published.
+    pub(crate) published: AtomicU64,
     /// Batches that may be on their way at the same time: each takes room on the disk.
     pub(crate) uploads: Semaphore,
+}
+
+impl State {
+    // Whether the published head stands for a tile or a bundle (row, place, width).
+    fn is_published(&self, (level, index, width): (u8, u64, u64)) -> anyhow::Result<bool> {
+        let stands_for = |size: u64| width <= tile::width_at(level, index, size);
+        if stands_for(self.published.load(Ordering::Relaxed)) {
+            return Ok(true);
+        }
+        let size = published::head(self.store.as_ref())?.checkpoint.size;
+        self.published.fetch_max(size, Ordering::Relaxed);
+        Ok(stands_for(size))
+    }
 }
 
 /// See [`State::uploads`].
@@ -165,7 +185,8 @@ async fn published(Held(state): Shared, request: Request) -> Answer {
     // The path as it stands, not decoded: a log's own names need no escapes.
     let path = request.uri().path().trim_start_matches('/').to_owned();
     let is_head = path == end::PATH || tile::parse_head_path(&path).is_some();
-    let (kind, cache, limit) = match tile::parse_path(&path) {
+    let parsed = tile::parse_path(&path);
+    let (kind, cache, limit) = match parsed {
         Some(_) => (BYTES, FOR_EVER, MAX_BUNDLE),
         None if is_head => (TEXT, ASK_AGAIN, MAX_NOTE),
         None => {
@@ -174,8 +195,12 @@ async fn published(Held(state): Shared, request: Request) -> Answer {
             ));
         }
     };
-    let bytes = aside(&state, move |state| Ok(state.store.get(&path, limit)?)).await?;
-    let bytes = bytes.ok_or_else(|| {
+    let bytes = aside(&state, move |state| match parsed {
+        // What lies beyond the head may still change, and a cache would keep it for ever.
+        Some(file) if !state.is_published(file)? => Ok(None),
+        _ => Ok(state.store.get(&path, limit)?),
+    });
+    let bytes = bytes.await?.ok_or_else(|| {
         Denied::not_found("not in this log, or not yet; a partial tile may be there as a full one")
     })?;
     Ok(found(kind, cache, bytes))
@@ -236,7 +261,7 @@ async fn register(Held(state): Shared, request: Request) -> Answer {
     let entry = async {
         let Registration { statement, sealed } = registered?;
         let known = journal(&state, statement.claims()).await?;
-        aside(&state, move |_| Ok(verified(statement, sealed, known))).await?
+        aside(&state, move |state| Ok(verified(statement, sealed, known, &state.verifiers))).await?
     };
     let entry = entry.await.inspect_err(|_| {
         state.metrics.refused.inc();
@@ -268,6 +293,7 @@ fn verified(
     statement: Statement,
     sealed: Vec<u8>,
     known: Option<Arc<Admission>>,
+    verifiers: &Mutex<Verifiers>,
 ) -> Result<Entry, Denied> {
     let judge = || -> Result<Arc<Admission>, Refusal> {
         let admission = match known {
@@ -280,7 +306,10 @@ fn verified(
                 return Err(Refusal::Gap { expected: 0, found });
             }
         };
-        verify_record(statement.bytes(), &sealed, &admission)?;
+        let verifier =
+            verifiers.lock().unwrap_or_else(PoisonError::into_inner).of(&admission.key, 1);
+        let judged = verify_records(&[(statement.bytes(), &sealed)], &admission, &verifier);
+        judged.into_iter().try_for_each(|judged| judged.map(drop))?;
         Ok(admission)
     };
     let admission = judge().map_err(|refusal| Denied::refused(&refusal))?;

@@ -30,6 +30,9 @@ const TRIES: usize = 100;
 /// A log on an object store.
 pub struct Bucket<O> {
     objects: O,
+    /// A name that nobody else uses; it also makes every state of the head unlike every other, so that no
+    /// store mistakes a newer one for an older.
+    fresh_name: Box<dyn Fn() -> Result<String> + Send + Sync>,
     state: Mutex<State>,
 }
 
@@ -60,9 +63,7 @@ fn pack_key(staging: &str, number: usize) -> String {
     format!("{STAGING}/{staging}/{number}")
 }
 
-// A name that nobody else uses; it also makes every state of the head unlike every other, so that no
-// store mistakes a newer one for an older.
-fn fresh_name() -> Result<String> {
+fn random_name() -> Result<String> {
     let random: [u8; 32] = secret::random()?;
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -70,7 +71,15 @@ fn fresh_name() -> Result<String> {
 impl<O: Objects> Bucket<O> {
     /// The log in an object store.
     pub fn new(objects: O) -> Bucket<O> {
-        Bucket { objects, state: Mutex::default() }
+        Bucket::with_names(objects, random_name)
+    }
+
+    /// The same, with names of the caller's: hexadecimal digits, and never one twice by anybody.
+    pub fn with_names(
+        objects: O,
+        fresh_name: impl Fn() -> Result<String> + Send + Sync + 'static,
+    ) -> Bucket<O> {
+        Bucket { objects, fresh_name: Box::new(fresh_name), state: Mutex::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -186,6 +195,9 @@ impl<O: Objects> Source for Bucket<O> {
     fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
         let mut state = self.state();
         let staged = &mut state.staged;
+        if let Some(bytes) = staged.open.get(path) {
+            return Ok(Some(bytes.clone()));
+        }
         let Some(&number) = staged.places.get(path) else {
             drop(state);
             return Ok(self.objects.get(path, limit)?.map(|(bytes, _)| bytes));
@@ -259,7 +271,7 @@ impl<O: Objects> Store for Bucket<O> {
         let mut state = self.state();
         let staged = &mut state.staged;
         if staged.name.is_empty() {
-            staged.name = fresh_name()?;
+            staged.name = (self.fresh_name)()?;
         }
         staged.settled = false;
         staged.bytes += bytes.len();
@@ -303,7 +315,10 @@ impl<O: Objects> Store for Bucket<O> {
         if state.held.as_ref().map(|(pending, _)| &pending.head) != old {
             return Ok(Swapped::Lost);
         }
-        let staging = if staged.name.is_empty() { fresh_name()? } else { staged.name.clone() };
+        let staging = match staged.name.is_empty() {
+            true => (self.fresh_name)()?,
+            false => staged.name.clone(),
+        };
         let next = Pending { head: new.clone(), staging, packs: staged.packs.clone() };
         let version = state.held.as_ref().map(|(_, version)| version);
         let swapped = self.objects.swap(SEQUENCER, version, &next.encode());

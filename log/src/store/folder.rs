@@ -103,8 +103,11 @@ impl Source for FolderStore {
 impl Store for FolderStore {
     fn refresh(&self) -> Result<SignedCheckpoint> {
         let head = published::head(self)?;
-        // A crash between the swap and this file leaves it to the next that opens the log.
-        if !files::is_there(&self.root.join(head_path(head.checkpoint.size)))? {
+        // A crash between the swap and this file leaves it to the next that opens the log; also where the
+        // swap only added cosignatures, and the file is there without them.
+        if self.get(&head_path(head.checkpoint.size), MAX_NOTE).ok().flatten()
+            != Some(head.encode())
+        {
             self.publish(&head)?;
         }
         Ok(head)

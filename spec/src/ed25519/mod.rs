@@ -9,8 +9,10 @@
 //! judged faster, and alike, by [`Verifier`].
 
 mod verifier;
+mod verifiers;
 
 pub use verifier::{Signed, Verifier, WORTH_A_TABLE};
+pub use verifiers::Verifiers;
 
 use crate::cbor;
 use crate::hash::Hash;
