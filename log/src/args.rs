@@ -272,6 +272,9 @@ pub(crate) enum Command {
         /// Seconds within which the body of a batch must be there.
         #[arg(long, default_value_t = 600)]
         batch_time: u64,
+        /// Seconds that a peer may read nothing of its answer.
+        #[arg(long, default_value_t = 30)]
+        stalled_time: u64,
         /// Take the client's address from the last entry of X-Forwarded-For: behind a proxy that sets it.
         #[arg(long)]
         behind_proxy: bool,

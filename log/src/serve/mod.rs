@@ -45,6 +45,8 @@ pub struct Options {
     pub header_time: u64,
     /// Seconds within which a request's body must be there: of an entry, and of a batch.
     pub body_time: (u64, u64),
+    /// Seconds that a peer may read nothing of its answer.
+    pub stalled_time: u64,
     /// Take a client's address from the last entry of `X-Forwarded-For`.
     pub behind_proxy: bool,
     /// Log in JSON.
@@ -121,7 +123,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("starting the server")?;
     let header = Duration::from_secs(options.header_time);
-    let limits = Limits { connections: options.connections, header, ..Limits::default() };
+    let stalled = Duration::from_secs(options.stalled_time);
+    let connections = options.connections;
+    let limits = Limits { connections, header, stalled, ..Limits::default() };
     let served = runtime.block_on(async {
         let server = Server::bind(options.listen, tls, limits).await?;
         say(format!("serving {origin} at {}", server.url()));
