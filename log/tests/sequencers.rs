@@ -23,8 +23,11 @@ use coldlog_spec::note::{Note, SignatureLine};
 use coldlog_spec::pending::Pending;
 use coldlog_spec::tile::{self, Tile, WIDTH, decode_bundle, entries_path, head_path, sealed_path};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, LazyLock, Mutex};
 
+/// How many sequencers were killed at a call that changes the store.
+static KILLS: AtomicU64 = AtomicU64::new(0);
 /// What a fault-free schedule of this many calls would never need.
 const MOST_CALLS: u64 = 20_000;
 
@@ -204,6 +207,7 @@ impl Seen {
                 }
                 3 => {
                     world.killed.insert(self.1);
+                    KILLS.fetch_add(1, Ordering::Relaxed);
                     if world.random.below(2) == 0 {
                         world.apply(change);
                     }
@@ -580,6 +584,7 @@ fn whatever_the_schedule_there_is_one_history_with_every_answered_record_once() 
         Some(seed) => seed..seed + 1,
         None => 0..number("COLDLOG_SCHEDULES").unwrap_or(10_000),
     };
+    let schedules = seeds.end - seeds.start;
     let next = Mutex::new(seeds);
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -596,4 +601,7 @@ fn whatever_the_schedule_there_is_one_history_with_every_answered_record_once() 
             });
         }
     });
+    let kills = KILLS.load(Ordering::Relaxed);
+    println!("{schedules} schedules, {kills} sequencers killed in the middle of a call");
+    assert!(kills >= schedules / 2 || schedules < 1000, "only {kills} kills");
 }
