@@ -131,7 +131,7 @@ impl SignedCheckpoint {
             }
             KeyMaterial::MlDsa44Cosigner(public) => {
                 let (time, signature) = timed()?;
-                let message = mldsa_message(&key.name, time, &self.checkpoint)?;
+                let message = mldsa_message(&key.name, time, &self.checkpoint.whole())?;
                 public.verify(&message, signature).then_some(time)
             }
         }
@@ -163,17 +163,51 @@ fn ed25519_message(time: u64, text: &str) -> Vec<u8> {
 
 // TLS presentation language: label[12], name<1..255>, u64 time, origin<1..255>, u64 start, u64 end,
 // hash[32]. `None` when a name is longer than a byte can say.
-fn mldsa_message(cosigner: &str, time: u64, checkpoint: &Checkpoint) -> Option<Vec<u8>> {
+fn mldsa_message(cosigner: &str, time: u64, subtree: &Subtree) -> Option<Vec<u8>> {
     let mut message = b"subtree/v1\n\0".to_vec();
     message.push(u8::try_from(cosigner.len()).ok()?);
     message.extend_from_slice(cosigner.as_bytes());
     message.extend_from_slice(&time.to_be_bytes());
-    message.push(u8::try_from(checkpoint.origin.len()).ok()?);
-    message.extend_from_slice(checkpoint.origin.as_bytes());
-    message.extend_from_slice(&0u64.to_be_bytes());
-    message.extend_from_slice(&checkpoint.size.to_be_bytes());
-    message.extend_from_slice(&checkpoint.root.0);
+    message.push(u8::try_from(subtree.origin.len()).ok()?);
+    message.extend_from_slice(subtree.origin.as_bytes());
+    message.extend_from_slice(&subtree.start.to_be_bytes());
+    message.extend_from_slice(&subtree.end.to_be_bytes());
+    message.extend_from_slice(&subtree.root.0);
     Some(message)
+}
+
+/// A part of a log's tree, from one entry to before another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subtree {
+    /// The log.
+    pub origin: String,
+    /// The first entry.
+    pub start: u64,
+    /// After the last entry.
+    pub end: u64,
+    /// The hash of this part.
+    pub root: Hash,
+}
+
+impl Subtree {
+    /// Whether a line is this cosigner's over the part of the tree, without a time (C2SP tlog-witness,
+    /// `sign-subtree`). Only ML-DSA-44 cosigns parts.
+    pub fn verified_by(&self, key: &VerifierKey, line: &SignatureLine) -> bool {
+        let KeyMaterial::MlDsa44Cosigner(public) = &key.material else { return false };
+        let Some((time, signature)) = line.signature.split_first_chunk::<8>() else { return false };
+        let message = mldsa_message(&key.name, 0, self);
+        line.name == key.name
+            && line.id == key.id()
+            && u64::from_be_bytes(*time) == 0
+            && message.is_some_and(|message| public.verify(&message, signature))
+    }
+}
+
+impl Checkpoint {
+    /// The whole tree.
+    fn whole(&self) -> Subtree {
+        Subtree { origin: self.origin.clone(), start: 0, end: self.size, root: self.root }
+    }
 }
 
 /// The keys of a log or a witness: Ed25519 and ML-DSA-44 under one name.
@@ -241,10 +275,19 @@ impl HeadKeys {
         checkpoint: &Checkpoint,
         time: u64,
     ) -> Result<SignatureLine, CannotSign> {
-        let message = mldsa_message(&self.name, time, checkpoint).filter(|_| time != 0);
-        let signed = message.and_then(|message| self.mldsa.sign(&message)).ok_or(CannotSign)?;
+        self.subtree_line(id, &checkpoint.whole(), time).filter(|_| time != 0).ok_or(CannotSign)
+    }
+
+    /// A witness's cosignature line on a part of a tree: by ML-DSA-44, without a time.
+    pub fn cosign_subtree(&self, subtree: &Subtree) -> Result<SignatureLine, CannotSign> {
+        let [_, mldsa] = self.witness_verifiers();
+        self.subtree_line(mldsa.id(), subtree, 0).ok_or(CannotSign)
+    }
+
+    fn subtree_line(&self, id: u32, subtree: &Subtree, time: u64) -> Option<SignatureLine> {
+        let signed = self.mldsa.sign(&mldsa_message(&self.name, time, subtree)?)?;
         let mut signature = time.to_be_bytes().to_vec();
         signature.extend_from_slice(&signed);
-        Ok(SignatureLine { name: self.name.clone(), id, signature })
+        Some(SignatureLine { name: self.name.clone(), id, signature })
     }
 }

@@ -20,6 +20,21 @@ pub struct Request {
     pub head: SignedCheckpoint,
 }
 
+/// What is asked of `sign-subtree`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubtreeRequest {
+    /// The part of the tree.
+    pub start: u64,
+    /// After its last entry.
+    pub end: u64,
+    /// Its hash.
+    pub root: Hash,
+    /// The consistency path of the part.
+    pub path: Vec<Hash>,
+    /// A head that this witness has cosigned.
+    pub head: SignedCheckpoint,
+}
+
 /// The request is malformed: answer 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -29,6 +44,44 @@ pub enum RequestError {
     /// The checkpoint is none.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+}
+
+fn malformed(why: &str) -> RequestError {
+    RequestError::Malformed(why.into())
+}
+
+// What stands before the empty line, and the head behind it.
+fn split(body: &[u8]) -> Result<(&str, SignedCheckpoint), RequestError> {
+    let split = body.windows(2).position(|pair| pair == b"\n\n");
+    let split = split.ok_or_else(|| malformed("no empty line before the checkpoint"))?;
+    let text = std::str::from_utf8(&body[..split]).map_err(|_| malformed("not UTF-8"))?;
+    Ok((text, SignedCheckpoint::decode(&body[split + 2..])?))
+}
+
+fn hash(line: &str) -> Option<Hash> {
+    STANDARD.decode(line).ok().and_then(|hash| Hash::from_slice(&hash))
+}
+
+fn path<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Vec<Hash>, RequestError> {
+    let path: Option<Vec<Hash>> = lines.map(hash).collect();
+    let path = path.filter(|path| path.len() <= MAX_PATH);
+    path.ok_or_else(|| malformed("the proof is not up to 63 base64 hashes"))
+}
+
+impl SubtreeRequest {
+    /// Reads the body of `sign-subtree`.
+    pub fn from_body(body: &[u8]) -> Result<SubtreeRequest, RequestError> {
+        let (text, head) = split(body)?;
+        let mut lines = text.split('\n');
+        let range = lines.next().and_then(|line| line.strip_prefix("subtree "));
+        let range = range.and_then(|range| range.split_once(' '));
+        let range = range.and_then(|(a, b)| Some((parse_decimal(a)?, parse_decimal(b)?)));
+        let (start, end) =
+            range.ok_or_else(|| malformed("the first line is not `subtree <start> <end>`"))?;
+        let root = lines.next().and_then(hash);
+        let root = root.ok_or_else(|| malformed("the second line is no base64 hash"))?;
+        Ok(SubtreeRequest { start, end, root, path: path(lines)?, head })
+    }
 }
 
 impl Request {
@@ -47,18 +100,11 @@ impl Request {
 
     /// Reads a body.
     pub fn from_body(body: &[u8]) -> Result<Request, RequestError> {
-        let malformed = |why: &str| RequestError::Malformed(why.into());
-        let split = body.windows(2).position(|pair| pair == b"\n\n");
-        let split = split.ok_or_else(|| malformed("no empty line before the checkpoint"))?;
-        let head = std::str::from_utf8(&body[..split]).map_err(|_| malformed("not UTF-8"))?;
-        let mut lines = head.split('\n');
+        let (text, head) = split(body)?;
+        let mut lines = text.split('\n');
         let old = lines.next().and_then(|line| line.strip_prefix("old ")).and_then(parse_decimal);
         let old = old.ok_or_else(|| malformed("the first line is not `old <size>`"))?;
-        let path = lines.map(|line| STANDARD.decode(line).ok().and_then(|h| Hash::from_slice(&h)));
-        let path: Option<Vec<Hash>> = path.collect();
-        let path = path.filter(|path| path.len() <= MAX_PATH);
-        let path = path.ok_or_else(|| malformed("the proof is not up to 63 base64 hashes"))?;
-        Ok(Request { old, path, head: SignedCheckpoint::decode(&body[split + 2..])? })
+        Ok(Request { old, path: path(lines)?, head })
     }
 
     /// The file.

@@ -11,6 +11,7 @@ use coldlog_spec::ed25519::KeyError;
 use coldlog_spec::end::EndError;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::log_list::ListError;
 use coldlog_spec::merkle::ProofError;
 use coldlog_spec::note::NoteError;
 use coldlog_spec::policy::{HeadError, Policy};
@@ -19,7 +20,7 @@ use coldlog_spec::rotation::RotationError;
 use coldlog_spec::rules::{NotAdmitted, Rules};
 use coldlog_spec::statement::{NotCommitted, StatementError};
 use coldlog_spec::verify::append::Refusal as Append;
-use coldlog_spec::verify::cosign::Refusal as Cosign;
+use coldlog_spec::verify::cosign::{Refusal as Cosign, SubtreeRefusal as Subtree};
 use coldlog_spec::verify::document::NotProven;
 use coldlog_spec::verify::heads::{Misfit, NotConvicted};
 use coldlog_spec::verify::own::NotOwn;
@@ -144,6 +145,11 @@ fn texts() -> Vec<String> {
     say("cosign", &Cosign::Stale { known: 9, old: 5 });
     say("cosign", &Cosign::NotAnExtension { misfit: other_log(), evidence: None });
     say("cosign", &Cosign::EmptyTree);
+    say("cosign", &Subtree::NotASubtree { start: 3, end: 7, size: 14 });
+    say("cosign", &Subtree::UnknownLog { origin: origin.clone() });
+    say("cosign", &Subtree::NotOurs { why: "it is signed by somebody else".into() });
+    say("cosign", &Subtree::NotProven(ProofError::Length { expected: 2, found: 1 }));
+    say("log list", &ListError { line: 3, why: "expected a `vkey` line first".into() });
 
     say("receipts", &Receipts::NoReceiptKey { origin: origin.clone() });
     let (expected, found) = (format!("size 9, root {a}"), format!("size 9, root {b}"));

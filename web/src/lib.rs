@@ -7,8 +7,10 @@ mod body;
 mod rate;
 mod server;
 mod tls;
+mod traffic;
 
 pub use body::{Refused, read, save};
 pub use rate::Rate;
 pub use server::{Limits, Peer, Server, asked_to_stop};
 pub use tls::{Tls, certificate_digest};
+pub use traffic::{Client, METRICS, Traffic, log_to_stderr, metrics_text};

@@ -1,6 +1,7 @@
 //! TLS 1.2 and 1.3 with given certificates, and client certificates where a reader has one.
 
 use anyhow::{Context, Result, bail};
+use coldlog_kit::files;
 use coldlog_spec::hash::Hash;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,10 +25,25 @@ fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>>
     Ok(all)
 }
 
+/// The largest PEM file.
+const MAX_PEM: u64 = 1 << 20;
+
 impl Tls {
+    /// From PEM files: the certificate chain and its key (mode 0600), and the authorities of client
+    /// certificates, where these are asked for.
+    pub fn load(chain: &Path, key: &Path, clients: Option<&Path>) -> Result<Tls> {
+        let private = files::read_private(key, MAX_PEM)?;
+        let clients = match clients {
+            Some(path) => Some((path, files::read(path, MAX_PEM)?)),
+            None => None,
+        };
+        let clients = clients.as_ref().map(|(path, pem)| (*path, pem.as_slice()));
+        Tls::new((chain, &files::read(chain, MAX_PEM)?), (key, &private), clients)
+    }
+
     /// From the PEM files' contents: the certificate chain, its key, and the authorities of client
     /// certificates, where these are asked for. A client without one is served, too.
-    pub fn new(
+    fn new(
         chain: (&Path, &[u8]),
         key: (&Path, &[u8]),
         clients: Option<(&Path, &[u8])>,

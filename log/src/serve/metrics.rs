@@ -1,25 +1,15 @@
 //! What operators watch, as Prometheus reads it.
 
-use prometheus_client::encoding::EncodeLabelSet;
+use coldlog_web::Traffic;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use std::time::Duration;
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Asked {
-    route: String,
-    status: u16,
-}
-
 /// The metrics of a server.
 pub(crate) struct Metrics {
     registry: Registry,
-    requests: Family<Asked, Counter>,
-    connections: Gauge,
-    turned_away: Counter,
     pub(crate) appended: Counter,
     pub(crate) refused: Counter,
     pub(crate) sealed_reads: Counter,
@@ -29,12 +19,9 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Metrics {
+    pub(crate) fn new(behind_proxy: bool) -> (Metrics, Traffic) {
         let mut metrics = Metrics {
             registry: Registry::with_prefix("coldlog"),
-            requests: Family::default(),
-            connections: Gauge::default(),
-            turned_away: Counter::default(),
             appended: Counter::default(),
             refused: Counter::default(),
             sealed_reads: Counter::default(),
@@ -43,13 +30,7 @@ impl Metrics {
             heads: Histogram::new(exponential_buckets(0.001, 2.0, 16)),
         };
         let registry = &mut metrics.registry;
-        registry.register("requests", "Requests answered", metrics.requests.clone());
-        registry.register("connections", "Connections open", metrics.connections.clone());
-        registry.register(
-            "connections_turned_away",
-            "Connections closed for want of room",
-            metrics.turned_away.clone(),
-        );
+        let traffic = Traffic::new(registry, behind_proxy);
         registry.register("appended", "Entries appended", metrics.appended.clone());
         registry.register("refused", "Entries and batches refused", metrics.refused.clone());
         registry.register(
@@ -64,18 +45,7 @@ impl Metrics {
             "From taking up what waits to a durable head",
             metrics.heads.clone(),
         );
-        metrics
-    }
-
-    pub(crate) fn request(&self, route: &str, status: u16) {
-        self.requests.get_or_create(&Asked { route: route.into(), status }).inc();
-    }
-
-    pub(crate) fn connection(&self, change: i64) {
-        if change == 0 {
-            self.turned_away.inc();
-        }
-        self.connections.inc_by(change);
+        (metrics, traffic)
     }
 
     pub(crate) fn head(&self, took: Duration, size: u64) {
@@ -84,9 +54,6 @@ impl Metrics {
     }
 
     pub(crate) fn text(&self) -> String {
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
-        text
+        coldlog_web::metrics_text(&self.registry)
     }
 }

@@ -21,7 +21,7 @@ use coldlog_kit::files;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_spec::ed25519::Verifiers;
-use coldlog_web::{Limits, Rate, Server, Tls, asked_to_stop};
+use coldlog_web::{Limits, Rate, Server, Tls, asked_to_stop, log_to_stderr};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -59,30 +59,6 @@ pub struct Options {
 
 /// Signers whose keys have tables: 650 KiB each.
 const TABLES: usize = 64;
-/// The largest PEM file.
-const MAX_PEM: u64 = 1 << 20;
-
-fn tls(options: &Options) -> anyhow::Result<Option<Tls>> {
-    let Some((chain, key)) = &options.tls else { return Ok(None) };
-    let read = |path: &Path| files::read(path, MAX_PEM);
-    let private = files::read_private(key, MAX_PEM)?;
-    let clients = match &options.client_authority {
-        Some(path) => Some((path.as_path(), read(path)?)),
-        None => None,
-    };
-    let clients = clients.as_ref().map(|(path, pem)| (*path, pem.as_slice()));
-    Tls::new((chain, &read(chain)?), (key, &private), clients).map(Some)
-}
-
-fn log_to_stderr(json: bool) {
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false);
-    // A second subscriber in one process is no error worth ending for.
-    let _ = match json {
-        true => builder.json().flatten_event(true).try_init(),
-        false => builder.with_ansi(false).try_init(),
-    };
-}
-
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     let (keys, origin) = {
@@ -90,7 +66,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         let keys = manage::keys(&place, &options.secret)?;
         (Arc::new(keys), place.head.checkpoint.origin.clone())
     };
-    let tls = tls(options)?;
+    let tls = match &options.tls {
+        Some((chain, key)) => Some(Tls::load(chain, key, options.client_authority.as_deref())?),
+        None => None,
+    };
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
     let accesses = readers::Accesses::open(home, &origin)?;
@@ -99,13 +78,14 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     // Held here to the end: an object store's client must not be dropped by a task.
     let store: Arc<dyn crate::store::Store> = Arc::from(place::store(home)?);
     let receipts = Arc::new(receipts::Receipts::new(keys.clone(), origin.clone()));
-    let metrics = Arc::new(metrics::Metrics::new());
+    let (metrics, traffic) = metrics::Metrics::new(options.behind_proxy);
+    let (metrics, traffic) = (Arc::new(metrics), Arc::new(traffic));
     let (queue, sequencer) = queue::start(home, keys, receipts.clone(), metrics.clone())?;
     let state = Arc::new(routes::State {
         home: home.into(),
         store: store.clone(),
         receipts,
-        metrics: metrics.clone(),
+        metrics,
         queue,
         journals: Default::default(),
         verifiers: Verifiers::new(TABLES).into(),
@@ -116,7 +96,6 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             Duration::from_secs(options.body_time.0),
             Duration::from_secs(options.body_time.1),
         ),
-        behind_proxy: options.behind_proxy,
         published: Default::default(),
         uploads: tokio::sync::Semaphore::new(routes::UPLOADS),
     });
@@ -129,9 +108,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let served = runtime.block_on(async {
         let server = Server::bind(options.listen, tls, limits).await?;
         say(format!("serving {origin} at {}", server.url()));
-        let watch = move |change| metrics.connection(change);
+        let watched = traffic.clone();
+        let watch = move |change| watched.connection(change);
         let stop = asked_to_stop(options.stop_after.map(Duration::from_secs));
-        server.run(routes::router(state), watch, stop).await
+        server.run(traffic.watch(routes::router(state)), watch, stop).await
     });
     // The last handle of the queue goes with the handlers; the sequencer ends when it is empty.
     runtime.shutdown_timeout(Duration::from_secs(10));

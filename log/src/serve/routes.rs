@@ -9,7 +9,7 @@ use crate::store::Store;
 use anyhow::Context;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Extension, MatchedPath, Path, Request, State as Held};
+use axum::extract::{Extension, Path, Request, State as Held};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -28,14 +28,13 @@ use coldlog_spec::registration::{MAX_REGISTRATION, Registration};
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::{self, MAX_BUNDLE, WIDTH};
 use coldlog_spec::verify::append::{Admission, Refusal, verify_genesis, verify_records};
-use coldlog_web::{Peer, Rate};
+use coldlog_web::{Client, METRICS, Peer, Rate};
 use std::collections::HashMap;
 use std::io::Read;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tower_http::compression::CompressionLayer;
 
@@ -54,7 +53,6 @@ pub(crate) struct State {
     pub(crate) rate: Rate,
     pub(crate) largest_batch: u64,
     pub(crate) body_time: (Duration, Duration),
-    pub(crate) behind_proxy: bool,
     /// The size of a head that was seen published.
     pub(crate) published: AtomicU64,
     /// Batches that may be on their way at the same time: each takes room on the disk.
@@ -79,10 +77,6 @@ pub(crate) const UPLOADS: usize = 8;
 
 type Answer = Result<Response, Denied>;
 type Shared = Held<Arc<State>>;
-
-/// Who asks: the other end of the connection, or whom the proxy names.
-#[derive(Debug, Clone, Copy)]
-struct Client(IpAddr);
 
 const COSE: &str = "application/cose";
 const CBOR: &str = "application/cbor";
@@ -121,37 +115,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
             let detail = "this resource takes another method; spec/formats/http.md lists them";
             Denied::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed", detail)
         })
-        .layer(middleware::from_fn_with_state(state.clone(), note))
         .with_state(state)
-}
-
-// Every answer is counted and logged; bodies and tokens never are.
-async fn note(Held(state): Shared, mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let client = client(&request, state.behind_proxy);
-    request.extensions_mut().insert(Client(client));
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let route = match request.extensions().get::<MatchedPath>() {
-        Some(route) => route.as_str().to_owned(),
-        None => "none".into(),
-    };
-    let response = next.run(request).await;
-    let status = response.status().as_u16();
-    state.metrics.request(&route, status);
-    let micros = begun.elapsed().as_micros() as u64;
-    tracing::info!(%method, ?path, status, micros, %client, "answered");
-    response
-}
-
-fn client(request: &Request, behind_proxy: bool) -> IpAddr {
-    let peer = request.extensions().get::<Peer>();
-    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address);
-    let named = || {
-        // What stands before the last entry is whatever the client wrote.
-        let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back()?;
-        forwarded.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
-    };
-    if behind_proxy { named().unwrap_or(peer) } else { peer }
 }
 
 async fn count(Held(state): Shared, request: Request, next: Next) -> Response {
@@ -411,6 +375,5 @@ async fn health(Held(state): Shared) -> Answer {
 }
 
 async fn metrics(Held(state): Shared) -> Answer {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(found(kind, NOWHERE, state.metrics.text()))
+    Ok(found(METRICS, NOWHERE, state.metrics.text()))
 }

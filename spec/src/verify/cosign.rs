@@ -1,12 +1,12 @@
 //! "May this head be cosigned?" — the one decision of a witness, by file or by HTTP (C2SP tlog-witness).
 
-use crate::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::checkpoint::{Checkpoint, SignedCheckpoint, Subtree};
 use crate::evidence::Evidence;
 use crate::hash::Hash;
-use crate::merkle::empty_root;
+use crate::merkle::{ProofError, empty_root, is_subtree, verify_subtree_consistency};
 use crate::note::VerifierKey;
 use crate::verify::heads::{Misfit, extends};
-use crate::witnessing::Request;
+use crate::witnessing::{Request, SubtreeRequest};
 
 /// Why not, with the protocol's status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,76 @@ impl Refusal {
             Refusal::NotAnExtension { .. } | Refusal::EmptyTree => 422,
         }
     }
+}
+
+/// Why a part of a tree is not cosigned, with the protocol's status.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubtreeRefusal {
+    /// 400: no part of a tree, or not of this one.
+    #[error(
+        "[{start}, {end}) is no subtree of a tree of {size} entries (its start is a multiple of the next power of two from its width on)"
+    )]
+    NotASubtree {
+        /// The first entry.
+        start: u64,
+        /// After the last.
+        end: u64,
+        /// The head's size.
+        size: u64,
+    },
+    /// 404: not a log that it watches.
+    #[error("this witness does not watch the log {origin:?}; add it with `witness add-log`")]
+    UnknownLog {
+        /// The log.
+        origin: String,
+    },
+    /// 403: not a head of ours.
+    #[error("the head is not cosigned by this witness: {why}")]
+    NotOurs {
+        /// What is wrong.
+        why: String,
+    },
+    /// 422: not part of that head's tree.
+    #[error("refused: {0}")]
+    NotProven(ProofError),
+}
+
+impl SubtreeRefusal {
+    /// The HTTP status of the protocol.
+    pub fn status(&self) -> u64 {
+        match self {
+            SubtreeRefusal::NotASubtree { .. } => 400,
+            SubtreeRefusal::NotOurs { .. } => 403,
+            SubtreeRefusal::UnknownLog { .. } => 404,
+            SubtreeRefusal::NotProven(_) => 422,
+        }
+    }
+}
+
+/// Decides on a part of a tree: it is cosigned when it is part of a head that carries a cosignature of
+/// ours, by one of `own`. `watched` is whether this witness watches that log.
+pub fn decide_subtree(
+    request: &SubtreeRequest,
+    watched: bool,
+    own: &[VerifierKey],
+) -> Result<Subtree, SubtreeRefusal> {
+    let SubtreeRequest { start, end, root, path, head } = request;
+    let Checkpoint { origin, size, root: whole } = &head.checkpoint;
+    if !is_subtree(*start, *end) || end > size {
+        return Err(SubtreeRefusal::NotASubtree { start: *start, end: *end, size: *size });
+    }
+    if !watched {
+        return Err(SubtreeRefusal::UnknownLog { origin: origin.clone() });
+    }
+    let own: Vec<&VerifierKey> = own.iter().collect();
+    let not_ours = |why: String| SubtreeRefusal::NotOurs { why };
+    let vouched = head.verified_by(&own).map_err(|why| not_ours(why.to_string()))?;
+    if vouched.is_empty() {
+        return Err(not_ours(format!("it is signed by {}", head.signer_names())));
+    }
+    verify_subtree_consistency(*start, *end, *size, path, *root, *whole)
+        .map_err(SubtreeRefusal::NotProven)?;
+    Ok(Subtree { origin: origin.clone(), start: *start, end: *end, root: *root })
 }
 
 /// Decides on a request. `keys` are those given for the log of the request's origin (none: not
