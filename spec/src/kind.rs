@@ -25,11 +25,13 @@ pub enum Kind {
     Pack,
     /// The access journal of a log's server.
     Access,
+    /// Heads that somebody saw, for others to compare.
+    Heads,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
@@ -40,6 +42,7 @@ impl Kind {
         Kind::Pending,
         Kind::Pack,
         Kind::Access,
+        Kind::Heads,
     ];
 
     /// The first item of the file's first array.
@@ -55,6 +58,7 @@ impl Kind {
             Kind::Pending => "coldlog-pending",
             Kind::Pack => "coldlog-pack",
             Kind::Access => "coldlog-access",
+            Kind::Heads => "coldlog-heads",
         }
     }
 

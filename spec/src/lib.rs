@@ -14,6 +14,7 @@ pub mod ed25519;
 pub mod end;
 pub mod evidence;
 pub mod hash;
+pub mod heads;
 pub mod kind;
 pub mod log_list;
 pub mod manifest;

@@ -111,9 +111,13 @@ impl Rotation {
     /// Whether a key that the policy names for this log hands over to the new one, and the new one
     /// agrees.
     pub fn verify(&self, policy: &Policy) -> Result<(), RotationError> {
+        self.verify_by(&policy.logs)
+    }
+
+    /// The same, with the keys that are known of any logs.
+    pub fn verify_by(&self, known: &[VerifierKey]) -> Result<(), RotationError> {
         let origin = self.origin.clone();
-        let known: Vec<&VerifierKey> =
-            policy.logs.iter().filter(|key| key.name == origin).collect();
+        let known: Vec<&VerifierKey> = known.iter().filter(|key| key.name == origin).collect();
         if known.is_empty() {
             return Err(RotationError::UnknownLog { origin });
         }

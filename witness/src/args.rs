@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use coldlog_kit::secret::Source;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Cosigns a log's tree head only if it extends the last one that this witness saw.
@@ -31,14 +32,36 @@ pub(crate) enum Command {
         #[command(flatten)]
         secret: Source,
     },
-    /// Watches the log whose `log` lines stand in a policy file.
-    #[command(after_help = "Example:\n  witness add-log usb/log.policy")]
+    /// Watches the logs that a file names.
+    #[command(
+        after_help = "Examples:\n  witness add-log usb/log.policy\n  witness add-log --list log-list.1\n  witness add-log --rotation usb/rotation"
+    )]
     AddLog {
-        /// The policy file, or the log's own lines.
-        policy: PathBuf,
+        /// A policy file, or a log's own lines.
+        policy: Option<PathBuf>,
+        /// A list of logs, as the witness network publishes them.
+        #[arg(long, conflicts_with = "policy")]
+        list: Option<PathBuf>,
+        /// The note by which a log's old key hands over to its new one (`log rotate-key`): both are taken from
+        /// then on; with a policy file, those that it names.
+        #[arg(long)]
+        rotation: Option<PathBuf>,
         /// Take other keys for a log that is watched already.
         #[arg(long)]
         replace: bool,
+    },
+    /// Watches a log no longer. What was cosigned of it stays remembered.
+    #[command(after_help = "Example:\n  witness remove-log log.example/releases")]
+    RemoveLog {
+        /// The log's origin.
+        origin: String,
+    },
+    /// The logs that are watched.
+    #[command(after_help = "Example:\n  witness list --json")]
+    List {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
     },
     /// Answers a log's request: cosignatures, or the protocol's refusal.
     #[command(
@@ -65,5 +88,73 @@ pub(crate) enum Command {
         /// One JSON object.
         #[arg(long)]
         json: bool,
+    },
+    /// Cosigns over HTTP (C2SP tlog-witness), and shows the newest head of each log.
+    #[command(
+        after_help = "Examples:\n  witness serve --listen 127.0.0.1:8081\n  witness serve --listen [::]:443 --tls-certificate chain.pem --tls-key key.pem"
+    )]
+    Serve {
+        /// Address and port; port 0 lets the system pick one, which is printed.
+        #[arg(long, default_value = "127.0.0.1:8081")]
+        listen: SocketAddr,
+        /// The certificate chain, in PEM.
+        #[arg(long, requires = "tls_key")]
+        tls_certificate: Option<PathBuf>,
+        /// Its key, in PEM (mode 0600).
+        #[arg(long, requires = "tls_certificate")]
+        tls_key: Option<PathBuf>,
+        /// Connections at the same time.
+        #[arg(long, default_value_t = 4096)]
+        connections: usize,
+        /// Requests a second from one address.
+        #[arg(long, default_value_t = 100)]
+        rate: u32,
+        /// Seconds that a connection may be idle, or take for a request's header or body.
+        #[arg(long, default_value_t = 30)]
+        header_time: u64,
+        /// Take the client's address from the last entry of X-Forwarded-For: behind a proxy that sets it.
+        #[arg(long)]
+        behind_proxy: bool,
+        /// Seconds after which an unchanged head is cosigned anew, with a new time.
+        #[arg(long, default_value_t = 10)]
+        heartbeat: u64,
+        /// Monitoring prefixes of other witnesses or mirrors: at the start, each is asked for newer heads that
+        /// this witness has cosigned and forgotten, as is each log whose URL is known.
+        #[arg(long = "peer")]
+        peers: Vec<String>,
+        /// Log in JSON.
+        #[arg(long)]
+        json_log: bool,
+        /// Stop by itself after so many seconds.
+        #[arg(long)]
+        stop_after: Option<u64>,
+        #[command(flatten)]
+        secret: Source,
+    },
+    /// Writes what this witness remembers into a file.
+    #[command(after_help = "Example:\n  witness export-state -o usb/w1.heads.cbor")]
+    ExportState {
+        /// The file.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Replace it.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Takes newer heads from such a file: only those that this witness has cosigned itself.
+    #[command(after_help = "Example:\n  witness import-state usb/w1.heads.cbor")]
+    ImportState {
+        /// The file.
+        state: PathBuf,
+    },
+    /// Lets a witness cosign again whose folder was restored, copied or moved.
+    #[command(after_help = "Example:\n  witness recover --newest usb/checkpoint")]
+    Recover {
+        /// The newest heads that carry this witness's cosignature: from each log, a mirror, an auditor.
+        #[arg(long, num_args = 1..)]
+        newest: Vec<PathBuf>,
+        /// Nobody has a newer head than this folder: you have asked.
+        #[arg(long)]
+        nothing_newer: bool,
     },
 }

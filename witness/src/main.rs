@@ -4,20 +4,57 @@ mod args;
 
 use args::{Args, Command};
 use clap::Parser;
+use coldlog_witness::commands::{cosign, init, logs, state};
+use coldlog_witness::serve;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
     let outcome = match command {
         Command::Init { name, unencrypted, secret } => {
-            coldlog_witness::init(&home, &name, unencrypted, &secret)
+            init::run(&home, &name, unencrypted, &secret)
         }
-        Command::AddLog { policy, replace } => coldlog_witness::add_log(&home, &policy, replace),
+        Command::AddLog { policy, list, rotation, replace } => {
+            logs::add(&home, &logs::Add { policy, list, rotation, replace })
+        }
+        Command::RemoveLog { origin } => logs::remove(&home, &origin),
+        Command::List { json } => logs::list(&home, json),
         Command::Cosign { request, output, evidence, force, secret } => {
-            let options = coldlog_witness::Cosign { request, output, evidence, force, secret };
-            coldlog_witness::cosign(&home, &options)
+            cosign::run(&home, &cosign::Options { request, output, evidence, force, secret })
         }
-        Command::Heads { json } => coldlog_witness::heads(&home, json),
+        Command::Heads { json } => logs::heads(&home, json),
+        Command::Serve {
+            listen,
+            tls_certificate,
+            tls_key,
+            connections,
+            rate,
+            header_time,
+            behind_proxy,
+            heartbeat,
+            peers,
+            json_log,
+            stop_after,
+            secret,
+        } => serve::run(
+            &home,
+            &serve::Options {
+                listen,
+                tls: tls_certificate.zip(tls_key),
+                connections,
+                rate,
+                header_time,
+                behind_proxy,
+                heartbeat,
+                peers,
+                json_log,
+                stop_after,
+                secret,
+            },
+        ),
+        Command::ExportState { output, force } => state::export(&home, &output, force),
+        Command::ImportState { state } => state::import(&home, &state),
+        Command::Recover { newest, nothing_newer } => state::recover(&home, &newest, nothing_newer),
     };
     coldlog_kit::exit::finish("witness", outcome)
 }

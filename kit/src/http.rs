@@ -1,0 +1,86 @@
+//! Asking other machines over HTTP: within limits of time and size, and believing nothing of it.
+
+use anyhow::{Context, Result, bail};
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
+
+/// How long one request may take, from the first byte to the last.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// Whether a text names something to be asked over HTTP.
+pub fn is_url(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Keeps connections open between requests.
+#[derive(Clone)]
+pub struct Client(Agent);
+
+impl Client {
+    /// A client that gives each request half a minute.
+    pub fn new() -> Result<Client> {
+        Client::within(WITHIN)
+    }
+
+    /// A client that gives each request so long.
+    pub fn within(time: Duration) -> Result<Client> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        // The system's authorities: a company may have its own.
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(provider)
+            .root_certs(RootCerts::PlatformVerifier)
+            .build();
+        let config = Agent::config_builder()
+            .timeout_global(Some(time))
+            // A status is an answer, and what is asked of one machine is not asked of another.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .tls_config(tls)
+            .user_agent("coldlog")
+            .build();
+        Ok(Client(config.into()))
+    }
+
+    /// A resource of at most `limit` bytes; `None` where there is none.
+    pub fn get(&self, url: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        let response = self.0.get(url).call().with_context(|| format!("asking {url}"))?;
+        let reply = read(url, response, limit)?;
+        match reply.status {
+            200 => Ok(Some(reply.body)),
+            404 | 410 => Ok(None),
+            status => bail!("{url} answers with the status {status}, 200 was expected"),
+        }
+    }
+
+    /// Posts a body; the answer has at most `limit` bytes.
+    pub fn post(&self, url: &str, kind: &str, body: &[u8], limit: usize) -> Result<Reply> {
+        let request = self.0.post(url).header("content-type", kind);
+        let response = request.send(body).with_context(|| format!("asking {url}"))?;
+        read(url, response, limit)
+    }
+}
+
+fn read(url: &str, mut response: ureq::http::Response<ureq::Body>, limit: usize) -> Result<Reply> {
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    let reader = response.body_mut().as_reader();
+    let read = reader.take(limit as u64 + 1).read_to_end(&mut body);
+    read.with_context(|| format!("reading the answer of {url}"))?;
+    if body.len() > limit {
+        bail!("the answer of {url} is larger than {limit} bytes: it is not what was asked for");
+    }
+    Ok(Reply { status, body })
+}

@@ -1,0 +1,202 @@
+//! "Cosign this head", asked by file or by HTTP: decide (`spec::verify::cosign`), remember durably, answer.
+
+use crate::place::{self, Held, Known};
+use anyhow::{Result, bail};
+use coldlog_kit::exit::{Failure, Outcome};
+use coldlog_kit::files;
+use coldlog_kit::keyfile::Keys;
+use coldlog_spec::checkpoint::{HeadKeys, SignedCheckpoint};
+use coldlog_spec::note::{SignatureLine, VerifierKey};
+use coldlog_spec::verify::cosign::{Refusal, SubtreeRefusal, decide, decide_subtree};
+use coldlog_spec::witnessing::{Request, SubtreeRequest};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A clock that is behind what was signed last by more seconds than this is wrong.
+const BACK: u64 = 60;
+
+/// A witness at work.
+pub struct Witness {
+    home: PathBuf,
+    keys: HeadKeys,
+    own: [VerifierKey; 2],
+    /// For so many seconds an unchanged head gets the cosignatures that it has.
+    heartbeat: u64,
+    /// One request a log at a time; others wait here rather than at the file lock. What was verified of the
+    /// memory last.
+    logs: Mutex<HashMap<String, Arc<Mutex<Verified>>>>,
+}
+
+/// The memory as it was when it was verified last, and the time at which it was cosigned.
+type Verified = Option<(SignedCheckpoint, u64)>;
+
+/// What is answered: an HTTP status, and a body.
+#[derive(Debug)]
+pub struct Answer {
+    /// 200, 400, 403, 404, 409 or 422.
+    pub status: u64,
+    /// Cosignature lines for 200, the size that is known for 409, a reason otherwise.
+    pub body: String,
+    /// Why not, and where the evidence is.
+    pub refused: Option<(anyhow::Error, Option<PathBuf>)>,
+}
+
+impl Answer {
+    fn lines(lines: &[SignatureLine]) -> Answer {
+        let body = lines.iter().map(|line| line.encode()).collect();
+        Answer { status: 200, body, refused: None }
+    }
+
+    fn refused(status: u64, why: impl Into<anyhow::Error>) -> Answer {
+        let why = why.into();
+        Answer { status, body: format!("{why}\n"), refused: Some((why, None)) }
+    }
+}
+
+impl Witness {
+    /// A witness in a folder that is settled. An unchanged head is cosigned anew only after so many seconds.
+    pub fn open(home: &Path, keys: &Keys, heartbeat: u64) -> Outcome<Witness> {
+        place::must_be_settled(home)?;
+        let keys = keys.head_keys();
+        let own = keys.witness_verifiers();
+        Ok(Witness { home: home.into(), keys, own, heartbeat, logs: Mutex::default() })
+    }
+
+    /// Refuses where the folder is no longer the one that was settled.
+    pub fn must_be_settled(&self) -> Outcome {
+        place::must_be_settled(&self.home)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.keys.name
+    }
+
+    /// Its verifier keys.
+    pub fn own(&self) -> &[VerifierKey] {
+        &self.own
+    }
+
+    fn logs(&self) -> MutexGuard<'_, HashMap<String, Arc<Mutex<Verified>>>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers the body of `add-checkpoint` at a time. Evidence goes to `evidence`.
+    pub fn add_checkpoint(&self, body: &[u8], now: u64, evidence: &Path) -> Outcome<Answer> {
+        let request = match Request::from_body(body) {
+            Ok(request) => request,
+            Err(why) => return Ok(Answer::refused(400, why)),
+        };
+        let origin = request.head.checkpoint.origin.clone();
+        // Only logs that are watched get a place in the map: anybody may ask.
+        let unknown = || {
+            let refusal = Refusal::UnknownLog { origin: origin.clone() };
+            Ok(Answer::refused(refusal.status(), refusal))
+        };
+        if !Held::is_watched(&self.home, &origin)? {
+            return unknown();
+        }
+        let turn = self.logs().entry(origin.clone()).or_default().clone();
+        let mut verified = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(held) = Held::open(&self.home, &origin)? else { return unknown() };
+        let Known { log, last } = held.known()?;
+        let time = self.time_of(last.as_ref(), &mut verified)?;
+        if let Err(refusal) = decide(&request, &log.keys, last.as_ref()) {
+            return Ok(self.refuse(refusal, evidence)?);
+        }
+        if time > now.saturating_add(BACK) {
+            return Err(Failure::Trouble(anyhow::anyhow!(
+                "this machine's clock is {} s behind the newest cosignature: set it",
+                time - now
+            )));
+        }
+        let now = now.max(time);
+        if let Some(last) = last.filter(|last| {
+            last.checkpoint == request.head.checkpoint
+                && last.note.text == request.head.note.text
+                && now < time.saturating_add(self.heartbeat)
+        }) {
+            return Ok(Answer::lines(&self.own_lines(&last)));
+        }
+        let lines = self.keys.cosign(&request.head, now)?;
+        let mut cosigned = request.head;
+        // The log's signatures stay, one a key; whatever else somebody wrote there is not remembered.
+        let theirs = &cosigned.note.signatures;
+        let by_the_log = log.keys.iter().filter_map(|key| {
+            theirs.iter().find(|line| line.id == key.id() && line.name == key.name).cloned()
+        });
+        cosigned.note.signatures = by_the_log.collect();
+        cosigned.note.signatures.extend(lines.iter().cloned());
+        held.remember(&cosigned)?;
+        *verified = Some((cosigned, now));
+        Ok(Answer::lines(&lines))
+    }
+
+    // The time of the newest cosignature. The memory is held against our own key, once for each state of it.
+    fn time_of(&self, last: Option<&SignedCheckpoint>, verified: &mut Verified) -> Result<u64> {
+        let Some(last) = last else {
+            if verified.is_some() {
+                bail!("this witness's memory of a head is gone: settle it with `witness recover`");
+            }
+            return Ok(0);
+        };
+        if let Some((before, time)) = verified {
+            if before == last {
+                return Ok(*time);
+            }
+            if before.checkpoint.size > last.checkpoint.size {
+                bail!(
+                    "this witness's memory of {} went back from size {} to {}: settle it with `witness recover --newest HEAD`",
+                    last.checkpoint.origin,
+                    before.checkpoint.size,
+                    last.checkpoint.size
+                );
+            }
+        }
+        let time = place::must_be_ours(last, &self.own)?;
+        *verified = Some((last.clone(), time));
+        Ok(time)
+    }
+
+    fn own_lines(&self, head: &SignedCheckpoint) -> Vec<SignatureLine> {
+        let is_ours = |line: &&SignatureLine| {
+            self.own.iter().any(|key| key.id() == line.id && key.name == line.name)
+        };
+        head.note.signatures.iter().filter(is_ours).cloned().collect()
+    }
+
+    fn refuse(&self, refusal: Refusal, evidence: &Path) -> Result<Answer> {
+        // Evidence first: where the answer cannot be written, it must not be lost.
+        let kept = match &refusal {
+            Refusal::NotAnExtension { evidence: Some(shown), .. } => {
+                files::create_folder(&files::folder_of(evidence))?;
+                Some(files::write_evidence(evidence, &shown.encode())?)
+            }
+            _ => None,
+        };
+        let (status, mut body) = (refusal.status(), format!("{refusal}\n"));
+        if let Refusal::Stale { known, .. } = &refusal {
+            body = format!("{known}\n");
+        }
+        Ok(Answer { status, body, refused: Some((refusal.into(), kept)) })
+    }
+
+    /// Answers the body of `sign-subtree`.
+    pub fn sign_subtree(&self, body: &[u8]) -> Result<Answer> {
+        let request = match SubtreeRequest::from_body(body) {
+            Ok(request) => request,
+            Err(why) => return Ok(Answer::refused(400, why)),
+        };
+        let watched = Held::is_watched(&self.home, &request.head.checkpoint.origin)?;
+        match decide_subtree(&request, watched, &self.own) {
+            Ok(subtree) => Ok(Answer::lines(&[self.keys.cosign_subtree(&subtree)?])),
+            Err(refusal) => Ok(Answer::refused(SubtreeRefusal::status(&refusal), refusal)),
+        }
+    }
+
+    /// The newest cosigned head of a log, by the SHA-256 of its origin in hexadecimal digits.
+    pub fn checkpoint(&self, origin: &str) -> Result<Option<Vec<u8>>> {
+        Ok(place::newest(&self.home, origin)?.map(|head| head.encode()))
+    }
+}

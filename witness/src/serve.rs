@@ -1,0 +1,326 @@
+//! `witness serve`: C2SP tlog-witness over HTTP (`spec/formats/http.md`).
+
+use crate::cosign::{Answer, Witness};
+use crate::place;
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Extension, Path as Named, Request, State as Held};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use coldlog_kit::exit::{Failure, Outcome, no, text_of};
+use coldlog_kit::http;
+use coldlog_kit::keyfile::Keys;
+use coldlog_kit::secret::Source;
+use coldlog_kit::terminal::say;
+use coldlog_kit::{files, time};
+use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::note::{MAX_NOTE, VerifierKey};
+use coldlog_web::{
+    Client, Limits, METRICS, Rate, Refused, Server, Tls, Traffic, asked_to_stop, log_to_stderr,
+    metrics_text,
+};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// What the command line says.
+pub struct Options {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Certificate chain and key in PEM, for TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Connections at the same time.
+    pub connections: usize,
+    /// Requests a second from one address.
+    pub rate: u32,
+    /// Seconds that a connection may be idle, take for a request's header, or for its body.
+    pub header_time: u64,
+    /// Take a client's address from the last entry of `X-Forwarded-For`.
+    pub behind_proxy: bool,
+    /// Seconds after which an unchanged head is cosigned anew.
+    pub heartbeat: u64,
+    /// Other witnesses' or mirrors' monitoring prefixes, asked at the start for what this one cosigned.
+    pub peers: Vec<String>,
+    /// Log in JSON.
+    pub json_log: bool,
+    /// Stop after so many seconds.
+    pub stop_after: Option<u64>,
+    /// The passphrase's source.
+    pub secret: Source,
+}
+
+/// The largest request: a note, 63 hashes, and the first line.
+const MAX_BODY: usize = MAX_NOTE + 4096;
+/// Requests at work at the same time; further ones wait, in the order in which they came.
+const AT_WORK: usize = 64;
+const TEXT: &str = "text/plain; charset=utf-8";
+/// The type of a size, in the answer to a stale request.
+const SIZE: &str = "text/x.tlog.size";
+
+struct State {
+    witness: Witness,
+    evidence: PathBuf,
+    rate: Rate,
+    body_time: Duration,
+    at_work: Semaphore,
+    registry: Registry,
+    cosigned: Counter,
+    misfits: Counter,
+}
+
+type Shared = Held<Arc<State>>;
+
+/// Runs the command.
+pub fn run(home: &Path, options: &Options) -> Outcome {
+    place::must_be_home(home)?;
+    let keys = Keys::load(&home.join("key.age"), "witness", &options.secret)?;
+    let witness = Witness::open(home, &keys, options.heartbeat)?;
+    let tls = match &options.tls {
+        Some((chain, key)) => Some(Tls::load(chain, key, None)?),
+        None => None,
+    };
+    log_to_stderr(options.json_log);
+    files::allow_many_open_files();
+    must_remember_what_is_published(home, &witness, &options.peers)?;
+    let mut registry = Registry::with_prefix("coldlog");
+    let traffic = Arc::new(Traffic::new(&mut registry, options.behind_proxy));
+    let (cosigned, misfits) = (Counter::default(), Counter::default());
+    registry.register("cosigned", "Heads cosigned", cosigned.clone());
+    registry.register(
+        "misfits",
+        "Heads refused that did not extend what was seen",
+        misfits.clone(),
+    );
+    let name = witness.name().to_owned();
+    let state = Arc::new(State {
+        witness,
+        evidence: home.join("evidence"),
+        rate: Rate::new(options.rate),
+        body_time: Duration::from_secs(options.header_time),
+        at_work: Semaphore::new(AT_WORK),
+        registry,
+        cosigned,
+        misfits,
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("starting the server")?;
+    let header = Duration::from_secs(options.header_time);
+    let limits = Limits { connections: options.connections, header, ..Limits::default() };
+    let served = runtime.block_on(async {
+        let server = Server::bind(options.listen, tls, limits).await?;
+        say(format!("serving {name} at {}", server.url()));
+        let watched = traffic.clone();
+        let stop = asked_to_stop(options.stop_after.map(Duration::from_secs));
+        let router = traffic.watch(router(state));
+        server.run(router, move |change| watched.connection(change), stop).await
+    });
+    // What was begun is remembered before the process ends.
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    served?;
+    say("stopped: every answer is remembered");
+    Ok(())
+}
+
+// A memory that is older than what this witness has cosigned, as others have published it, was restored.
+fn must_remember_what_is_published(home: &Path, witness: &Witness, peers: &[String]) -> Outcome {
+    let own: Vec<&VerifierKey> = witness.own().iter().collect();
+    for known in place::all(home)? {
+        let origin = &known.log.origin;
+        let hash = Hash::of(origin.as_bytes()).to_hex();
+        let of_peers =
+            peers.iter().map(|peer| format!("{}/{hash}/checkpoint", peer.trim_end_matches('/')));
+        let of_log =
+            known.log.url.iter().map(|url| format!("{}/checkpoint", url.trim_end_matches('/')));
+        for url in of_log.chain(of_peers) {
+            let head = match asked(&url) {
+                Ok(Some(head)) => head,
+                Ok(None) => continue,
+                Err(why) => {
+                    tracing::warn!(%url, why = %format!("{why:#}"), "what is published cannot be compared");
+                    continue;
+                }
+            };
+            let ours = head.verified_by(&own).is_ok_and(|ours| !ours.is_empty());
+            if head.checkpoint.origin != *origin || !ours {
+                continue;
+            }
+            let last = known.last.as_ref().map(|last| &last.checkpoint);
+            let (size, seen) = (head.checkpoint.size, last.map_or(0, |last| last.size));
+            let other =
+                last.is_some_and(|last| last.size == size && last.root != head.checkpoint.root);
+            if size > seen || other {
+                return no(format!(
+                    "{url} has a head of {origin} at size {size} that carries this witness's cosignature, this witness remembers size {seen}: its memory was restored from an older copy; run `witness recover --newest HEAD` with that head"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn asked(url: &str) -> Result<Option<SignedCheckpoint>> {
+    let Some(bytes) = http::Client::new()?.get(url, MAX_NOTE)? else { return Ok(None) };
+    Ok(Some(SignedCheckpoint::decode(&bytes)?))
+}
+
+fn router(state: Arc<State>) -> Router {
+    let counted = Router::new()
+        .route("/add-checkpoint", post(add_checkpoint))
+        .route("/sign-subtree", post(sign_subtree))
+        .route_layer(middleware::from_fn_with_state(state.clone(), count));
+    Router::new()
+        .merge(counted)
+        .route("/{origin}/checkpoint", get(checkpoint))
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics))
+        .fallback(async || text(StatusCode::NOT_FOUND, "no such resource (C2SP tlog-witness)\n"))
+        .method_not_allowed_fallback(async || {
+            text(StatusCode::METHOD_NOT_ALLOWED, "this resource takes another method\n")
+        })
+        .with_state(state)
+}
+
+fn text(status: StatusCode, body: impl Into<Body>) -> Response {
+    of_type(status, TEXT, body)
+}
+
+fn of_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+async fn count(Held(state): Shared, request: Request, next: Next) -> Response {
+    let client = request.extensions().get::<Client>().map(|client| client.0);
+    match client.map_or(Ok(()), |client| state.rate.check(client)) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => {
+            let mut denied = text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
+            let seconds = HeaderValue::from(wait.as_secs() + 1);
+            denied.headers_mut().insert(header::RETRY_AFTER, seconds);
+            denied
+        }
+    }
+}
+
+// What a body that was not taken is answered with; the connection is of no use any more.
+fn refused(why: Refused) -> Response {
+    let (status, why) = match why {
+        Refused::TooLarge(limit) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are read\n"))
+        }
+        Refused::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n".into()),
+        Refused::Broken | Refused::NotStored(_) => {
+            (StatusCode::BAD_REQUEST, "the body could not be read\n".into())
+        }
+    };
+    let mut response = text(status, why);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+// Signatures and the disk: nothing that the connections should wait for.
+async fn aside<T: Send + 'static>(
+    state: &Arc<State>,
+    work: impl FnOnce(&State) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Response> {
+    let permit = state.at_work.acquire().await;
+    let held = state.clone();
+    let done = tokio::task::spawn_blocking(move || work(&held)).await;
+    drop(permit);
+    let trouble = |why: &anyhow::Error| {
+        // What went wrong here is for those who run the witness, not for whoever asks.
+        tracing::error!(why = %text_of(why), "trouble");
+        let told = "the witness is in trouble: ask those who run it, and try again\n";
+        text(StatusCode::INTERNAL_SERVER_ERROR, told)
+    };
+    match done {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(Failure::No(why) | Failure::Trouble(why))) => Err(trouble(&why)),
+        Err(_) => Err(trouble(&anyhow::anyhow!("a handler ended by a bug"))),
+    }
+}
+
+fn told(state: &State, answer: Answer) -> Response {
+    match &answer.refused {
+        None => _ = state.cosigned.inc(),
+        Some((why, Some(evidence))) => {
+            state.misfits.inc();
+            let (why, evidence) = (text_of(why), evidence.display());
+            tracing::error!(%why, %evidence, "a log shows two histories");
+        }
+        Some((why, None)) if answer.status == 422 => {
+            state.misfits.inc();
+            tracing::warn!(why = %text_of(why), "a head does not extend what was seen");
+        }
+        Some(_) => {}
+    }
+    let status = u16::try_from(answer.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+    let kind = if answer.status == 409 { SIZE } else { TEXT };
+    of_type(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), kind, answer.body)
+}
+
+async fn add_checkpoint(Held(state): Shared, request: Request) -> Response {
+    let body = match coldlog_web::read(request.into_body(), MAX_BODY, state.body_time).await {
+        Ok(body) => body,
+        Err(why) => return refused(why),
+    };
+    let done = aside(&state, move |state| {
+        // A name of its own for each log: a second misfit of one log is numbered.
+        let named = coldlog_spec::witnessing::Request::from_body(&body);
+        let log = named.map_or("none".into(), |request| {
+            Hash::of(request.head.checkpoint.origin.as_bytes()).to_hex()
+        });
+        let evidence = state.evidence.join(format!("{log}.evidence.cbor"));
+        state.witness.add_checkpoint(&body, time::now(), &evidence)
+    });
+    match done.await {
+        Ok(answer) => told(&state, answer),
+        Err(response) => response,
+    }
+}
+
+async fn sign_subtree(Held(state): Shared, request: Request) -> Response {
+    let body = match coldlog_web::read(request.into_body(), MAX_BODY, state.body_time).await {
+        Ok(body) => body,
+        Err(why) => return refused(why),
+    };
+    match aside(&state, move |state| Ok(state.witness.sign_subtree(&body)?)).await {
+        Ok(answer) => told(&state, answer),
+        Err(response) => response,
+    }
+}
+
+async fn checkpoint(Held(state): Shared, Named(origin): Named<String>) -> Response {
+    match aside(&state, move |state| Ok(state.witness.checkpoint(&origin)?)).await {
+        Ok(Some(head)) => text(StatusCode::OK, head),
+        Ok(None) => {
+            let told =
+                "no head of that log; the name is the SHA-256 of its origin, in lowercase hex\n";
+            text(StatusCode::NOT_FOUND, told)
+        }
+        Err(response) => response,
+    }
+}
+
+// Whether it can cosign: the folder is still the one that was settled, and can be read.
+async fn health(Held(state): Shared) -> Response {
+    match aside(&state, |state| state.witness.must_be_settled()).await {
+        Ok(()) => text(StatusCode::OK, "ok\n"),
+        Err(response) => response,
+    }
+}
+
+async fn metrics(Held(state): Shared, _: Extension<Client>) -> Response {
+    of_type(StatusCode::OK, METRICS, metrics_text(&state.registry)).into_response()
+}
