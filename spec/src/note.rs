@@ -193,6 +193,11 @@ impl VerifierKey {
         }
     }
 
+    /// The bytes of the public key alone: without its type, so that a key under two types is known.
+    pub fn public_key(&self) -> &[u8] {
+        parts(&self.material).1
+    }
+
     /// A key under a name.
     pub fn new(name: String, material: KeyMaterial) -> VerifierKey {
         let (kind, key) = parts(&material);
