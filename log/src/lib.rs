@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod commands;
+pub mod cosigning;
 pub mod fsck;
 pub mod index;
 pub mod keys;

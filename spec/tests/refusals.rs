@@ -21,6 +21,7 @@ use coldlog_spec::rules::{NotAdmitted, Rules};
 use coldlog_spec::statement::{NotCommitted, StatementError};
 use coldlog_spec::verify::append::Refusal as Append;
 use coldlog_spec::verify::cosign::{Refusal as Cosign, SubtreeRefusal as Subtree};
+use coldlog_spec::verify::cosigned::NotTaken;
 use coldlog_spec::verify::document::NotProven;
 use coldlog_spec::verify::heads::{Misfit, NotConvicted};
 use coldlog_spec::verify::own::NotOwn;
@@ -149,6 +150,12 @@ fn texts() -> Vec<String> {
     say("cosign", &Subtree::UnknownLog { origin: origin.clone() });
     say("cosign", &Subtree::NotOurs { why: "it is signed by somebody else".into() });
     say("cosign", &Subtree::NotProven(ProofError::Length { expected: 2, found: 1 }));
+    let taken = NotTaken::NoKnownKey { found: "w9.example (key id 00000009)".into() };
+    say("cosigned", &taken);
+    let why = NoteError::BadSignature { name: "w1.example".into(), id: 1 };
+    say("cosigned", &NotTaken::OtherHead { size: 9, why });
+    say("cosigned", &NotTaken::Future { time: 2000, now: 1000 });
+    say("cosigned", &NotTaken::Old { time: 1000, now: 9000 });
     say("log list", &ListError { line: 3, why: "expected a `vkey` line first".into() });
 
     say("receipts", &Receipts::NoReceiptKey { origin: origin.clone() });

@@ -35,6 +35,8 @@ pub struct Policy {
     /// The keys of the witnesses, each with its name in the policy.
     pub witnesses: Vec<(String, VerifierKey)>,
     /// In the order of the file: members stand above their group.
+    /// Of witnesses, by their names.
+    urls: Vec<(String, String)>,
     groups: Vec<(String, Group)>,
     quorum: Option<String>,
 }
@@ -60,7 +62,12 @@ impl Reader {
         match words {
             [] => Ok(()),
             ["log", vkey] | ["log", vkey, _] => self.log(vkey),
-            ["witness", name, vkey] | ["witness", name, vkey, _] => self.witness(name, vkey),
+            ["witness", name, vkey] => self.witness(name, vkey),
+            ["witness", name, vkey, url] => {
+                self.witness(name, vkey)?;
+                self.policy.urls.push(((*name).into(), (*url).into()));
+                Ok(())
+            }
             ["group", name, threshold, members @ ..] => self.group(name, threshold, members),
             ["quorum", name] => self.quorum(name),
             [word, ..] => {
@@ -169,6 +176,7 @@ impl Policy {
                 digest: Hash::of(bytes),
                 logs: Vec::new(),
                 witnesses: Vec::new(),
+                urls: Vec::new(),
                 groups: Vec::new(),
                 quorum: None,
             },
@@ -202,6 +210,22 @@ impl Policy {
     /// their names. A member stands above its group, and is a member of no other.
     pub fn groups(&self) -> impl Iterator<Item = (&str, usize, &[String])> {
         self.groups.iter().map(|(name, group)| (name.as_str(), group.threshold, &group.members[..]))
+    }
+
+    /// Where witnesses are asked (the submission prefixes of C2SP tlog-witness), each URL once, with the keys
+    /// that may answer there.
+    pub fn submission_prefixes(&self) -> Vec<(&str, Vec<&VerifierKey>)> {
+        let mut prefixes: Vec<(&str, Vec<&VerifierKey>)> = Vec::new();
+        for (name, url) in &self.urls {
+            let keys = self.witnesses.iter().filter(|(witness, _)| witness == name);
+            let keys = keys.map(|(_, key)| key);
+            let url = url.trim_end_matches('/');
+            match prefixes.iter_mut().find(|(known, _)| *known == url) {
+                Some((_, all)) => all.extend(keys),
+                None => prefixes.push((url, keys.collect())),
+            }
+        }
+        prefixes
     }
 
     /// Whether it names a log.

@@ -3,6 +3,7 @@
 
 pub mod append;
 pub mod cosign;
+pub mod cosigned;
 pub mod document;
 pub mod heads;
 pub mod own;
