@@ -166,6 +166,7 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
 }
 
 pub mod buckets;
+pub mod conformance;
 pub mod console;
 pub mod server;
 pub mod story;
