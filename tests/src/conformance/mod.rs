@@ -13,6 +13,8 @@ pub mod report;
 pub mod request;
 mod standard;
 mod suite;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 mod witness;
 
