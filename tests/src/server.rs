@@ -48,7 +48,17 @@ pub fn serve_under(
     under: &[String],
 ) -> Option<Server> {
     let line = format!("log serve --listen 127.0.0.1:0 --stop-after 300 {options}");
-    let mut words = words(&line);
+    serve_program(folder, &line, environment, under)
+}
+
+/// A server of any of the programs: it prints `... at URL` first.
+pub fn serve_program(
+    folder: &Path,
+    line: &str,
+    environment: &[(&str, &str)],
+    under: &[String],
+) -> Option<Server> {
+    let mut words = words(line);
     words[0] = programs().unwrap().join(&words[0]).display().to_string();
     let mut words = under.iter().cloned().chain(words);
     let mut command = Command::new(words.next().unwrap());
