@@ -20,8 +20,10 @@ mod trial;
 #[path = "split_views/witnesses.rs"]
 mod witnesses;
 
+use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::evidence::Evidence;
-use coldlog_spec::verify::heads::{Conviction, extends, judge};
+use coldlog_spec::merkle::empty_root;
+use coldlog_spec::verify::heads::{Conviction, NotConvicted, extends, judge};
 use histories::{ENTRIES, LAST_FORK, ORIGIN, Random, Sides};
 use quorums::{KEYS, QUORUMS};
 use std::collections::BTreeMap;
@@ -149,5 +151,22 @@ fn wherever_a_log_forks_any_two_heads_of_two_sides_convict_it_and_no_other_two()
                 assert_eq!(verdict.ok(), convicted, "{old} and {new} after {fork}");
             }
         }
+    }
+}
+
+#[test]
+fn a_head_of_no_entries_with_entries_under_it_convicts_beside_any_other() {
+    let history = Sides::new(&[0]).history(0);
+    let policy = QUORUMS[0].policy(false);
+    let shown = |root, size| {
+        let empty = Checkpoint { origin: ORIGIN.into(), size: 0, root };
+        let [first, second] =
+            [empty, history.checkpoint(size)].map(|head| KEYS.sign(&head, false).encode());
+        judge(&Evidence::SplitView { first, second, path: vec![] }, policy)
+    };
+    for size in 0..=ENTRIES {
+        let verdict = shown(history.root(7), size);
+        assert!(matches!(verdict, Ok(Conviction::SplitView { .. })), "{size}: {verdict:?}");
+        assert_eq!(shown(empty_root(), size), Err(NotConvicted::Fits), "{size}");
     }
 }

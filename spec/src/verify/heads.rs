@@ -6,7 +6,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::ed25519::{KeyError, PublicKey};
 use crate::evidence::Evidence;
 use crate::hash::Hash;
-use crate::merkle::{ProofError, verify_consistency};
+use crate::merkle::{ProofError, empty_root, verify_consistency};
 use crate::policy::{HeadError, Policy};
 use crate::statement::{Statement, StatementError};
 
@@ -82,6 +82,11 @@ pub fn extends(older: &Checkpoint, newer: &Checkpoint, path: &[Hash]) -> Result<
         return Ok(());
     }
     let (old, new) = (older.size, newer.size);
+    // A tree without entries has one root, whatever follows: no path could prove another.
+    if old == 0 && older.root != empty_root() {
+        let why = ProofError::Rewritten { size: 0, expected: older.root, computed: empty_root() };
+        return Err(Misfit::Rewritten { old, new, why });
+    }
     // Where the older tree is a complete subtree of the newer one, a path does not hold its root. To
     // convict, the other root stands in front of the path that proves it.
     if let Some((shown, rest)) = path.split_first()
