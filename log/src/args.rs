@@ -125,6 +125,19 @@ pub(crate) enum Command {
         #[arg(long)]
         policy: PathBuf,
     },
+    /// Asks all witnesses of a policy that have a URL to cosign the newest head, at once, over HTTP.
+    #[command(after_help = "Example:\n  log cosign --policy policy")]
+    Cosign {
+        /// The policy: its witnesses (`witness <name> <vkey> <url>`) and its quorum.
+        #[arg(long)]
+        policy: PathBuf,
+        /// Seconds that each witness has.
+        #[arg(long, default_value_t = 10)]
+        deadline: u64,
+        /// Milliseconds that the others have once the quorum holds.
+        #[arg(long, default_value_t = 1000)]
+        linger: u64,
+    },
     /// Writes the receipts of a batch under the newest, cosigned head.
     #[command(
         after_help = "Example:\n  log receipts usb/monday.batch.cbor -o usb/monday.receipts.cbor --policy policy"
@@ -278,6 +291,12 @@ pub(crate) enum Command {
         /// Take the client's address from the last entry of X-Forwarded-For: behind a proxy that sets it.
         #[arg(long)]
         behind_proxy: bool,
+        /// Show only heads that meet this policy's quorum, and make receipts under no others.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// Have the newest head cosigned by the policy's witnesses every so many seconds.
+        #[arg(long, requires = "policy")]
+        cosign_every: Option<u64>,
         /// Log in JSON.
         #[arg(long)]
         json_log: bool,

@@ -33,6 +33,11 @@ fn main() -> ExitCode {
         Command::AddCosignatures { responses, policy } => {
             witnesses::add(&home, &responses, &policy)
         }
+        Command::Cosign { policy, deadline, linger } => {
+            let deadline = std::time::Duration::from_secs(deadline);
+            let linger = std::time::Duration::from_millis(linger);
+            witnesses::cosign(&home, &witnesses::Cosign { policy, deadline, linger })
+        }
         Command::Receipts { batch, output, policy, old, force, secret } => {
             receipts::run(&home, &receipts::Options { batch, output, policy, old, force, secret })
         }
@@ -62,6 +67,8 @@ fn main() -> ExitCode {
             batch_time,
             stalled_time,
             behind_proxy,
+            policy,
+            cosign_every,
             json_log,
             stop_after,
             secret,
@@ -78,6 +85,8 @@ fn main() -> ExitCode {
                 body_time: (entry_time, batch_time),
                 stalled_time,
                 behind_proxy,
+                policy,
+                cosign_every,
                 json_log,
                 stop_after,
                 secret,

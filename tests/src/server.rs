@@ -140,6 +140,16 @@ impl Server {
         reply(stream).status
     }
 
+    /// The status of an answer; 0 where the server has gone.
+    pub fn try_ask(&self, method: &str, path: &str, body: &[u8]) -> u16 {
+        let Ok(mut stream) = TcpStream::connect(self.address()) else { return 0 };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(60)));
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: server\r\nConnection: close\r\n");
+        let head = format!("{head}Content-Length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        reply(stream).status
+    }
+
     /// A statement, to be registered.
     pub fn post(&self, body: &[u8]) -> Reply {
         self.ask("POST", "/entries", &[("Content-Type", "application/cose")], body)

@@ -38,7 +38,8 @@ fn the_witness_passes_every_case_and_again_after_it_was_killed() {
     let keys: String =
         keys.map(|line| format!(" --witness {}", line.split(' ').nth(2).unwrap())).collect();
     for again in [false, true] {
-        let line = "witness serve --listen 127.0.0.1:0 --stop-after 300 --rate 100000 --heartbeat 0";
+        let line =
+            "witness serve --listen 127.0.0.1:0 --stop-after 300 --rate 100000 --heartbeat 0";
         // It is killed, not asked, when the server is dropped.
         let server = serve_program(folder, line, &[], &[]).unwrap();
         let (code, told) = suite(folder, &format!("run {} --keys suite{keys}", server.url));

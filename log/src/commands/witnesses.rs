@@ -1,17 +1,23 @@
 //! `log witness-request` and `log add-cosignatures`.
 
-use crate::place::Place;
+use crate::cosigning::{Round, Witnesses};
+use crate::place::{self, Place};
 use crate::store::Swapped;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::published::Tree;
-use coldlog_kit::terminal::{field, say};
+use coldlog_kit::terminal::{field, say, talk};
+use coldlog_kit::time;
 use coldlog_spec::checkpoint::SignedCheckpoint;
-use coldlog_spec::note::MAX_NOTE;
+use coldlog_spec::note::{MAX_NOTE, VerifierKey};
 use coldlog_spec::policy::{MAX_POLICY, Policy};
+use coldlog_spec::tile::head_path;
+use coldlog_spec::verify::cosigned::{self, NotTaken};
 use coldlog_spec::witnessing::{Request, Response};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// `log witness-request`
 pub fn request(home: &Path, output: &Path, old: Option<u64>, force: bool) -> Outcome {
@@ -59,23 +65,21 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
                 continue;
             }
         }
-        for line in response.lines().with_context(|| path.display().to_string())? {
-            let known = policy
-                .witnesses
-                .iter()
-                .any(|(_, key)| key.name == line.name && key.id() == line.id);
-            if !known {
-                continue;
+        let lines = response.lines().with_context(|| path.display().to_string())?;
+        let keys: Vec<&VerifierKey> = policy.witnesses.iter().map(|(_, key)| key).collect();
+        match cosigned::taken(&head, lines, &keys, time::now(), false) {
+            Ok(lines) => cosigned::put(&mut head, lines),
+            // Whoever the policy does not name may cosign as much as they like.
+            Err(NotTaken::NoKnownKey { .. }) => {}
+            Err(why) => {
+                let size = head.checkpoint.size;
+                let whose = format!(
+                    "{} is no answer for the newest head, of size {size} (was it asked for an older one?)",
+                    path.display()
+                );
+                return Err(why).context(whose).or_no();
             }
-            head.note.signatures.retain(|other| (other.id, &other.name) != (line.id, &line.name));
-            head.note.signatures.push(line);
         }
-        // Checked file by file, so that a bad one is named.
-        let size = head.checkpoint.size;
-        policy
-            .witness_times(&head)
-            .with_context(|| format!("{} is no answer for the newest head, of size {size} (was it asked for an older one?)", path.display()))
-            .or_no()?;
     }
     let bytes = head.encode();
     if head != place.head {
@@ -86,6 +90,9 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
             );
         }
         place.index.set_cosigned_size(head.checkpoint.size)?;
+    }
+    if policy.verify_head(&head).is_ok() {
+        remember_cosigned(home, &head)?;
     }
     if !refused.is_empty() {
         return no(refused.join("; "));
@@ -102,4 +109,102 @@ pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
         }
         Err(why) => no(why),
     }
+}
+
+/// The newest head that met a quorum, as this machine knows it: what a server with a policy shows.
+pub(crate) const COSIGNED: &str = "cosigned-head";
+
+fn remember_cosigned(home: &Path, head: &SignedCheckpoint) -> anyhow::Result<()> {
+    if let Some(before) = newest_cosigned(home)?
+        && before.checkpoint.size > head.checkpoint.size
+    {
+        return Ok(());
+    }
+    files::write(&home.join(COSIGNED), &head.encode(), Existing::Replace, Mode::Public)
+}
+
+/// The newest head that met a quorum; `None` where none has.
+pub(crate) fn newest_cosigned(home: &Path) -> anyhow::Result<Option<SignedCheckpoint>> {
+    let path = home.join(COSIGNED);
+    if !files::is_there(&path)? {
+        return Ok(None);
+    }
+    let head = SignedCheckpoint::decode(&files::read(&path, MAX_NOTE as u64)?);
+    Ok(Some(head.with_context(|| path.display().to_string())?))
+}
+
+/// What `log cosign` is asked.
+pub struct Cosign {
+    /// The policy: its witnesses with their URLs, and its quorum.
+    pub policy: PathBuf,
+    /// How long each witness has.
+    pub deadline: Duration,
+    /// How long the others have once the quorum holds.
+    pub linger: Duration,
+}
+
+/// `log cosign`
+pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
+    let policy = Policy::parse(&files::read(&options.policy, MAX_POLICY as u64)?)?;
+    let witnesses = Witnesses::new(options.deadline, options.linger)?;
+    let (head, refused) = round(home, &witnesses, &policy)?;
+    refused.iter().for_each(|why| talk(format!("log: {why}")));
+    let cosigned = policy.verify_head(&head).or_no()?;
+    let names: Vec<&str> = cosigned.witnesses().iter().map(|w| w.name.as_str()).collect();
+    let size = head.checkpoint.size;
+    say(format!("the head of size {size} meets the quorum: {}", names.join(", ")));
+    Ok(())
+}
+
+/// Asks all witnesses to cosign the newest head, and publishes it with what they gave. The log is held only
+/// before and after. Returns the head, and who did not cosign it.
+pub(crate) fn round(
+    home: &Path,
+    witnesses: &Witnesses,
+    policy: &Policy,
+) -> Outcome<(SignedCheckpoint, Vec<String>)> {
+    let (head, known) = {
+        let place = Place::open(home)?;
+        (place.head.clone(), place.index.cosigned_size()?)
+    };
+    policy.verify_log(&head).or_no()?;
+    let store = Arc::from(place::store(home)?);
+    let Round { head: cosigned, refused, ahead } =
+        witnesses.ask(store, &head, policy, known.min(head.checkpoint.size))?;
+    if let Some(told) = ahead {
+        // The one who cosigned it saw the log's own signature: this log has been larger.
+        return no(format!(
+            "{told}, it has {} entries here: it was restored from an older copy, or somebody else signs with its key; get that head from the witness, and run `log recover --newest HEAD`",
+            head.checkpoint.size
+        ));
+    }
+    if cosigned != head {
+        publish(home, &head, &cosigned, policy)?;
+    }
+    Ok((cosigned, refused))
+}
+
+fn publish(
+    home: &Path,
+    before: &SignedCheckpoint,
+    cosigned: &SignedCheckpoint,
+    policy: &Policy,
+) -> Outcome {
+    let place = Place::open(home)?;
+    let size = cosigned.checkpoint.size;
+    if place.head == *before {
+        if place.store.swap_head(Some(before), cosigned)? == Swapped::Lost {
+            return no("another writer moved the head meanwhile: ask again");
+        }
+    } else if size > 0 && place.head.checkpoint.size > size {
+        // The log has grown while the witnesses were asked: this head is history, and cosigned all the same.
+        place.store.put(&head_path(size), &cosigned.encode())?;
+    } else {
+        return no("another writer added cosignatures meanwhile: ask again");
+    }
+    place.index.set_cosigned_size(size.max(place.index.cosigned_size()?))?;
+    if policy.verify_head(cosigned).is_ok() {
+        remember_cosigned(home, cosigned)?;
+    }
+    Ok(())
 }

@@ -51,6 +51,13 @@ impl Denied {
         Denied { retry: Some(Duration::from_secs(1)), ..denied }
     }
 
+    /// No refusal: the batch is in the log, its receipts wait.
+    pub(crate) fn waits() -> Denied {
+        let detail = "the batch is in the log; its receipts wait for the witnesses: post it again for them, nothing is appended twice";
+        let waits = Denied::new(StatusCode::ACCEPTED, "The receipts wait", detail);
+        Denied { retry: Some(Duration::from_secs(1)), ..waits }
+    }
+
     /// What went wrong here is for those who run the server, not for whoever asks.
     pub(crate) fn trouble(why: &anyhow::Error) -> Denied {
         tracing::error!(why = %text_of(why), "trouble");

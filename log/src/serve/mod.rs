@@ -5,6 +5,7 @@
 //! and the other commands work beside a server.
 
 mod answer;
+mod cosigner;
 mod metrics;
 mod queue;
 pub(crate) mod readers;
@@ -21,6 +22,7 @@ use coldlog_kit::files;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_spec::ed25519::Verifiers;
+use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_web::{Limits, Rate, Server, Tls, asked_to_stop, log_to_stderr};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,10 @@ pub struct Options {
     pub stalled_time: u64,
     /// Take a client's address from the last entry of `X-Forwarded-For`.
     pub behind_proxy: bool,
+    /// Show only heads that meet this policy's quorum, and make receipts under no others.
+    pub policy: Option<PathBuf>,
+    /// Have the newest head cosigned every so many seconds.
+    pub cosign_every: Option<u64>,
     /// Log in JSON.
     pub json_log: bool,
     /// Stop after so many seconds.
@@ -77,7 +83,16 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     queue::clear_incoming(home)?;
     // Held here to the end: an object store's client must not be dropped by a task.
     let store: Arc<dyn crate::store::Store> = Arc::from(place::store(home)?);
-    let receipts = Arc::new(receipts::Receipts::new(keys.clone(), origin.clone()));
+    let policy = match &options.policy {
+        Some(path) => Some(Arc::new(Policy::parse(&files::read(path, MAX_POLICY as u64)?)?)),
+        None => None,
+    };
+    let receipts = receipts::Receipts::new(home, keys.clone(), origin.clone(), policy.clone());
+    let receipts = Arc::new(receipts);
+    let cosigner = match (options.cosign_every, policy) {
+        (Some(seconds), Some(policy)) => Some(cosigner::start(home, policy, seconds)?),
+        _ => None,
+    };
     let (metrics, traffic) = metrics::Metrics::new(options.behind_proxy);
     let (metrics, traffic) = (Arc::new(metrics), Arc::new(traffic));
     let (queue, sequencer) = queue::start(home, keys, receipts.clone(), metrics.clone())?;
@@ -116,6 +131,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     // The last handle of the queue goes with the handlers; the sequencer ends when it is empty.
     runtime.shutdown_timeout(Duration::from_secs(10));
     let ended = sequencer.join();
+    drop(cosigner);
     drop(store);
     served?;
     ended.map_err(|_| Failure::Trouble(anyhow::anyhow!("the sequencer ended by a bug")))?;

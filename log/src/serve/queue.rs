@@ -42,7 +42,7 @@ pub(crate) struct Entry {
 }
 
 /// An entry's index and its receipt.
-pub(crate) type Registered = Result<(u64, Vec<u8>), Denied>;
+pub(crate) type Registered = Result<(u64, Option<Vec<u8>>), Denied>;
 /// The receipts file of a batch.
 pub(crate) type Appended = Result<TempPath, Denied>;
 
@@ -156,7 +156,7 @@ impl Sequencer {
                 Job::Batch(path, answer) => {
                     self.metrics.waiting.dec();
                     let done = self.batch(&path);
-                    if done.is_err() {
+                    if done.as_ref().is_err_and(|denied| denied.status.is_client_error()) {
                         self.metrics.refused.inc();
                     }
                     let _ = answer.send(done);
@@ -278,11 +278,15 @@ impl Sequencer {
         })?;
         metrics.appended.inc_by(place.head.checkpoint.size.saturating_sub(before));
         let mut tree = Tree::new(place.store.as_ref(), place.head.checkpoint.size);
+        let wait = receipts.wait(&place.head);
         let each = placed.into_iter().zip(entries).map(|(placed, entry)| {
             let index = placed?;
+            if wait {
+                return Ok((index, None));
+            }
             let subject = &entry.statement.claims().subject;
             let receipt = receipts.make(&mut tree, &place.head, index, subject);
-            receipt.map(|receipt| (index, receipt)).map_err(|why| Denied::trouble(&why))
+            receipt.map(|receipt| (index, Some(receipt))).map_err(|why| Denied::trouble(&why))
         });
         Ok(each.collect())
     }
@@ -298,15 +302,19 @@ impl Sequencer {
 
     fn batch(&mut self, path: &Path) -> Appended {
         let (keys, metrics, home) = (self.keys.clone(), self.metrics.clone(), self.home.clone());
-        let mut run = || -> Outcome<TempPath> {
+        let waiting = self.receipts.clone();
+        let mut run = || -> Outcome<Option<TempPath>> {
             let place = self.open()?;
             let append::Appended { counts, logged } = append::append(place, path, &keys)?;
             metrics.appended.inc_by(counts.new);
+            if waiting.wait(&place.head) {
+                return Ok(None);
+            }
             let answer = incoming(&home, ".receipts.cbor")?;
             receipts::write(place, &keys, logged, &answer, Existing::Replace)?;
-            Ok(answer)
+            Ok(Some(answer))
         };
-        run().map_err(|failure| self.told(&failure))
+        run().map_err(|failure| self.told(&failure))?.ok_or_else(Denied::waits)
     }
 
     // What is told to a sender; nothing that names a place of this machine's.

@@ -1,5 +1,6 @@
 //! Receipts for entries, one by one, under the newest head.
 
+use crate::commands::witnesses;
 use crate::keys::LogKeys;
 use crate::store::Store;
 use anyhow::{Context, Result};
@@ -8,26 +9,65 @@ use coldlog_kit::published::{self, Tree};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::policy::Policy;
 use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::entries_path;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Subjects whose signature is remembered under one root.
 const MANY: usize = 1024;
 
+/// What there is for an index.
+pub(crate) enum Found {
+    Receipt(Vec<u8>),
+    /// The entry is in the log; its head is not cosigned yet.
+    Waits,
+    Nothing,
+}
+
 /// Makes receipts: one signature for each root and subject.
 pub(crate) struct Receipts {
+    home: PathBuf,
+    /// Receipts are made under heads that meet its quorum only.
+    policy: Option<Arc<Policy>>,
     keys: Arc<LogKeys>,
     pub(crate) origin: String,
     signed: Mutex<(Hash, HashMap<String, Arc<ReceiptSigner>>)>,
 }
 
 impl Receipts {
-    pub(crate) fn new(keys: Arc<LogKeys>, origin: String) -> Receipts {
-        Receipts { keys, origin, signed: Mutex::new((Hash([0; 32]), HashMap::new())) }
+    pub(crate) fn new(
+        home: &Path,
+        keys: Arc<LogKeys>,
+        origin: String,
+        policy: Option<Arc<Policy>>,
+    ) -> Receipts {
+        let signed = Mutex::new((Hash([0; 32]), HashMap::new()));
+        Receipts { home: home.into(), policy, keys, origin, signed }
+    }
+
+    /// Whether every head is shown, cosigned or not.
+    pub(crate) fn shows_all(&self) -> bool {
+        self.policy.is_none()
+    }
+
+    /// Whether receipts wait for the witnesses under this head.
+    pub(crate) fn wait(&self, head: &SignedCheckpoint) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.verify_head(head).is_err())
+    }
+
+    /// The head that is shown: the newest; where there is a policy, the newest that meets its quorum.
+    pub(crate) fn shown(&self, store: &dyn Store) -> Outcome<Option<SignedCheckpoint>> {
+        let Some(policy) = &self.policy else { return self.head(store).map(Some) };
+        let newest = self.head(store)?;
+        if policy.verify_head(&newest).is_ok() {
+            return Ok(Some(newest));
+        }
+        let cosigned = witnesses::newest_cosigned(&self.home)?;
+        Ok(cosigned.filter(|head| policy.verify_head(head).is_ok()))
     }
 
     /// Refuses keys that have been changed since the server was started.
@@ -48,16 +88,19 @@ impl Receipts {
         Ok(head)
     }
 
-    /// The receipt of the entry at an index, under the newest head; `None` where there is no such entry.
-    pub(crate) fn of_index(&self, store: &dyn Store, index: u64) -> Outcome<Option<Vec<u8>>> {
-        let head = self.head(store)?;
-        if index >= head.checkpoint.size {
-            return Ok(None);
+    /// The receipt of the entry at an index, under the head that is shown.
+    pub(crate) fn of_index(&self, store: &dyn Store, index: u64) -> Outcome<Found> {
+        if index >= self.head(store)?.checkpoint.size {
+            return Ok(Found::Nothing);
         }
+        let head = match self.shown(store)? {
+            Some(head) if index < head.checkpoint.size => head,
+            _ => return Ok(Found::Waits),
+        };
         let mut tree = Tree::new(store, head.checkpoint.size);
         let entry = tree.entry(index, entries_path)?;
         let entry = Statement::decode(&entry).with_context(|| format!("entry {index}"))?;
-        Ok(Some(self.make(&mut tree, &head, index, &entry.claims().subject)?))
+        Ok(Found::Receipt(self.make(&mut tree, &head, index, &entry.claims().subject)?))
     }
 
     /// A receipt under a head of the log's own.

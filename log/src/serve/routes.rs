@@ -4,7 +4,7 @@ use super::answer::{Denied, found};
 use super::metrics::Metrics;
 use super::queue::{Entry, Known, Queue, incoming};
 use super::readers::{self, Accesses};
-use super::receipts::Receipts;
+use super::receipts::{Found, Receipts};
 use crate::store::Store;
 use anyhow::Context;
 use axum::Router;
@@ -140,9 +140,12 @@ async fn aside<T: Send + 'static>(
 }
 
 async fn checkpoint(Held(state): Shared) -> Answer {
-    let note = aside(&state, |state| Ok(state.store.get("checkpoint", MAX_NOTE)?)).await?;
-    let note = note.ok_or_else(|| Denied::not_found("the log has no head"))?;
-    Ok(found(TEXT, ASK_AGAIN, note))
+    let note = aside(&state, |state| match state.receipts.shows_all() {
+        true => Ok(state.store.get("checkpoint", MAX_NOTE)?),
+        false => Ok(state.receipts.shown(state.store.as_ref())?.map(|head| head.encode())),
+    });
+    let none = || Denied::not_found("the log has no head, or none that witnesses have cosigned");
+    Ok(found(TEXT, ASK_AGAIN, note.await?.ok_or_else(none)?))
 }
 
 async fn published(Held(state): Shared, request: Request) -> Answer {
@@ -231,8 +234,15 @@ async fn register(Held(state): Shared, request: Request) -> Answer {
         state.metrics.refused.inc();
     })?;
     let (index, receipt) = state.queue.register(entry).await?;
-    let mut response = found(COSE, NOWHERE, receipt);
-    *response.status_mut() = StatusCode::CREATED;
+    let mut response = match receipt {
+        Some(receipt) => {
+            let mut response = found(COSE, NOWHERE, receipt);
+            *response.status_mut() = StatusCode::CREATED;
+            response
+        }
+        // It is in the log; the receipt waits for the witnesses (SCRAPI: asynchronous registration).
+        None => later(StatusCode::SEE_OTHER),
+    };
     let location = HeaderValue::try_from(format!("/entries/{index}"));
     let location = location.map_err(|why| Denied::trouble(&why.into()))?;
     response.headers_mut().insert(header::LOCATION, location);
@@ -284,9 +294,26 @@ async fn entry(Held(state): Shared, Path(id): Path<String>) -> Answer {
     let missing = || Denied::not_found("no such entry; entries are numbered from 0");
     let index: u64 =
         id.parse().ok().filter(|index: &u64| index.to_string() == id).ok_or_else(missing)?;
-    let receipt =
-        aside(&state, move |state| state.receipts.of_index(state.store.as_ref(), index)).await?;
-    Ok(found(COSE, ASK_AGAIN, receipt.ok_or_else(missing)?))
+    let looked = aside(&state, move |state| state.receipts.of_index(state.store.as_ref(), index));
+    match looked.await? {
+        Found::Receipt(receipt) => Ok(found(COSE, ASK_AGAIN, receipt)),
+        Found::Waits => {
+            let mut response = later(StatusCode::FOUND);
+            let location = HeaderValue::try_from(format!("/entries/{index}"));
+            let location = location.map_err(|why| Denied::trouble(&why.into()))?;
+            response.headers_mut().insert(header::LOCATION, location);
+            Ok(response)
+        }
+        Found::Nothing => Err(missing()),
+    }
+}
+
+// Ask again at the location.
+fn later(status: StatusCode) -> Response {
+    let mut response = found(TEXT, NOWHERE, "the receipt waits for the witnesses\n");
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 async fn batch(Held(state): Shared, request: Request) -> Answer {
