@@ -13,6 +13,14 @@ fn every_command_of_the_readme_does_what_it_says() {
 }
 
 #[test]
+fn every_command_of_the_witness_page_does_what_it_says() {
+    let stage = tempfile::tempdir().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/witness.md");
+    let commands = console::play(&page, stage.path()).unwrap_or_else(|why| panic!("{why:#}"));
+    assert!(commands > 12, "the page has {commands} commands in console blocks");
+}
+
+#[test]
 fn every_command_of_the_log_page_does_what_it_says() {
     let stage = tempfile::tempdir().unwrap();
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/log.md");
