@@ -73,6 +73,25 @@ impl Client {
     }
 }
 
+/// What a log publishes below a URL.
+pub struct Published {
+    client: Client,
+    url: String,
+}
+
+impl Published {
+    /// Below a URL; nothing is asked yet.
+    pub fn new(url: &str) -> Result<Published> {
+        Ok(Published { client: Client::new()?, url: url.trim_end_matches('/').into() })
+    }
+}
+
+impl crate::published::Source for Published {
+    fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        self.client.get(&format!("{}/{path}", self.url), limit)
+    }
+}
+
 fn read(url: &str, mut response: ureq::http::Response<ureq::Body>, limit: usize) -> Result<Reply> {
     let status = response.status().as_u16();
     let mut body = Vec::new();

@@ -151,6 +151,38 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Follows logs, mirrors and witnesses, remembers every head, and holds each against all others.
+    #[command(
+        after_help = "Examples:\n  verifier watch https://log.example/releases https://w1.example/SHA256/checkpoint --policy policy\n  verifier watch usb/public usb/other/checkpoint --policy policy --rounds 1"
+    )]
+    Watch {
+        /// Published logs and mirrors (folders or URLs), and single heads: files and URLs that end in
+        /// `checkpoint`.
+        places: Vec<String>,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// The folder that remembers every head.
+        #[arg(long, default_value = "coldlog-heads")]
+        memory: PathBuf,
+        /// Seconds between two rounds.
+        #[arg(long, default_value_t = 60)]
+        every: u64,
+        /// End after so many rounds.
+        #[arg(long)]
+        rounds: Option<u64>,
+        /// Where evidence goes.
+        #[arg(long, default_value = "log.evidence.cbor")]
+        evidence: PathBuf,
+        /// A program that is run with the evidence file, when there is one.
+        #[arg(long)]
+        on_evidence: Option<PathBuf>,
+    },
+    /// Swaps remembered heads with other auditors, in a file.
+    Heads {
+        #[command(subcommand)]
+        command: HeadsCommand,
+    },
     /// Opens sealed records with an age identity; each must match its commitment.
     #[command(
         after_help = "Example:\n  verifier open --log log/public --identity auditor.key --policy policy"
@@ -338,4 +370,41 @@ impl From<CheckArgs> for check::Options {
             json: args.json,
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HeadsCommand {
+    /// Writes all that is remembered into a file.
+    #[command(after_help = "Example:\n  verifier heads export -o usb/mine.heads.cbor")]
+    Export {
+        /// The folder that remembers every head.
+        #[arg(long, default_value = "coldlog-heads")]
+        memory: PathBuf,
+        /// The file.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Replace it.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Holds what others saw against what was seen here, and remembers it.
+    #[command(
+        after_help = "Example:\n  verifier heads import usb/theirs.heads.cbor --log public --policy policy"
+    )]
+    Import {
+        /// The other auditor's file.
+        file: PathBuf,
+        /// The folder that remembers every head.
+        #[arg(long, default_value = "coldlog-heads")]
+        memory: PathBuf,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// Copies of the logs, folders or URLs, to compare heads of different sizes.
+        #[arg(long = "log")]
+        logs: Vec<String>,
+        /// Where evidence goes.
+        #[arg(long, default_value = "log.evidence.cbor")]
+        evidence: PathBuf,
+    },
 }

@@ -2,9 +2,9 @@
 
 mod args;
 
-use args::{Args, Command, EvidenceCommand};
+use args::{Args, Command, EvidenceCommand, HeadsCommand};
 use clap::Parser;
-use coldlog_verifier::commands::{admission, audit, check, export, heads, inspect, life};
+use coldlog_verifier::commands::{admission, audit, check, export, heads, inspect, life, watch};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -28,6 +28,23 @@ fn main() -> ExitCode {
         Command::CrossCheck { heads, policy, log, evidence, json } => {
             heads::cross_check(&heads, &policy, log.as_deref(), &evidence, json)
         }
+        Command::Watch { places, policy, memory, every, rounds, evidence, on_evidence } => {
+            watch::run(&watch::Options {
+                places,
+                policy,
+                memory,
+                every,
+                rounds,
+                evidence,
+                on_evidence,
+            })
+        }
+        Command::Heads { command: HeadsCommand::Export { memory, output, force } } => {
+            watch::export(&memory, &output, force)
+        }
+        Command::Heads {
+            command: HeadsCommand::Import { file, memory, policy, logs, evidence },
+        } => watch::import(&file, &memory, &policy, &logs, &evidence),
         Command::Open { log, policy, identity, index, signer, json } => {
             audit::open(&log, &policy, &identity, audit::Which { index, signer }, json)
         }

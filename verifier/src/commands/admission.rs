@@ -6,7 +6,7 @@ use super::heads::HEAD;
 use anyhow::Context;
 use coldlog_kit::batches::{self, Batch};
 use coldlog_kit::exit::{OrNo, Outcome, no};
-use coldlog_kit::published::{self, Bundles, Folder, Tree};
+use coldlog_kit::published::{self, Bundles, Tree};
 use coldlog_kit::report::{self, Report};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::ed25519::Verifier;
@@ -72,9 +72,10 @@ pub fn run(options: &Options) -> Outcome {
             ));
         }
         rules.admit_journal(&admission.genesis).or_no()?;
-        let source = Folder(options.log.into());
-        let origin = published::head(&source)?.checkpoint.origin;
-        let mut entries = Bundles::new(&source, known.size, entries_path);
+        let source = super::source(options.log)?;
+        let source = source.as_ref();
+        let origin = published::head(source)?.checkpoint.origin;
+        let mut entries = Bundles::new(source, known.size, entries_path);
         let mut roots: HashMap<u64, Hash> = HashMap::new();
         let logged = known.places.len() as u64;
         let mut progress = Progress { next: logged, head: known.newest };
@@ -96,7 +97,7 @@ pub fn run(options: &Options) -> Outcome {
                     && head.size <= known.size
                     && !roots.contains_key(&head.size)
                 {
-                    let root = Tree::new(&source, known.size).root_at(head.size)?;
+                    let root = Tree::new(source, known.size).root_at(head.size)?;
                     roots.insert(head.size, root);
                 }
                 let at = known.places.get(number as usize);
@@ -140,8 +141,9 @@ fn known(
     claims: &Claims,
     checks: &mut report::Checks,
 ) -> Outcome<Known> {
-    let source = Folder(options.log.into());
-    let origin = published::head(&source)?.checkpoint.origin;
+    let source = super::source(options.log)?;
+    let source = source.as_ref();
+    let origin = published::head(source)?.checkpoint.origin;
     let size = options.at.unwrap_or(u64::MAX);
     let mut known = Known {
         size,

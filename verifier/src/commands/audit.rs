@@ -5,7 +5,7 @@ use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
-use coldlog_kit::published::{self, Folder, Tree};
+use coldlog_kit::published::{self, Tree};
 use coldlog_kit::report::{self, Checks, Report};
 use coldlog_kit::seal;
 use coldlog_kit::terminal::{field, say};
@@ -32,12 +32,13 @@ pub(crate) fn each_entry(
     checks: &mut Checks,
     mut visit: impl FnMut(u64, &[u8], &[u8]) -> Outcome,
 ) -> Outcome<CosignedCheckpoint> {
-    let source = Folder(log.into());
-    let head = policy.verify_head(&published::head(&source)?).or_no()?;
+    let source = super::source(log)?;
+    let source = source.as_ref();
+    let head = policy.verify_head(&published::head(source)?).or_no()?;
     checks.pass();
     let checkpoint = head.checkpoint();
     let size = checkpoint.size;
-    let tree = Tree::new(&source, size);
+    let tree = Tree::new(source, size);
     let mut rebuilt = Frontier::default();
     let bar = Bar::new("reading the log", Some(size));
     for bundle in 0..size.div_ceil(WIDTH) {
@@ -88,8 +89,9 @@ fn one_entry(
     index: u64,
     visit: impl FnOnce(u64, &[u8], &[u8]) -> Outcome,
 ) -> Outcome {
-    let source = Folder(log.into());
-    let head = policy.verify_head(&published::head(&source)?).or_no()?;
+    let source = super::source(log)?;
+    let source = source.as_ref();
+    let head = policy.verify_head(&published::head(source)?).or_no()?;
     checks.pass();
     let checkpoint = head.checkpoint();
     if index >= checkpoint.size {
@@ -98,7 +100,7 @@ fn one_entry(
             checkpoint.size
         ));
     }
-    let mut tree = Tree::new(&source, checkpoint.size);
+    let mut tree = Tree::new(source, checkpoint.size);
     let (entry, sealed) = (tree.entry(index, entries_path)?, tree.entry(index, sealed_path)?);
     visit(index, &entry, &sealed)?;
     checks.pass();
@@ -259,7 +261,7 @@ pub fn completeness(
         let wanted = inputs::parse_tail(at_least)?;
         let mut journals: BTreeMap<(String, String), Journal> = BTreeMap::new();
         let mut roots: BTreeMap<(u64, Hash), u64> = BTreeMap::new();
-        let origin = published::head(&Folder(log.into()))?.checkpoint.origin;
+        let origin = published::head(super::source(log)?.as_ref())?.checkpoint.origin;
         let mut said = Own::default();
         let mut verifiers = Verifiers::new(TABLES);
         let head = each_entry(log, &policy, checks, |place, entry, sealed| {
@@ -308,9 +310,10 @@ pub fn completeness(
             Ok(())
         })?;
         // Every head that a record names must be one of this very history.
-        let source = Folder(log.into());
+        let source = super::source(log)?;
+        let source = source.as_ref();
         for ((size, root), place) in roots {
-            let found = Tree::new(&source, head.checkpoint().size).root_at(size)?;
+            let found = Tree::new(source, head.checkpoint().size).root_at(size)?;
             if found != root {
                 return no(format!(
                     "entry {place} names a head of size {size} with the root {root}, the log's is {found}"

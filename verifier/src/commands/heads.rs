@@ -3,16 +3,17 @@
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files;
-use coldlog_kit::published::{Folder, Tree};
+use coldlog_kit::published::Tree;
 use coldlog_kit::report::{self, Report};
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::evidence::Evidence;
+use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::receipt::{MAX_RECEIPT, Proofs, Receipt};
 use coldlog_spec::statement::Statement;
-use coldlog_spec::verify::heads::{Conviction, extends, judge};
+use coldlog_spec::verify::heads::{Conviction, Misfit, extends, judge};
 use coldlog_spec::verify::receipts::verify_receipt;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -130,9 +131,10 @@ pub fn cross_check(
             );
         }
         read.sort_by_key(|(_, head)| head.checkpoint.size);
-        let source = log.map(|folder| Folder(folder.into()));
+        let source = log.map(super::source).transpose()?;
+        let source = source.as_deref();
         let mut compared = 0;
-        if let Some(source) = &source {
+        if let Some(source) = source {
             // A copy of the log settles every size: each head must be one of its roots.
             let published = coldlog_kit::published::head(source)?;
             policy.verify_log(&published).or_no()?;
@@ -146,11 +148,7 @@ pub fn cross_check(
                     ));
                 }
                 let mut tree = Tree::new(source, size);
-                let mut proof = tree.consistency(head.checkpoint.size)?;
-                let shown = tree.root_at(head.checkpoint.size)?;
-                if head.checkpoint.size.is_power_of_two() && shown != head.checkpoint.root {
-                    proof.insert(0, shown);
-                }
+                let proof = path_to(&mut tree, &head.checkpoint)?;
                 fit(head, &published, &proof, &policy, evidence).map_err(|e| name(e, path))?;
                 compared += 1;
             }
@@ -182,10 +180,22 @@ fn name(failure: Failure, path: &Path) -> Failure {
     }
 }
 
-fn fit(
+/// The path by which a tree shows that a head extends an older one; where the older tree is a complete part of
+/// it and has another root, that root stands in front of it.
+pub(super) fn path_to(tree: &mut Tree, older: &Checkpoint) -> Result<Vec<Hash>> {
+    let mut path = tree.consistency(older.size)?;
+    let shown = tree.root_at(older.size)?;
+    if older.size.is_power_of_two() && shown != older.root {
+        path.insert(0, shown);
+    }
+    Ok(path)
+}
+
+/// Refuses two heads that do not fit, and keeps what convicts.
+pub(super) fn fit(
     older: &SignedCheckpoint,
     newer: &SignedCheckpoint,
-    path: &[coldlog_spec::hash::Hash],
+    path: &[Hash],
     policy: &Policy,
     evidence_file: &Path,
 ) -> Outcome {
@@ -194,10 +204,26 @@ fn fit(
         Evidence::SplitView { first: older.encode(), second: newer.encode(), path: path.to_vec() };
     if judge(&evidence, policy).is_ok() {
         let place = files::write_evidence(evidence_file, &evidence.encode())?;
-        return no(format!("{misfit}; the evidence is in {}", place.display()));
+        return Err(Failure::No(Convicted { misfit, place }.into()));
     }
     no(misfit)
 }
+
+/// Two heads convict their log.
+#[derive(Debug)]
+pub(super) struct Convicted {
+    misfit: Misfit,
+    /// The evidence file.
+    pub(super) place: PathBuf,
+}
+
+impl std::fmt::Display for Convicted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}; the evidence is in {}", self.misfit, self.place.display())
+    }
+}
+
+impl std::error::Error for Convicted {}
 
 /// `verifier evidence check`
 pub fn evidence(file: &Path, policy: &Path, as_json: bool) -> Outcome {

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome};
 use coldlog_kit::files::{self, Existing, Mode};
-use coldlog_kit::published::{self, Folder, Tree};
+use coldlog_kit::published::{self, Tree};
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -90,11 +90,12 @@ pub fn succession(log: &Path, end: &Path, last: &Path, policy: &Path, as_json: b
         let policy = super::policy(policy)?;
         let end = End::decode(&files::read(end, MAX_NOTE as u64)?)?;
         let last = SignedCheckpoint::decode(&files::read(last, MAX_NOTE as u64)?)?;
-        let folder = Folder(log.into());
-        let head = policy.verify_head(&published::head(&folder)?).or_no()?;
+        let folder = super::source(log)?;
+        let folder = folder.as_ref();
+        let head = policy.verify_head(&published::head(folder)?).or_no()?;
         checks.pass();
         let head = head.checkpoint();
-        let mut tree = Tree::new(&folder, head.size);
+        let mut tree = Tree::new(folder, head.size);
         let entry = tree.entry(0, entries_path)?;
         let path = tree.inclusion(0)?;
         verify_inclusion(leaf_hash(&entry), 0, head.size, &path, head.root).or_no()?;

@@ -7,9 +7,12 @@ pub mod export;
 pub mod heads;
 pub mod inspect;
 pub mod life;
+pub mod watch;
 
 use anyhow::{Context, Result};
 use coldlog_kit::files;
+use coldlog_kit::http;
+use coldlog_kit::published::{Folder, Source};
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use std::path::Path;
 
@@ -17,4 +20,12 @@ use std::path::Path;
 pub(crate) fn policy(path: &Path) -> Result<Policy> {
     let bytes = files::read(path, MAX_POLICY as u64)?;
     Policy::parse(&bytes).with_context(|| path.display().to_string())
+}
+
+/// What a log publishes: a folder, or a URL.
+pub(crate) fn source(log: &Path) -> Result<Box<dyn Source>> {
+    Ok(match log.to_str().filter(|text| http::is_url(text)) {
+        Some(url) => Box::new(http::Published::new(url)?),
+        None => Box::new(Folder(log.into())),
+    })
 }
