@@ -3,8 +3,6 @@
 pub mod batches;
 pub mod exit;
 pub mod files;
-#[cfg(feature = "network")]
-pub mod http;
 pub mod inputs;
 pub mod keyfile;
 pub mod progress;

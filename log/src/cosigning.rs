@@ -2,7 +2,7 @@
 //! what verifies.
 
 use anyhow::{Context, Result, anyhow, bail};
-use coldlog_kit::http::{Client, Reply};
+use coldlog_client::{Client, Reply};
 use coldlog_kit::published::Tree;
 use coldlog_kit::time;
 use coldlog_spec::checkpoint::{SignedCheckpoint, parse_decimal};

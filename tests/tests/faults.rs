@@ -36,6 +36,9 @@ fn killed_everywhere(base: &Path, line: &str, look: impl Fn(&Path, &str)) {
             if folder.join("coldlog-log/public").is_dir() {
                 Story::recover_log(&folder).unwrap();
             }
+            if folder.join("coldlog-witness").is_dir() {
+                Story::recover_witness(&folder).unwrap();
+            }
             let ran = strace(&folder, call, &format!("signal=SIGKILL:when={n}"), line);
             if ran.code != 0 {
                 kills += 1;

@@ -64,6 +64,9 @@ fn fresh(base: &Path, scratch: &Path) -> PathBuf {
     if folder.join("coldlog-log/public").is_dir() {
         Story::recover_log(&folder).unwrap();
     }
+    if folder.join("coldlog-witness").is_dir() {
+        Story::recover_witness(&folder).unwrap();
+    }
     folder
 }
 

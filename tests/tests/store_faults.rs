@@ -179,7 +179,7 @@ fn a_call_to_the_disk_that_fails_is_trouble_and_nothing_is_lost() {
             // What a program bears, or what it no longer does: after a few in a row it has ended.
             well = if ran.code == 0 { well + 1 } else { 0 };
             borne += usize::from(ran.code == 0);
-            if well == 12 {
+            if well == 40 {
                 break;
             }
         }

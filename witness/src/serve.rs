@@ -11,7 +11,6 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use coldlog_kit::exit::{Failure, Outcome, no, text_of};
-use coldlog_kit::http;
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
@@ -167,7 +166,7 @@ fn must_remember_what_is_published(home: &Path, witness: &Witness, peers: &[Stri
 }
 
 fn asked(url: &str) -> Result<Option<SignedCheckpoint>> {
-    let Some(bytes) = http::Client::new()?.get(url, MAX_NOTE)? else { return Ok(None) };
+    let Some(bytes) = coldlog_client::Client::new()?.get(url, MAX_NOTE)? else { return Ok(None) };
     Ok(Some(SignedCheckpoint::decode(&bytes)?))
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct Receipts {
     home: PathBuf,
     /// Receipts are made under heads that meet its quorum only.
     policy: Option<Arc<Policy>>,
+    /// Heads, by their hashes, and whether they wait for the quorum.
+    judged: Mutex<HashMap<Hash, bool>>,
     keys: Arc<LogKeys>,
     pub(crate) origin: String,
     signed: Mutex<(Hash, HashMap<String, Arc<ReceiptSigner>>)>,
@@ -46,7 +48,8 @@ impl Receipts {
         policy: Option<Arc<Policy>>,
     ) -> Receipts {
         let signed = Mutex::new((Hash([0; 32]), HashMap::new()));
-        Receipts { home: home.into(), policy, keys, origin, signed }
+        let judged = Mutex::default();
+        Receipts { home: home.into(), policy, judged, keys, origin, signed }
     }
 
     /// Whether every head is shown, cosigned or not.
@@ -56,18 +59,23 @@ impl Receipts {
 
     /// Whether receipts wait for the witnesses under this head.
     pub(crate) fn wait(&self, head: &SignedCheckpoint) -> bool {
-        self.policy.as_ref().is_some_and(|policy| policy.verify_head(head).is_err())
+        let Some(policy) = &self.policy else { return false };
+        // Many ask after the same few heads.
+        let note = Hash::of(&head.encode());
+        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if judged.len() >= MANY {
+            judged.clear();
+        }
+        *judged.entry(note).or_insert_with(|| policy.verify_head(head).is_err())
     }
 
     /// The head that is shown: the newest; where there is a policy, the newest that meets its quorum.
     pub(crate) fn shown(&self, store: &dyn Store) -> Outcome<Option<SignedCheckpoint>> {
-        let Some(policy) = &self.policy else { return self.head(store).map(Some) };
         let newest = self.head(store)?;
-        if policy.verify_head(&newest).is_ok() {
+        if !self.wait(&newest) {
             return Ok(Some(newest));
         }
-        let cosigned = witnesses::newest_cosigned(&self.home)?;
-        Ok(cosigned.filter(|head| policy.verify_head(head).is_ok()))
+        Ok(witnesses::newest_cosigned(&self.home)?.filter(|head| !self.wait(head)))
     }
 
     /// Refuses keys that have been changed since the server was started.

@@ -11,7 +11,6 @@ pub mod watch;
 
 use anyhow::{Context, Result};
 use coldlog_kit::files;
-use coldlog_kit::http;
 use coldlog_kit::published::{Folder, Source};
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use std::path::Path;
@@ -24,8 +23,8 @@ pub(crate) fn policy(path: &Path) -> Result<Policy> {
 
 /// What a log publishes: a folder, or a URL.
 pub(crate) fn source(log: &Path) -> Result<Box<dyn Source>> {
-    Ok(match log.to_str().filter(|text| http::is_url(text)) {
-        Some(url) => Box::new(http::Published::new(url)?),
+    Ok(match log.to_str().filter(|text| coldlog_client::is_url(text)) {
+        Some(url) => Box::new(coldlog_client::Published::new(url)?),
         None => Box::new(Folder(log.into())),
     })
 }

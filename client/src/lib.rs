@@ -1,4 +1,5 @@
-//! Asking other machines over HTTP: within limits of time and size, and believing nothing of it.
+//! Asking other machines over HTTP: within limits of time and size, and believing nothing of it. A crate of
+//! its own, so that nothing that is built beside the signer can make it link this.
 
 use anyhow::{Context, Result, bail};
 use std::io::Read;
@@ -86,7 +87,7 @@ impl Published {
     }
 }
 
-impl crate::published::Source for Published {
+impl coldlog_kit::published::Source for Published {
     fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
         self.client.get(&format!("{}/{path}", self.url), limit)
     }
