@@ -1,7 +1,9 @@
 //! Trust policies (C2SP tlog-policy): which logs, which witnesses, and how many must agree.
 
+mod analysis;
 mod quorum;
 
+pub use analysis::{Analysis, Defect, Member, Party, QuorumFacts, Rule, Size, Smallest};
 pub use quorum::{CosignedCheckpoint, HeadError, WitnessTime};
 
 use crate::hash::Hash;
