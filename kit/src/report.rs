@@ -53,11 +53,23 @@ pub fn run(
     names: &[&'static str],
     work: impl FnOnce(&mut Checks) -> Outcome<Report>,
 ) -> Outcome {
+    run_judged(as_json, names, |checks| Ok((work(checks)?, Ok(()))))
+}
+
+/// The same for work whose report is worth printing whatever the answer is: it comes with a verdict.
+pub fn run_judged(
+    as_json: bool,
+    names: &[&'static str],
+    work: impl FnOnce(&mut Checks) -> Outcome<(Report, Outcome)>,
+) -> Outcome {
     let mut checks = Checks::new(names);
-    let outcome = work(&mut checks);
+    let (report, outcome) = match work(&mut checks) {
+        Ok((report, verdict)) => (Some(report), verdict),
+        Err(failure) => (None, Err(failure)),
+    };
     if !as_json {
-        outcome?.text.iter().for_each(say);
-        return Ok(());
+        report.iter().flat_map(|report| &report.text).for_each(say);
+        return outcome;
     }
     let mut object = Map::new();
     object.insert("version".into(), VERSION.into());
@@ -75,11 +87,9 @@ pub fn run(
     if !checks.names.is_empty() {
         object.insert("checks".into(), checks.to_json(outcome.as_ref().err()));
     }
-    let outcome = outcome.map(|report| {
-        if let Value::Object(fields) = report.fields {
-            object.extend(fields);
-        }
-    });
+    if let Some(Report { fields: Value::Object(fields), .. }) = report {
+        object.extend(fields);
+    }
     say_json(&Value::Object(object));
     outcome
 }

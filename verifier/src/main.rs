@@ -2,9 +2,11 @@
 
 mod args;
 
-use args::{Args, Command, EvidenceCommand, HeadsCommand};
+use args::{Args, Command, EvidenceCommand, HeadsCommand, PolicyCommand};
 use clap::Parser;
-use coldlog_verifier::commands::{admission, audit, check, export, heads, inspect, life, watch};
+use coldlog_verifier::commands::{
+    admission, audit, check, export, heads, inspect, life, policy, watch,
+};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -61,6 +63,10 @@ fn main() -> ExitCode {
         Command::Evidence { command: EvidenceCommand::Check { file, policy, json } } => {
             heads::evidence(&file, &policy, json)
         }
+        Command::Policy { command: PolicyCommand::Check { file, json } } => {
+            policy::check(&file, json)
+        }
+        Command::Policy { command: PolicyCommand::Init(options) } => policy::init(&options.into()),
     };
     coldlog_kit::exit::finish("verifier", outcome)
 }

@@ -7,6 +7,7 @@ pub mod export;
 pub mod heads;
 pub mod inspect;
 pub mod life;
+pub mod policy;
 pub mod watch;
 
 use anyhow::{Context, Result};
