@@ -93,6 +93,10 @@ fn vague(line: &str) -> String {
         let key_id = word.len() == 8 && word.chars().all(|c| c.is_ascii_hexdigit()) && digits > 0;
         let varies =
             key_id || (word.len() >= 16 && digits >= 4) || (word.len() > 40 && word.contains('+'));
+        if varies && text.ends_with('.') {
+            // Of four dots in a row the first three are the ones that stand for anything.
+            text.pop();
+        }
         text.push_str(if varies { "..." } else { word });
         let mut chars = after.chars();
         text.extend(chars.next());

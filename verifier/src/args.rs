@@ -270,6 +270,9 @@ pub(crate) enum Command {
         command: EvidenceCommand,
     },
     /// What a policy amounts to, and how one is made.
+    #[command(
+        after_help = "Examples:\n  verifier policy check policy\n  verifier policy init --log log.policy --witness w1.policy w2.policy w3.policy -o policy"
+    )]
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,

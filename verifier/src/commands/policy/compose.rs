@@ -10,7 +10,7 @@ use std::path::Path;
 /// Why no policy can be made of what is given.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotComposed {
-    #[error("{given} is neither a verifier key ({why}) nor a file that can be read")]
+    #[error("{given} is neither a key nor a file: {why}")]
     NeitherKeyNorFile {
         given: String,
         why: String,
@@ -213,7 +213,6 @@ impl Draft {
     ) -> Result<(), NotComposed> {
         let mut names = Vec::new();
         for (shown, key) in keys {
-            self.key(key, shown)?;
             let kind = match key.material {
                 KeyMaterial::Ed25519(_) => {
                     return Err(NotComposed::NotAWitness { name: key.name.clone() });
@@ -221,6 +220,7 @@ impl Draft {
                 KeyMaterial::Ed25519Cosigner(_) => "ed25519",
                 KeyMaterial::MlDsa44Cosigner(_) => "ml-dsa-44",
             };
+            self.key(key, shown)?;
             let name = match keys.len() {
                 1 => base.to_owned(),
                 _ => self.free(&format!("{base}/{kind}")),
