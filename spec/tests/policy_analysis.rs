@@ -181,7 +181,9 @@ fn must_be_exact(text: &str) {
         assert!(!analysis.is_sound());
     }
     let decide = analysis.defects.iter().find_map(|defect| match defect {
-        Defect::OneDecides { parties } => Some(parties.iter().map(|p| mask_of(&[p.clone()]))),
+        Defect::OneDecides { parties } => {
+            Some(parties.iter().map(|p| mask_of(std::slice::from_ref(p))))
+        }
         _ => None,
     });
     let alone = (0..PARTIES).map(|n| 1 << n).filter(|mask| met[*mask]);

@@ -56,7 +56,7 @@ pub(super) enum NotComposed {
 /// What stands for a log or a witness on the command line.
 pub(super) enum Given {
     /// A verifier key, `NAME@` before it where the policy shall call it otherwise.
-    Key { shown: String, name: String, key: VerifierKey },
+    Key { shown: String, name: String, key: Box<VerifierKey> },
     /// A file with lines of a policy.
     File { shown: String, bytes: Vec<u8> },
 }
@@ -87,7 +87,11 @@ impl Given {
     }
 
     fn of(name: String, key: VerifierKey) -> Given {
-        Given::Key { shown: format!("the key {}+{:08x}", key.name, key.id()), name, key }
+        Given::Key {
+            shown: format!("the key {}+{:08x}", key.name, key.id()),
+            name,
+            key: Box::new(key),
+        }
     }
 }
 
@@ -191,7 +195,7 @@ impl Draft {
                     self.party(&key.name, shown)?;
                     let same = all.iter().filter_map(|given| match given {
                         Given::Key { shown, key: other, .. } if other.name == key.name => {
-                            Some((shown.as_str(), other))
+                            Some((shown.as_str(), other.as_ref()))
                         }
                         _ => None,
                     });
