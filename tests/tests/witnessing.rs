@@ -240,6 +240,30 @@ fn ask(server: &Server, body: &[u8]) -> u16 {
 }
 
 #[test]
+fn an_unchanged_head_gets_its_cosignatures_again_until_the_heartbeat() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 4).unwrap();
+    let log = story.at("log");
+    append(&mut story, "one", 0..4);
+    done(&log, "log witness-request -o one.cbor");
+    done(&log, "log witness-request --old 6 -o again.cbor");
+    let (first, again) = (body(&log.join("one.cbor")), body(&log.join("again.cbor")));
+    let line = "witness serve --listen 127.0.0.1:0 --stop-after 300 --heartbeat 3";
+    let server = serve_program(&story.at("w1"), line, &[], &[]).unwrap();
+    let cosign = |body: &[u8]| {
+        let reply = server.ask("POST", "/add-checkpoint", &[], body);
+        assert_eq!(reply.status, 200, "{}", reply.head);
+        reply.body
+    };
+    let lines = cosign(&first);
+    assert!(cosign(&again) == lines);
+    std::thread::sleep(Duration::from_millis(4100));
+    let later = cosign(&again);
+    assert!(later != lines, "the head looks stale for ever");
+    assert!(cosign(&again) == later);
+}
+
+#[test]
 fn a_witness_that_forgot_is_told_by_what_others_have_published_and_goes_on_only_forward() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = Story::with_documents(stage.path(), 20).unwrap();
