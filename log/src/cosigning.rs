@@ -28,8 +28,10 @@ pub struct Witnesses {
 
 /// What became of a round.
 pub struct Round {
-    /// The head, with all cosignatures that came in time.
+    /// The head, with all cosignatures that came in time, and those that it had.
     pub head: SignedCheckpoint,
+    /// The head with the cosignatures of this round alone: an older quorum says nothing about today.
+    pub fresh: SignedCheckpoint,
     /// Who did not cosign, and why.
     pub refused: Vec<String>,
     /// A witness has seen more of this log than there is.
@@ -81,7 +83,7 @@ impl Witnesses {
                 .context("starting to ask a witness")?;
         }
         drop(answers);
-        let mut round = Round { head: head.clone(), refused: Vec::new(), ahead: None };
+        let mut round = Round { head: head.clone(), fresh: bare, refused: Vec::new(), ahead: None };
         let mut until = begun + self.deadline + Duration::from_secs(1);
         let mut left: Vec<&str> = prefixes.iter().map(|(url, _)| *url).collect();
         loop {
@@ -89,7 +91,10 @@ impl Witnesses {
                 Ok((url, answer)) => {
                     left.retain(|other| *other != url);
                     match answer {
-                        Ok(Answer::Cosigned(lines)) => put(&mut round.head, lines),
+                        Ok(Answer::Cosigned(lines)) => {
+                            put(&mut round.fresh, lines.clone());
+                            put(&mut round.head, lines);
+                        }
                         Ok(Answer::Ahead(size)) => {
                             let told = format!("{url} has seen this log at size {size}");
                             round.ahead = Some(told.clone());
@@ -97,7 +102,7 @@ impl Witnesses {
                         }
                         Err(why) => round.refused.push(format!("{url}: {why:#}")),
                     }
-                    if policy.verify_head(&round.head).is_ok() {
+                    if policy.verify_head(&round.fresh).is_ok() {
                         until = until.min(Instant::now() + self.linger);
                     }
                 }

@@ -151,6 +151,23 @@ fn two_histories_end_as_a_file_that_convicts_whoever_saw_which() {
         convicts("two.evidence.cbor");
     }
 
+    // A smaller head of the other side, without tiles, is not forgotten when the larger side is seen again.
+    let larger = format!(
+        "verifier watch {here} --memory late --policy policy --rounds 1 --evidence late.evidence.cbor"
+    );
+    done(&auditor, &larger);
+    let line =
+        format!("verifier watch {there}/checkpoint --memory late --policy policy --rounds 1");
+    done(&auditor, &line);
+    refused(&auditor, &larger, "the evidence is in late.evidence.cbor");
+    convicts("late.evidence.cbor");
+    // Nor is one with tiles that do not reach as far.
+    let larger = larger.replace("late", "short");
+    done(&auditor, &larger);
+    let line = format!("verifier watch {there} --memory short --policy policy --rounds 1");
+    done(&auditor, &line);
+    refused(&auditor, &larger, "the evidence is in short.evidence.cbor");
+
     // Two auditors, of whom each saw one side, and a stick.
     for (memory, place) in [("ada", &here), ("eve", &there)] {
         done(

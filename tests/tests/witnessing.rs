@@ -131,6 +131,7 @@ fn a_log_has_its_head_cosigned_though_witnesses_are_behind_silent_or_lie() {
         ("says nonsense", Some(http("200 OK", "\u{2014} w3 x\n")), "no list of signature lines"),
         ("sends too much", Some(http("200 OK", &big)), "larger than"),
         ("always knows another size", Some(http("409 Conflict", "3\n")), "it answers 409"),
+        ("has seen more than there is", Some(http("409 Conflict", "999999\n")), "at size 999999"),
         ("knows no size", Some(http("409 Conflict", "03\n")), "no size"),
         ("refuses", Some(http("403 Forbidden", "never\u{1b}[2J\n")), "it answers 403: never"),
         ("hangs up", Some(String::new()), ""),

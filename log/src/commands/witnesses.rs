@@ -169,10 +169,11 @@ pub(crate) fn round(
     };
     policy.verify_log(&head).or_no()?;
     let store = Arc::from(place::store(home)?);
-    let Round { head: cosigned, refused, ahead } =
+    let Round { head: cosigned, fresh, refused, ahead } =
         witnesses.ask(store, &head, policy, known.min(head.checkpoint.size))?;
-    if let Some(told) = ahead {
-        // The one who cosigned it saw the log's own signature: this log has been larger.
+    // One witness can say any size: only where the others do not make a quorum either is it believed.
+    let has_quorum = policy.quorum().is_some() && policy.verify_head(&fresh).is_ok();
+    if let Some(told) = ahead.filter(|_| !has_quorum) {
         return no(format!(
             "{told}, it has {} entries here: it was restored from an older copy, or somebody else signs with its key; get that head from the witness, and run `log recover --newest HEAD`",
             head.checkpoint.size
@@ -198,7 +199,17 @@ fn publish(
         }
     } else if size > 0 && place.head.checkpoint.size > size {
         // The log has grown while the witnesses were asked: this head is history, and cosigned all the same.
-        place.store.put(&head_path(size), &cosigned.encode())?;
+        let path = head_path(size);
+        let there = place.store.get(&path, MAX_NOTE)?;
+        let there = there.and_then(|note| SignedCheckpoint::decode(&note).ok());
+        let mut joined = there.unwrap_or_else(|| before.clone());
+        if joined.checkpoint != cosigned.checkpoint {
+            return no(format!(
+                "{path} is another head than the one that was cosigned: run `log fsck`"
+            ));
+        }
+        cosigned::put(&mut joined, cosigned.note.signatures.clone());
+        place.store.put(&path, &joined.encode())?;
     } else {
         return no("another writer added cosignatures meanwhile: ask again");
     }

@@ -2,7 +2,8 @@
 //! all others; the first two that do not fit are evidence.
 //!
 //! The memory is a folder: `ORIGIN/SIZE-ROOT`, a file for each head, ORIGIN being SHA-256 of the origin.
-//! `ORIGIN/proven` says up to which size all of them are known to be one history.
+//! `ORIGIN/proven` says from which size on they must be held against the next tiles; what could not be compared
+//! yet takes it back.
 
 use super::heads::{Convicted, fit, path_to};
 use anyhow::{Context, Result};
@@ -282,7 +283,13 @@ fn one_log(
     }
     let newest = heads.last().map_or(0, |head| head.checkpoint.size);
     let Some((published, mut tree)) = largest else {
-        return Ok(format!("{}: newest head {newest}, proven up to {before}", field(origin)));
+        // Without tiles nothing of another size was compared: it waits for those that come.
+        let least = seen.iter().map(|one| one.head.checkpoint.size).min().unwrap_or(before);
+        if least < before {
+            write_proven(&proven, least)?;
+        }
+        let proven = before.min(least);
+        return Ok(format!("{}: newest head {newest}, proven up to {proven}", field(origin)));
     };
     let size = published.checkpoint.size;
     let mut open = 0;
@@ -294,13 +301,17 @@ fn one_log(
         let path = path_to(&mut tree, &head.checkpoint)?;
         fit(head, published, &path, policy, evidence)?;
     }
-    if size > before {
-        files::write(&proven, format!("{size}\n").as_bytes(), Existing::Replace, Mode::Public)?;
+    // All up to here fit these tiles. Where there are larger ones, whether these do is not known.
+    if size != before {
+        write_proven(&proven, size)?;
     }
     let waits = match open {
         0 => String::new(),
         _ => format!("; {open} newer ones wait for its tiles"),
     };
-    let proven = before.max(size);
-    Ok(format!("{}: one history up to {proven}{waits}", field(origin)))
+    Ok(format!("{}: one history up to {size}{waits}", field(origin)))
+}
+
+fn write_proven(path: &Path, size: u64) -> Result<()> {
+    files::write(path, format!("{size}\n").as_bytes(), Existing::Replace, Mode::Public)
 }
