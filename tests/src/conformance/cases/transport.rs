@@ -9,7 +9,9 @@ use coldlog_spec::hash::Hash;
 
 pub(super) fn all(suite: &mut Suite) {
     let log = suite.log(Which::Single);
-    let body = log.submission(log.size).body();
+    // Each success is noted down: it may have another time, and its line is the one that is served.
+    let known = log.submission(log.size);
+    let body = known.body();
     for method in ["GET", "PUT", "DELETE"] {
         suite.case(&format!("method/{method}"), say::POST, |suite| {
             let sent = Some(body.as_slice()).filter(|_| method == "PUT");
@@ -20,7 +22,8 @@ pub(super) fn all(suite: &mut Suite) {
         let failed = |why| Failure::new("two answers on one connection", format!("{why}"));
         let mut connection = suite.witness.connect().map_err(failed)?;
         for _ in 0..2 {
-            connection.ask("POST", "add-checkpoint", Some(&body)).map_err(failed)?;
+            let answer = connection.ask("POST", "add-checkpoint", Some(&body)).map_err(failed)?;
+            suite.accepted(Which::Single, &known, 0, &answer)?;
         }
         Ok(())
     });
@@ -31,7 +34,8 @@ pub(super) fn all(suite: &mut Suite) {
         let log = suite.log(Which::Single);
         let ask = Submission { old: 0, proof: Vec::new(), ..log.submission(log.size) }.body();
         connection.ask("POST", "add-checkpoint", Some(&ask)).map_err(failed)?;
-        connection.ask("POST", "add-checkpoint", Some(&body)).map_err(failed)
+        let answer = connection.ask("POST", "add-checkpoint", Some(&body)).map_err(failed)?;
+        suite.accepted(Which::Single, &known, 0, &answer)
     });
     // Too many hashes, and too many bytes: the server may hang up before it has read them all.
     suite.case("oversized-body", say::PROOF_LINES, |suite| {
@@ -50,6 +54,6 @@ pub(super) fn all(suite: &mut Suite) {
             }
             Err(_) => {}
         }
-        Expected::Status(200).check(&suite.witness.add_checkpoint(&body)?)
+        suite.accept(Which::Single, &known)
     });
 }
