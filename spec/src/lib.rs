@@ -19,6 +19,7 @@ pub mod kind;
 pub mod log_list;
 pub mod manifest;
 pub mod merkle;
+pub mod mirroring;
 pub mod mldsa;
 pub mod note;
 pub mod pending;

@@ -326,17 +326,35 @@ pub fn consistency_path<E>(
     if size1 == 0 || size1 >= size2 {
         return Ok(Vec::new());
     }
-    let (mut low, mut high, mut complete) = (0, size2, true);
+    subtree_consistency_path(0, size1, size2, read)
+}
+
+/// The consistency path of the subtree `[start, end)` in the tree of `size`
+/// (draft-ietf-plants-merkle-tree-certs, section 4.4.1). Empty, and no proof, where there is no such
+/// subtree.
+pub fn subtree_consistency_path<E>(
+    start: u64,
+    end: u64,
+    size: u64,
+    read: &mut impl FnMut(Node) -> Result<Hash, E>,
+) -> Result<Vec<Hash>, E> {
+    if !is_subtree(start, end) || end > size {
+        return Ok(Vec::new());
+    }
+    // `complete` while the part that is left is the subtree itself, of which the verifier has the hash.
+    let (mut low, mut high, mut first, mut complete) = (0, size, start, true);
     let mut parts = Vec::new();
-    while high != size1 {
+    while (low, high) != (first, end) {
         let middle = low + split(high - low);
-        if size1 <= middle {
+        if end <= middle {
             parts.push((middle, high));
             high = middle;
         } else {
             parts.push((low, middle));
+            // The subtree lies across the split only where it begins with the tree.
+            complete &= first >= middle;
+            first = first.max(middle);
             low = middle;
-            complete = false;
         }
     }
     if !complete {

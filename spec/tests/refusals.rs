@@ -13,6 +13,7 @@ use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::log_list::ListError;
 use coldlog_spec::merkle::ProofError;
+use coldlog_spec::mirroring::{Standing, UploadError, UploadRefusal};
 use coldlog_spec::note::NoteError;
 use coldlog_spec::policy::{Defect, HeadError, Policy};
 use coldlog_spec::receipt::ReceiptError;
@@ -124,6 +125,17 @@ fn texts() -> Vec<String> {
     say("receipt", &ReceiptError::Kind { found: "several proofs" });
     say("receipt", &ReceiptError::BadSignature { root: a });
     say("witnessing", &RequestError::Malformed("not UTF-8".into()));
+    say("mirroring", &UploadError("the origin is no key name".into()));
+    let standing = Standing { pending: vec![512], size: 300, next: 400 };
+    let why = ProofError::Length { expected: 3, found: 2 };
+    for refusal in [
+        UploadRefusal::UnknownLog { origin: origin.clone() },
+        UploadRefusal::NoHead,
+        UploadRefusal::Elsewhere { start: 401, end: 512, standing },
+        UploadRefusal::OtherEntries { start: 256, size: 512, why },
+    ] {
+        say("mirroring", &refusal);
+    }
 
     let evidence = Box::new(Evidence::Fork { key: [1; 32], first: vec![], second: vec![] });
     let journal = |name: &str| format!("{name} / journal");
