@@ -2,11 +2,14 @@
 //! its own, so that nothing that is built beside the signer can make it link this.
 
 use anyhow::{Context, Result, bail};
+use coldlog_kit::files;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
+use zeroize::Zeroizing;
 
 /// How long one request may take, from the first byte to the last.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -57,11 +60,23 @@ impl Client {
 
     /// A resource of at most `limit` bytes; `None` where there is none.
     pub fn get(&self, url: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        let response = self.0.get(url).call().with_context(|| format!("asking {url}"))?;
+        self.get_as(url, None, limit)
+    }
+
+    fn get_as(&self, url: &str, token: Option<&Token>, limit: usize) -> Result<Option<Vec<u8>>> {
+        let request = match token {
+            Some(Token(bearer)) => self.0.get(url).header("authorization", bearer.as_str()),
+            None => self.0.get(url),
+        };
+        let response = request.call().with_context(|| format!("asking {url}"))?;
         let reply = read(url, response, limit)?;
         match reply.status {
             200 => Ok(Some(reply.body)),
             404 | 410 => Ok(None),
+            401 | 403 => bail!(
+                "{url} is not for everybody (status {}): those who run it give readers a token (`log allow-reader`), which goes into a file",
+                reply.status
+            ),
             status => bail!("{url} answers with the status {status}, 200 was expected"),
         }
     }
@@ -74,22 +89,49 @@ impl Client {
     }
 }
 
+/// What a reader of sealed records proves itself by; never shown.
+struct Token(Zeroizing<String>);
+
+/// The longest token.
+const MAX_TOKEN: u64 = 1024;
+
 /// What a log publishes below a URL.
 pub struct Published {
     client: Client,
     url: String,
+    token: Option<Token>,
 }
 
 impl Published {
     /// Below a URL; nothing is asked yet.
     pub fn new(url: &str) -> Result<Published> {
-        Ok(Published { client: Client::new()?, url: url.trim_end_matches('/').into() })
+        Ok(Published { client: Client::new()?, url: url.trim_end_matches('/').into(), token: None })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Reads as somebody, with the token in a file (mode 0600).
+    pub fn with_token(self, path: &Path) -> Result<Published> {
+        let bytes = files::read_private(path, MAX_TOKEN)?;
+        let text = std::str::from_utf8(&bytes).ok().map(str::trim_end);
+        let sound =
+            |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let Some(text) = text.filter(sound) else {
+            bail!("{} holds no token: one line of letters and digits", path.display());
+        };
+        let token = Some(Token(Zeroizing::new(format!("Bearer {text}"))));
+        Ok(Published { token, ..self })
     }
 }
 
 impl coldlog_kit::published::Source for Published {
     fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        self.client.get(&format!("{}/{path}", self.url), limit)
+        // Only what is not for everybody: a token travels no further than it must.
+        let token = self.token.as_ref().filter(|_| path.starts_with("sealed/"));
+        self.client.get_as(&format!("{}/{path}", self.url), token, limit)
     }
 }
 

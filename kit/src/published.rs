@@ -151,6 +151,14 @@ impl<'a> Tree<'a> {
         merkle::consistency_path(old, self.size, &mut |node| self.node(node))
     }
 
+    /// The consistency path of the part `[start, end)`, which must be a subtree.
+    pub fn subtree_consistency(&mut self, start: u64, end: u64) -> Result<Vec<Hash>> {
+        if !merkle::is_subtree(start, end) || end > self.size {
+            bail!("[{start}, {end}) is no subtree of the log's {} entries", self.size);
+        }
+        merkle::subtree_consistency_path(start, end, self.size, &mut |node| self.node(node))
+    }
+
     /// A bundle of entries or sealed records as its bytes, by a path function of `tile`.
     pub fn bundle(&self, index: u64, path: fn(u64, u64) -> String) -> Result<Vec<u8>> {
         let width = tile::width_at(0, index, self.size);

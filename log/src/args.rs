@@ -190,15 +190,18 @@ pub(crate) enum Command {
     /// Lets a log sign again that was restored, copied or moved: compares it with the heads that others
     /// have, and brings back what is lost.
     #[command(
-        after_help = "Examples:\n  log recover --newest usb/auditor.checkpoint\n  log recover --newest head --from s3://mirror/log\n  log recover --newest head --batches usb/monday.batch.cbor usb/tuesday.batch.cbor"
+        after_help = "Examples:\n  log recover --newest usb/auditor.checkpoint\n  log recover --newest head --from s3://mirror/log\n  log recover --newest head --from https://mirror.example/HASH --token-file token\n  log recover --newest head --batches usb/monday.batch.cbor usb/tuesday.batch.cbor"
     )]
     Recover {
         /// The newest heads that witnesses, mirrors or auditors have; one at least.
         #[arg(long, required = true, num_args = 1..)]
         newest: Vec<PathBuf>,
-        /// A mirror that has what is lost: a published folder, or the URL of a store.
+        /// A mirror that has what is lost: its URL, a published folder, or the URL of a store.
         #[arg(long, conflicts_with = "batches")]
         from: Option<String>,
+        /// A reader's token (mode 0600), for sealed records over HTTP.
+        #[arg(long, requires = "from")]
+        token_file: Option<PathBuf>,
         /// The signers' batches that hold what is lost (`signer export --from N`), and the files of rules,
         /// in the order in which they were appended.
         #[arg(long, num_args = 1..)]

@@ -6,9 +6,10 @@ use coldlog_client::{Client, Reply};
 use coldlog_kit::published::Tree;
 use coldlog_kit::time;
 use coldlog_spec::checkpoint::{SignedCheckpoint, parse_decimal};
+use coldlog_spec::hash::Hash;
 use coldlog_spec::note::{MAX_NOTE, SignatureLine, VerifierKey};
 use coldlog_spec::policy::Policy;
-use coldlog_spec::verify::cosigned::{put, taken};
+use coldlog_spec::verify::cosigned::{NotTaken, put, taken};
 use coldlog_spec::witnessing::{Request, Response};
 use std::collections::HashMap;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -67,6 +68,7 @@ impl Witnesses {
         let begun = Instant::now();
         for (url, keys) in &prefixes {
             let one = One {
+                deadline: self.deadline,
                 client: self.client.clone(),
                 url: (*url).to_owned(),
                 keys: keys.iter().map(|key| (*key).clone()).collect(),
@@ -125,8 +127,12 @@ enum Answer {
     Ahead(u64),
 }
 
+/// When a mirror is asked again for the first time.
+const SOON: Duration = Duration::from_millis(50);
+
 // One witness, asked.
 struct One {
+    deadline: Duration,
     client: Client,
     url: String,
     keys: Vec<VerifierKey>,
@@ -162,6 +168,9 @@ impl One {
                 coldlog_kit::terminal::field(why.trim())
             ));
         }
+        if reply.body.is_empty() {
+            return self.mirrored();
+        }
         let body = String::from_utf8(reply.body).context("its answer is no text")?;
         let answer = Response { witness: String::new(), status: 200, body };
         let lines = answer.lines().context("its answer is no list of signature lines")?;
@@ -169,6 +178,41 @@ impl One {
         let lines = taken(&self.head, lines, &keys, time::now(), true)?;
         sizes().insert(self.url.clone(), size);
         Ok(Answer::Cosigned(lines))
+    }
+
+    // A mirror takes the head, and cosigns only once it has all that the head stands for (C2SP tlog-mirror):
+    // what it then serves carries its cosignature.
+    fn mirrored(&self) -> Result<Answer> {
+        let origin = Hash::of(self.head.checkpoint.origin.as_bytes()).to_hex();
+        let url = format!("{}/{origin}/checkpoint", self.url);
+        let keys: Vec<&VerifierKey> = self.keys.iter().collect();
+        let until = Instant::now() + self.deadline;
+        let mut wait = SOON;
+        loop {
+            if let Some(served) = self.client.get(&url, MAX_NOTE)? {
+                let served = SignedCheckpoint::decode(&served).context(
+                    "its answer holds no line by a key that the policy names for it, and what it serves is no head",
+                )?;
+                let (size, seen) = (self.head.checkpoint.size, served.checkpoint.size);
+                let lines = served.note.signatures;
+                if served.checkpoint == self.head.checkpoint {
+                    match taken(&self.head, lines, &keys, time::now(), true) {
+                        // It is about to cosign anew.
+                        Err(NotTaken::Old { .. }) => {}
+                        lines => return Ok(Answer::Cosigned(lines?)),
+                    }
+                } else if seen > size {
+                    return Ok(Answer::Ahead(seen));
+                }
+            }
+            if Instant::now() + wait >= until {
+                bail!(
+                    "it took the head and cosigned it not in time: its answer holds no line by a key that the policy names for it, and if it is a mirror, it does not have all entries yet"
+                );
+            }
+            std::thread::sleep(wait);
+            wait = (wait * 2).min(Duration::from_secs(1));
+        }
     }
 
     fn post(&self, old: u64) -> Result<Reply> {

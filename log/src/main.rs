@@ -4,11 +4,14 @@ mod args;
 
 use args::{Args, Command};
 use clap::Parser;
+use coldlog_kit::exit::Outcome;
 use coldlog_log::commands::{
     append, backup, freeze, fsck, gc, manage, migrate, receipts, recover, reseal, rotate, rules,
     witnesses,
 };
-use coldlog_log::serve;
+use coldlog_log::place;
+use coldlog_log::serve::{self, readers};
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -45,8 +48,8 @@ fn main() -> ExitCode {
         Command::Prove { index, consistency, output, force, secret } => {
             receipts::prove(&home, &receipts::Prove { index, consistency, output, force, secret })
         }
-        Command::Recover { newest, from, batches, secret } => {
-            recover::run(&home, &recover::Options { newest, from, batches, secret })
+        Command::Recover { newest, from, token_file, batches, secret } => {
+            recover::run(&home, &recover::Options { newest, from, token_file, batches, secret })
         }
         Command::Backup { to, with_key } => backup::backup(&home, &to, with_key),
         Command::Restore { from, store, key } => {
@@ -93,11 +96,11 @@ fn main() -> ExitCode {
             },
         ),
         Command::AllowReader { name, certificate } => {
-            serve::allow(&home, &name, certificate.as_deref())
+            at_home(&home, || readers::allow(&home, &name, certificate.as_deref()))
         }
-        Command::ForgetReader { name } => serve::forget(&home, &name),
-        Command::Readers { json } => serve::list(&home, json),
-        Command::Accesses { json } => serve::accesses(&home, json),
+        Command::ForgetReader { name } => at_home(&home, || readers::forget(&home, &name)),
+        Command::Readers { json } => at_home(&home, || readers::list(&home, json)),
+        Command::Accesses { json } => at_home(&home, || readers::accesses(&home, json)),
         Command::RotateKey { output: Some(output), force, secret, .. } => {
             rotate::start(&home, &output, force, &secret)
         }
@@ -117,4 +120,9 @@ fn main() -> ExitCode {
         }
     };
     coldlog_kit::exit::finish("log", outcome)
+}
+
+fn at_home(home: &Path, run: impl FnOnce() -> Outcome) -> Outcome {
+    place::must_be_home(home)?;
+    run()
 }

@@ -57,7 +57,7 @@ pub(crate) fn reseals_from(place: &Place, number: u64) -> Result<Vec<(u64, u64, 
 }
 
 /// The reseal that an entry records, if it does: what stands in a tree that was verified as a whole.
-pub(crate) fn reseal_of(entry: &[u8], origin: &str) -> Option<Reseal> {
+pub fn reseal_of(entry: &[u8], origin: &str) -> Option<Reseal> {
     // Cheap: the content type stands among the first bytes.
     let kind = RESEAL_TYPE.as_bytes();
     if !entry.windows(kind.len()).take(96).any(|window| window == kind) {

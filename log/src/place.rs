@@ -4,8 +4,9 @@ use crate::index::Index;
 use crate::own;
 use crate::store::{Bucket, FolderStore, Store};
 use anyhow::{Context, Result};
+use coldlog_client::Published;
 use coldlog_kit::files::{self, FolderLock};
-use coldlog_kit::published::Tree;
+use coldlog_kit::published::{Source, Tree};
 use coldlog_objects::{Remote, is_url};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
@@ -73,6 +74,44 @@ pub fn open_store(place: &str) -> Result<Box<dyn Store>> {
         true => Ok(Box::new(Bucket::new(Remote::open(place)?))),
         false => Ok(Box::new(FolderStore::new(place.into()))),
     }
+}
+
+/// A copy of a log to read from.
+pub enum Opened {
+    /// A folder or an object store, which can be listed.
+    Store(Box<dyn Store>),
+    /// Over HTTP.
+    Url(Published),
+}
+
+impl Opened {
+    /// To read from.
+    pub fn source(&self) -> &dyn Source {
+        match self {
+            Opened::Store(store) => store.as_ref(),
+            Opened::Url(url) => url,
+        }
+    }
+
+    /// Where it is, for people.
+    pub fn place(&self) -> String {
+        match self {
+            Opened::Store(store) => store.place(),
+            Opened::Url(url) => url.url().into(),
+        }
+    }
+}
+
+/// A copy of a log at a URL, in a store, or in a folder; sealed records over HTTP with a reader's token.
+pub fn open_source(place: &str, token: Option<&Path>) -> Result<Opened> {
+    if !coldlog_client::is_url(place) {
+        return Ok(Opened::Store(open_store(place)?));
+    }
+    let published = Published::new(place)?;
+    Ok(Opened::Url(match token {
+        Some(path) => published.with_token(path)?,
+        None => published,
+    }))
 }
 
 /// Rules, and the index of the entry that holds them; none where the log has said none.

@@ -15,12 +15,27 @@ pub struct Edge<'a> {
     rows: Vec<Vec<Hash>>,
     entries: Vec<u8>,
     sealed: Vec<u8>,
+    keeps_sealed: bool,
 }
 
 impl<'a> Edge<'a> {
     /// The edge of the published tree of `size` entries, which must have this root: to go on from a bit
     /// that flipped on the disk would be to sign another history.
     pub fn load(store: &'a dyn Store, size: u64, root: Hash) -> Result<Edge<'a>> {
+        Edge::load_kept(store, size, root, true)
+    }
+
+    /// The same of a store that keeps no sealed records: a copy of a log that has none.
+    pub fn load_entries_only(store: &'a dyn Store, size: u64, root: Hash) -> Result<Edge<'a>> {
+        Edge::load_kept(store, size, root, false)
+    }
+
+    fn load_kept(
+        store: &'a dyn Store,
+        size: u64,
+        root: Hash,
+        keeps_sealed: bool,
+    ) -> Result<Edge<'a>> {
         store.begin();
         let mut tree = Tree::new(store, size);
         let mut rows = Vec::new();
@@ -36,14 +51,17 @@ impl<'a> Edge<'a> {
         if tree.root()? != root {
             bail!("the newest tiles do not give the root that the head says: run `log fsck`");
         }
-        let mut edge = Edge { store, size, rows, entries: Vec::new(), sealed: Vec::new() };
+        let (entries, sealed) = (Vec::new(), Vec::new());
+        let mut edge = Edge { store, size, rows, entries, sealed, keeps_sealed };
         if !size.is_multiple_of(WIDTH) {
             edge.entries = tree.bundle(size / WIDTH, entries_path)?;
             let entries = tile::decode_bundle(&edge.entries, size % WIDTH)?;
             if !entries.into_iter().map(leaf_hash).eq(edge.rows.iter().take(1).flatten().copied()) {
                 bail!("the newest entries are not those of their tile: run `log fsck`");
             }
-            edge.sealed = tree.bundle(size / WIDTH, sealed_path)?;
+            if keeps_sealed {
+                edge.sealed = tree.bundle(size / WIDTH, sealed_path)?;
+            }
         }
         Ok(edge)
     }
@@ -89,7 +107,7 @@ impl<'a> Edge<'a> {
         Ok(())
     }
 
-    /// Appends an entry; returns its index.
+    /// Appends an entry; returns its index. Its sealed record counts where such are kept.
     pub fn push(&mut self, leaf: Hash, entry: &[u8], sealed: &[u8]) -> Result<u64> {
         if !tile::push_entry(&mut self.entries, entry)
             || !tile::push_entry(&mut self.sealed, sealed)
@@ -121,7 +139,10 @@ impl<'a> Edge<'a> {
 
     fn put_bundles(&self, index: u64, width: u64) -> Result<()> {
         self.store.stage(&entries_path(index, width), &self.entries)?;
-        self.store.stage(&sealed_path(index, width), &self.sealed)
+        match self.keeps_sealed {
+            true => self.store.stage(&sealed_path(index, width), &self.sealed),
+            false => Ok(()),
+        }
     }
 
     /// Writes the partial tiles and bundles, makes all durable, and computes the root from what is

@@ -1,4 +1,4 @@
-//! The stage on which whole-program tests and the ceremony play: the four real binaries, and a
+//! The stage on which whole-program tests and the ceremony play: the real binaries, and a
 //! folder for each role that stands for a machine.
 
 use anyhow::{Context, Result, bail};
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Builds the four binaries, once a process, and returns their folder.
+/// Builds the binaries, once a process, and returns their folder.
 pub fn programs() -> Result<&'static Path> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = PROGRAMS.get_or_init(|| build().map_err(|why| format!("{why:#}")));
@@ -24,7 +24,7 @@ fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--bins"]);
-    for package in ["signer", "log", "witness", "verifier"] {
+    for package in ["signer", "log", "witness", "mirror", "verifier"] {
         command.args(["--package", &format!("coldlog-{package}")]);
     }
     if folder.ends_with("release") {
@@ -88,13 +88,13 @@ pub fn typed(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{text}'") }
 }
 
-/// Runs one of the four programs in a folder; see [`words`].
+/// Runs one of the programs in a folder; see [`words`].
 pub fn run(folder: &Path, line: &str) -> Result<Ran> {
     let mut words = words(line).into_iter();
     let program = words.next().context("an empty command")?;
     let mut command = Command::new(programs()?.join(program));
     command.current_dir(folder).args(words).stdin(Stdio::null());
-    for role in ["SIGNER", "LOG", "WITNESS"] {
+    for role in ["SIGNER", "LOG", "WITNESS", "MIRROR"] {
         command.env_remove(format!("COLDLOG_{role}"));
     }
     let output = command.output().with_context(|| format!("cannot run {line}"))?;

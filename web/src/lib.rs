@@ -5,6 +5,7 @@
 
 mod body;
 mod rate;
+pub mod reply;
 mod server;
 mod tls;
 mod traffic;

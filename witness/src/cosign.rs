@@ -43,14 +43,33 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn lines(lines: &[SignatureLine]) -> Answer {
+    /// 200, with cosignatures or none.
+    pub fn lines(lines: &[SignatureLine]) -> Answer {
         let body = lines.iter().map(|line| line.encode()).collect();
         Answer { status: 200, body, refused: None }
     }
 
-    fn refused(status: u64, why: impl Into<anyhow::Error>) -> Answer {
+    /// Not done.
+    pub fn refused(status: u64, why: impl Into<anyhow::Error>) -> Answer {
         let why = why.into();
         Answer { status, body: format!("{why}\n"), refused: Some((why, None)) }
+    }
+
+    /// A head that is not taken. Where it convicts the log, the evidence is kept.
+    pub fn of_refusal(refusal: Refusal, evidence: &Path) -> Result<Answer> {
+        // Evidence first: where the answer cannot be written, it must not be lost.
+        let kept = match &refusal {
+            Refusal::NotAnExtension { evidence: Some(shown), .. } => {
+                files::create_folder(&files::folder_of(evidence))?;
+                Some(files::write_evidence(evidence, &shown.encode())?)
+            }
+            _ => None,
+        };
+        let (status, mut body) = (refusal.status(), format!("{refusal}\n"));
+        if let Refusal::Stale { known, .. } = &refusal {
+            body = format!("{known}\n");
+        }
+        Ok(Answer { status, body, refused: Some((refusal.into(), kept)) })
     }
 }
 
@@ -103,7 +122,7 @@ impl Witness {
         let Known { log, last } = held.known()?;
         let time = self.time_of(last.as_ref(), &mut verified)?;
         if let Err(refusal) = decide(&request, &log.keys, last.as_ref()) {
-            return Ok(self.refuse(refusal, evidence)?);
+            return Ok(Answer::of_refusal(refusal, evidence)?);
         }
         if time > now.saturating_add(BACK) {
             return Err(Failure::Trouble(anyhow::anyhow!(
@@ -164,22 +183,6 @@ impl Witness {
             self.own.iter().any(|key| key.id() == line.id && key.name == line.name)
         };
         head.note.signatures.iter().filter(is_ours).cloned().collect()
-    }
-
-    fn refuse(&self, refusal: Refusal, evidence: &Path) -> Result<Answer> {
-        // Evidence first: where the answer cannot be written, it must not be lost.
-        let kept = match &refusal {
-            Refusal::NotAnExtension { evidence: Some(shown), .. } => {
-                files::create_folder(&files::folder_of(evidence))?;
-                Some(files::write_evidence(evidence, &shown.encode())?)
-            }
-            _ => None,
-        };
-        let (status, mut body) = (refusal.status(), format!("{refusal}\n"));
-        if let Refusal::Stale { known, .. } = &refusal {
-            body = format!("{known}\n");
-        }
-        Ok(Answer { status, body, refused: Some((refusal.into(), kept)) })
     }
 
     /// Answers the body of `sign-subtree`.

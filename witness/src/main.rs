@@ -12,7 +12,8 @@ fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
     let outcome = match command {
         Command::Init { name, unencrypted, secret } => {
-            init::run(&home, &name, unencrypted, &secret)
+            let role = "witness";
+            init::run(&home, &init::Cosigner { role, name: &name, url: None, unencrypted }, &secret)
         }
         Command::AddLog { policy, list, rotation, replace } => {
             logs::add(&home, &logs::Add { policy, list, rotation, replace })

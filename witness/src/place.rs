@@ -29,7 +29,8 @@ pub fn must_be_home(home: &Path) -> Result<()> {
     Ok(())
 }
 
-fn folder_of(home: &Path, origin: &Hash) -> PathBuf {
+/// Where a log is kept.
+pub fn folder_of(home: &Path, origin: &Hash) -> PathBuf {
     home.join("logs").join(origin.to_hex())
 }
 
@@ -144,12 +145,19 @@ pub fn all(home: &Path) -> Result<Vec<Known>> {
 
 /// The newest cosigned head of a log by the SHA-256 of its origin, in hexadecimal digits.
 pub fn newest(home: &Path, origin: &str) -> Result<Option<SignedCheckpoint>> {
+    Ok(by_hash(home, origin)?.and_then(|known| known.last))
+}
+
+/// The origin of a log that is watched, by its SHA-256 in hexadecimal digits.
+pub fn origin_of(home: &Path, hash: &str) -> Result<Option<String>> {
+    Ok(by_hash(home, hash)?.map(|known| known.log.origin))
+}
+
+// Nothing else in a URL leads to a file.
+fn by_hash(home: &Path, hash: &str) -> Result<Option<Known>> {
     let is_hash =
-        origin.len() == 64 && origin.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if !is_hash {
-        return Ok(None);
-    }
-    Ok(known_in(&home.join("logs").join(origin))?.and_then(|known| known.last))
+        hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if is_hash { known_in(&home.join("logs").join(hash)) } else { Ok(None) }
 }
 
 /// Refuses a head in the memory that this witness has not cosigned: somebody else wrote it.
@@ -177,12 +185,16 @@ pub fn settle(home: &Path) -> Result<()> {
     files::write(&path, mark_of(home)?.as_bytes(), Existing::Replace, Mode::Public)
 }
 
+/// Whether this folder is the one whose memory counts, and no copy of it.
+pub fn is_settled(home: &Path) -> Result<bool> {
+    let path = home.join("place.mark");
+    Ok(files::is_there(&path)? && files::read(&path, 4096)? == mark_of(home)?.as_bytes())
+}
+
 /// Refuses to cosign in a folder that was restored, copied or moved.
 pub fn must_be_settled(home: &Path) -> Outcome {
     must_be_home(home)?;
-    let path = home.join("place.mark");
-    let same = files::is_there(&path)? && files::read(&path, 4096)? == mark_of(home)?.as_bytes();
-    if !same {
+    if !is_settled(home)? {
         return no(format!(
             "this witness's folder {} was restored, copied or moved: it may have forgotten heads that it cosigned, and would help a log to show two histories; get the newest heads that carry its cosignature (from each log, a mirror, an auditor), and run `witness recover --newest HEAD...`",
             home.display()

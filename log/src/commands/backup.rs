@@ -275,7 +275,7 @@ fn copy_resealed(
                 }
             }
             copied += to.put_many(files)?;
-            remove_stale(to, &reseal, at, *size)?;
+            remove_stale(to, reseal.from..reseal.to, at, *size)?;
         }
     }
     if !under_way {

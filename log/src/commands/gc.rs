@@ -14,7 +14,16 @@ pub fn run(home: &Path, dry_run: bool) -> Outcome {
     let place = Place::open(home)?;
     let size = place.head.checkpoint.size;
     let store = place.store.as_ref();
-    let mut removed = 0u64;
+    let removed = sweep(store, size, place.shared, dry_run)?;
+    let staged = if dry_run { 0 } else { store.collect()? };
+    let verb = if dry_run { "would be removed" } else { "were removed" };
+    say(format!("{removed} files that nothing needs, and {staged} staged ones, {verb}"));
+    Ok(())
+}
+
+/// The same in a store whose head has a size, but for what was staged; returns how many files went.
+pub fn sweep(store: &dyn Store, size: u64, shared: bool, dry_run: bool) -> Result<u64> {
+    let mut removed = 0;
     for folder in ["tile", "sealed", "heads"] {
         let mut paths = Vec::new();
         store.list(folder, &mut |path| {
@@ -23,7 +32,7 @@ pub fn run(home: &Path, dry_run: bool) -> Outcome {
         })?;
         paths.sort();
         for path in paths {
-            if !is_needless(store, &path, size, place.shared)? {
+            if !is_needless(store, &path, size, shared)? {
                 continue;
             }
             removed += 1;
@@ -33,10 +42,7 @@ pub fn run(home: &Path, dry_run: bool) -> Outcome {
             }
         }
     }
-    let staged = if dry_run { 0 } else { store.collect()? };
-    let verb = if dry_run { "would be removed" } else { "were removed" };
-    say(format!("{removed} files that nothing needs, and {staged} staged ones, {verb}"));
-    Ok(())
+    Ok(removed)
 }
 
 fn is_needless(store: &dyn Store, path: &str, size: u64, shared: bool) -> Result<bool> {

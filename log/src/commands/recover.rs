@@ -3,14 +3,14 @@
 
 use super::append;
 use crate::memory;
-use crate::place::{self, Place};
+use crate::place::{self, Opened, Place};
 use crate::sequencer::Edge;
 use crate::store::{Store, Swapped};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::progress::Progress;
-use coldlog_kit::published::{Bundles, Tree};
+use coldlog_kit::published::{self, Bundles, Tree};
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -26,6 +26,8 @@ pub struct Options {
     pub newest: Vec<PathBuf>,
     /// A mirror that has the lost entries.
     pub from: Option<String>,
+    /// A reader's token for it.
+    pub token_file: Option<PathBuf>,
     /// The signers' batches that hold the lost entries, and the files of rules, in the order in which they
     /// were appended.
     pub batches: Vec<PathBuf>,
@@ -56,7 +58,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let (size, here) = (newest.checkpoint.size, place.head.checkpoint.size);
     if size > here {
         match (&options.from, options.batches.as_slice()) {
-            (Some(mirror), []) => from_mirror(&mut place, mirror, &newest, &keys)?,
+            (Some(mirror), []) => {
+                let mirror = place::open_source(mirror, options.token_file.as_deref())?;
+                from_mirror(&mut place, &mirror, &newest, &keys)?;
+            }
             (None, [_, ..]) => {
                 append::rebuild(&mut place, &options.batches, &newest, &options.secret)?
             }
@@ -106,13 +111,13 @@ fn must_hold(place: &Place, heads: &[(&PathBuf, SignedCheckpoint)]) -> Outcome {
 
 fn from_mirror(
     place: &mut Place,
-    mirror: &str,
+    mirror: &Opened,
     newest: &SignedCheckpoint,
     keys: &[VerifierKey],
 ) -> Outcome {
-    let mirror = place::open_store(mirror)?;
+    let source = mirror.source();
     let (here, head) = (&place.head.checkpoint, &newest.checkpoint);
-    let mut tree = Tree::new(mirror.as_ref(), head.size);
+    let mut tree = Tree::new(source, head.size);
     if tree.root()? != head.root || tree.root_at(here.size)? != here.root {
         return no(format!(
             "the mirror in {} is not of this history: its root at size {} or at size {} is another",
@@ -121,8 +126,8 @@ fn from_mirror(
             head.size
         ));
     }
-    let mut entries = Bundles::new(mirror.as_ref(), head.size, entries_path);
-    let mut sealed = Bundles::new(mirror.as_ref(), head.size, sealed_path);
+    let mut entries = Bundles::new(source, head.size, entries_path);
+    let mut sealed = Bundles::new(source, head.size, sealed_path);
     let mut edge = Edge::load(place.store.as_ref(), here.size, here.root)?;
     let progress = Progress::new("bringing back", Some(head.size - here.size));
     for index in here.size..head.size {
@@ -134,7 +139,7 @@ fn from_mirror(
     if root != head.root {
         return no("the mirror's entries are not those of its tiles: use another mirror");
     }
-    copy_heads(mirror.as_ref(), place.store.as_ref(), (here.size, head.size), keys)?;
+    copy_heads_of(mirror, place.store.as_ref(), (here.size, head.size), keys)?;
     if place.store.swap_head(Some(&place.head), newest)? == Swapped::Lost {
         return no("another writer moved the head meanwhile: run the command again");
     }
@@ -145,17 +150,41 @@ fn from_mirror(
 pub(crate) fn copy_heads(
     source: &dyn Store,
     to: &dyn Store,
+    sizes: (u64, u64),
+    keys: &[VerifierKey],
+) -> Outcome {
+    let mut paths = Vec::new();
+    source.list("heads", &mut |name| {
+        paths.push(format!("heads/{name}"));
+        Ok(())
+    })?;
+    copy_named_heads(source, paths, to, sizes, keys)
+}
+
+/// The same of what can only be asked for by name: the newest of these heads, and the end.
+pub fn copy_heads_of(
+    source: &Opened,
+    to: &dyn Store,
+    sizes: (u64, u64),
+    keys: &[VerifierKey],
+) -> Outcome {
+    match source {
+        Opened::Store(store) => copy_heads(store.as_ref(), to, sizes, keys),
+        Opened::Url(url) => {
+            copy_named_heads(url, vec![head_path(sizes.1), end::PATH.into()], to, sizes, keys)
+        }
+    }
+}
+
+fn copy_named_heads(
+    source: &dyn published::Source,
+    paths: Vec<String>,
+    to: &dyn Store,
     (from, size): (u64, u64),
     keys: &[VerifierKey],
 ) -> Outcome {
-    let mut names = Vec::new();
-    source.list("heads", &mut |name| {
-        names.push(name.to_string());
-        Ok(())
-    })?;
     let mut tree = Tree::new(source, size);
-    for name in names {
-        let path = format!("heads/{name}");
+    for path in paths {
         let Some(bytes) = source.get(&path, MAX_NOTE)? else { continue };
         if let Some(end) = End::decode(&bytes).ok().filter(|_| path == end::PATH) {
             // It is of the newest head, or of none that is here.

@@ -28,6 +28,7 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::reseal::Reseal;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, WIDTH, entries_path, sealed_path};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -151,7 +152,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let (store, size) = (place::store(home)?, place.head.checkpoint.size);
     drop(place);
     full_bundles(store.as_ref(), &open, &reseal, (at, size), &mut state)?;
-    remove_stale(store.as_ref(), &reseal, at, size)?;
+    remove_stale(store.as_ref(), reseal.from..reseal.to, at, size)?;
     // Staged copies, too.
     store.collect().context("removing what was staged")?;
     state.done()?;
@@ -367,13 +368,13 @@ fn full_bundles(
 
 /// Removes older, partial copies of the bundles that a reseal, recorded at entry `at`, has replaced: they
 /// open for those who may no longer read.
-pub(crate) fn remove_stale(store: &dyn Store, reseal: &Reseal, at: u64, size: u64) -> Outcome {
+pub fn remove_stale(store: &dyn Store, resealed: Range<u64>, at: u64, size: u64) -> Outcome {
     let mut stale = Vec::new();
     store.list("sealed", &mut |path| {
         let path = format!("sealed/{path}");
         let Some((_, bundle, width)) = tile::parse_path(&path) else { return Ok(()) };
         let first = bundle * WIDTH;
-        let touched = first < reseal.to && first + WIDTH > reseal.from;
+        let touched = first < resealed.end && first + WIDTH > resealed.start;
         // What was written with that entry or after it is sealed anew.
         let older = first + width <= at && width < tile::width_at(0, bundle, size);
         if touched && older {

@@ -4,15 +4,13 @@
 //! under one head. The home is held only while something is appended, so that `log add-cosignatures`
 //! and the other commands work beside a server.
 
-mod answer;
+pub mod answer;
 mod cosigner;
 mod metrics;
 mod queue;
-pub(crate) mod readers;
+pub mod readers;
 mod receipts;
 mod routes;
-
-pub use readers::{accesses, allow, forget, list};
 
 use crate::commands::manage;
 use crate::place::{self, Place};

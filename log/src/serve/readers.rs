@@ -1,6 +1,6 @@
-//! Who may read sealed records over HTTP, and what they read.
+//! Who may read sealed records over HTTP, and what they read. `home` is a log's or a mirror's, and the caller
+//! knows that it is one.
 
-use crate::place;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -41,14 +41,13 @@ fn file(home: &Path, name: &str) -> Result<PathBuf> {
     Ok(folder(home).join(name))
 }
 
-/// `log allow-reader`
+/// `allow-reader`
 pub fn allow(home: &Path, name: &str, certificate: Option<&Path>) -> Outcome {
-    place::must_be_home(home)?;
     let path = file(home, name)?;
     files::create_folder(&folder(home))?;
     if files::is_there(&path)? {
         return no(format!(
-            "{name} may read already; take that back first with `log forget-reader {name}`"
+            "{name} may read already; take that back first with `forget-reader {name}`"
         ));
     }
     let write = |line: String| files::write(&path, line.as_bytes(), Existing::Never, Mode::Private);
@@ -70,12 +69,11 @@ pub fn allow(home: &Path, name: &str, certificate: Option<&Path>) -> Outcome {
     Ok(())
 }
 
-/// `log forget-reader`
+/// `forget-reader`
 pub fn forget(home: &Path, name: &str) -> Outcome {
-    place::must_be_home(home)?;
     let path = file(home, name)?;
     if !files::is_there(&path)? {
-        return no(format!("{name} may not read; those who may are listed by `log readers`"));
+        return no(format!("{name} may not read; those who may are listed by `readers`"));
     }
     std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
     files::sync_folder(&folder(home))?;
@@ -107,10 +105,9 @@ fn known_by(line: &[u8]) -> Option<(&str, Hash)> {
     Some((how, Hash::from_hex(digest)?)).filter(|_| sound)
 }
 
-/// `log readers`
+/// `readers`
 pub fn list(home: &Path, as_json: bool) -> Outcome {
     report::run(as_json, &[], |_| {
-        place::must_be_home(home)?;
         let files = files_of(home)?;
         let known = |(name, line): &(String, Vec<u8>)| {
             let known = known_by(line);
@@ -121,9 +118,7 @@ pub fn list(home: &Path, as_json: bool) -> Outcome {
         let mut text: Vec<String> =
             readers.iter().map(|(name, how, digest)| format!("{name}, {how} {digest}")).collect();
         if text.is_empty() {
-            text.push(
-                "nobody may read sealed records over HTTP; `log allow-reader` allows it".into(),
-            );
+            text.push("nobody may read sealed records over HTTP; `allow-reader` allows it".into());
         }
         let list = readers.iter().map(
             |(name, how, digest)| json!({"reader": name, "by": how, "sha256": digest.to_hex()}),
@@ -133,11 +128,7 @@ pub fn list(home: &Path, as_json: bool) -> Outcome {
 }
 
 /// The reader that has this token or this certificate.
-pub(crate) fn who(
-    home: &Path,
-    token: Option<&str>,
-    certificate: Option<Hash>,
-) -> Result<Option<String>> {
+pub fn who(home: &Path, token: Option<&str>, certificate: Option<Hash>) -> Result<Option<String>> {
     // Digests are compared, of which nobody can make one bit by bit.
     let token = token.map(|token| Hash::of(token.as_bytes()));
     let holds = |how: &str, digest: Hash| match how {
@@ -181,7 +172,7 @@ pub(crate) fn accesses_until_now(home: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 /// The access journal, open for this process alone.
-pub(crate) struct Accesses {
+pub struct Accesses {
     file: File,
     previous: Hash,
     path: PathBuf,
@@ -214,7 +205,7 @@ fn walk(path: &Path, mut each: impl FnMut(&Access) -> Outcome) -> Outcome<(Strin
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the last read of the access journal breaks off after {whole} bytes: `log serve` puts it aside, for it was answered by nothing"
+    "the last read of the access journal breaks off after {whole} bytes: a server puts it aside as it starts, for it was answered by nothing"
 )]
 struct Torn {
     whole: u64,
@@ -222,7 +213,8 @@ struct Torn {
 }
 
 impl Accesses {
-    pub(crate) fn open(home: &Path, origin: &str) -> Outcome<Accesses> {
+    /// Opens it; where a server was killed, what it had not answered is put aside.
+    pub fn open(home: &Path, origin: &str) -> Outcome<Accesses> {
         let path = journal(home);
         if !files::is_there(&path)? {
             files::write(&path, &encode_header(origin), Existing::Keep, Mode::Private)?;
@@ -253,23 +245,14 @@ impl Accesses {
             files::sync_file(&aside)?;
             file.set_len(whole).context("the access journal")?;
             file.sync_all().context("the access journal")?;
-            talk(format!(
-                "log: a read that was not answered broke off; it is in {}",
-                aside.display()
-            ));
+            talk(format!("a read that was not answered broke off; it is in {}", aside.display()));
         }
         file.seek(SeekFrom::End(0)).context("the access journal")?;
         Ok(Accesses { file, previous, path })
     }
 
     /// Notes a read; it is durable when this returns.
-    pub(crate) fn note(
-        &mut self,
-        reader: &str,
-        address: &str,
-        first: u64,
-        count: u64,
-    ) -> Result<()> {
+    pub fn note(&mut self, reader: &str, address: &str, first: u64, count: u64) -> Result<()> {
         let (reader, address) = (reader.to_string(), address.to_string());
         let access =
             Access { previous: self.previous, time: time::now(), reader, address, first, count };
@@ -287,10 +270,9 @@ impl Accesses {
     }
 }
 
-/// `log accesses`
+/// `accesses`
 pub fn accesses(home: &Path, as_json: bool) -> Outcome {
     report::run(as_json, &[], |_| {
-        place::must_be_home(home)?;
         let path = journal(home);
         let (mut text, mut list) = (Vec::new(), Vec::new());
         if files::is_there(&path)? {

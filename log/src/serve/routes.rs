@@ -1,6 +1,6 @@
 //! What is asked, and who may ask it.
 
-use super::answer::{Denied, found};
+use super::answer::{self, ASK_AGAIN, BYTES, Denied, NOWHERE, Published, TEXT, bearer, found};
 use super::metrics::Metrics;
 use super::queue::{Entry, Known, Queue, incoming};
 use super::readers::{self, Accesses};
@@ -22,7 +22,6 @@ use coldlog_kit::published;
 use coldlog_spec::cbor::{self, Value};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::ed25519::Verifiers;
-use coldlog_spec::end;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::registration::{MAX_REGISTRATION, Registration};
 use coldlog_spec::statement::Statement;
@@ -81,12 +80,6 @@ type Shared = Held<Arc<State>>;
 const COSE: &str = "application/cose";
 const CBOR: &str = "application/cbor";
 const SEQUENCE: &str = "application/cbor-seq";
-const BYTES: &str = "application/octet-stream";
-const TEXT: &str = "text/plain; charset=utf-8";
-/// Tiles and bundles never change; a head moves, and gets cosignatures.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
-const ASK_AGAIN: &str = "no-cache";
-const NOWHERE: &str = "no-store";
 
 /// The server's routes.
 pub(crate) fn router(state: Arc<State>) -> Router {
@@ -151,25 +144,13 @@ async fn checkpoint(Held(state): Shared) -> Answer {
 async fn published(Held(state): Shared, request: Request) -> Answer {
     // The path as it stands, not decoded: a log's own names need no escapes.
     let path = request.uri().path().trim_start_matches('/').to_owned();
-    let is_head = path == end::PATH || tile::parse_head_path(&path).is_some();
-    let parsed = tile::parse_path(&path);
-    let (kind, cache, limit) = match parsed {
-        Some(_) => (BYTES, FOR_EVER, MAX_BUNDLE),
-        None if is_head => (TEXT, ASK_AGAIN, MAX_NOTE),
-        None => {
-            return Err(Denied::not_found(
-                "no path of a tile, a bundle or a head (C2SP tlog-tiles), for example tile/0/x001/x234/067.p/8",
-            ));
-        }
-    };
-    let bytes = aside(&state, move |state| match parsed {
+    let Published { file, kind, cache, limit } = answer::published(&path)?;
+    let bytes = aside(&state, move |state| match file {
         // What lies beyond the head may still change, and a cache would keep it for ever.
         Some(file) if !state.is_published(file)? => Ok(None),
         _ => Ok(state.store.get(&path, limit)?),
     });
-    let bytes = bytes.await?.ok_or_else(|| {
-        Denied::not_found("not in this log, or not yet; a partial tile may be there as a full one")
-    })?;
+    let bytes = bytes.await?.ok_or_else(answer::not_yet)?;
     Ok(found(kind, cache, bytes))
 }
 
@@ -186,10 +167,7 @@ async fn sealed(
     let reader =
         aside(&state, move |state| Ok(readers::who(&state.home, token.as_deref(), certificate)?))
             .await?;
-    let reader = reader.ok_or_else(|| {
-        let detail = "sealed records are read with the bearer token or the client certificate of an allowed reader; those who run the log allow one with `log allow-reader`";
-        Denied::new(StatusCode::UNAUTHORIZED, "Not allowed", detail)
-    })?;
+    let reader = reader.ok_or_else(answer::not_a_reader)?;
     let missing = || Denied::not_found("no such bundle of sealed records, for example sealed/000");
     let (_, index, width) = parsed.ok_or_else(missing)?;
     let bytes = aside(&state, move |state| {
@@ -202,12 +180,6 @@ async fn sealed(
     let bytes = bytes.await?.ok_or_else(missing)?;
     state.metrics.sealed_reads.inc();
     Ok(found(BYTES, NOWHERE, bytes))
-}
-
-fn bearer(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 fn of_type(headers: &HeaderMap, expected: &[&str]) -> Result<(), Denied> {

@@ -1,4 +1,4 @@
-//! `witness init`
+//! `witness init`, and a mirror's
 
 use crate::place;
 use anyhow::{Result, bail};
@@ -10,47 +10,63 @@ use coldlog_kit::terminal::say;
 use coldlog_spec::note::is_key_name;
 use std::path::Path;
 
-/// Runs the command.
-pub fn run(home: &Path, name: &str, unencrypted: bool, secret: &Source) -> Outcome {
-    Ok(init(home, name, unencrypted, secret)?)
+/// Whose keys are made.
+pub struct Cosigner<'a> {
+    /// What it is: `witness`, or `mirror`.
+    pub role: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Where logs ask it.
+    pub url: Option<&'a str>,
+    /// Whether its key file is not encrypted.
+    pub unencrypted: bool,
 }
 
-fn init(home: &Path, name: &str, unencrypted: bool, secret: &Source) -> Result<()> {
+/// Runs the command.
+pub fn run(home: &Path, cosigner: &Cosigner, secret: &Source) -> Outcome {
+    Ok(init(home, cosigner, secret)?)
+}
+
+fn init(home: &Path, cosigner: &Cosigner, secret: &Source) -> Result<()> {
+    let Cosigner { role, name, url, .. } = *cosigner;
     if !is_key_name(name) || name.len() > 200 {
         bail!(
-            "{name:?} cannot be a witness's name: no spaces, no plus, for example w1.example/witness"
+            "{name:?} cannot be a {role}'s name: no spaces, no plus, for example w1.example/{role}"
         );
     }
-    let (key_file, policy) = (home.join("key.age"), home.join("witness.policy"));
+    let (key_file, policy) = (home.join("key.age"), home.join(format!("{role}.policy")));
     files::create_folder(&home.join("logs"))?;
     if files::is_there(&key_file)? && files::is_there(&policy)? {
-        bail!("{} holds a witness already; choose another --home", home.display());
+        bail!("{} holds a {role} already; choose another --home", home.display());
     }
     // A key without its policy lines is what an interrupted init leaves: it goes on with that key.
     let keys = match files::is_there(&key_file)? {
-        true => Keys::load(&key_file, "witness", secret)?,
-        false => make_keys(&key_file, name, unencrypted, secret)?,
+        true => Keys::load(&key_file, role, secret)?,
+        false => make_keys(&key_file, cosigner, secret)?,
     };
     if keys.name != name {
         bail!("{} is the key of {:?}, not of {name:?}", key_file.display(), keys.name);
     }
     let [ed25519, mldsa] = keys.head_keys().witness_verifiers();
     // Either signature vouches; a policy names the group, and counts it once.
+    let url = url.map(|url| format!(" {url}")).unwrap_or_default();
     let lines = format!(
-        "witness {name}/ed25519 {}\nwitness {name}/ml-dsa-44 {}\ngroup {name} any {name}/ed25519 {name}/ml-dsa-44\n",
+        "witness {name}/ed25519 {}{url}\nwitness {name}/ml-dsa-44 {}{url}\ngroup {name} any {name}/ed25519 {name}/ml-dsa-44\n",
         ed25519.encode(),
         mldsa.encode()
     );
     place::settle(home)?;
     files::write(&policy, lines.as_bytes(), Existing::Replace, Mode::Public)?;
-    say(format!("witness {name}; its lines for a policy are in {}", policy.display()));
+    say(format!("{role} {name}; its lines for a policy are in {}", policy.display()));
     Ok(())
 }
 
-fn make_keys(path: &Path, name: &str, unencrypted: bool, secret: &Source) -> Result<Keys> {
-    let keys = Keys::generate("witness", name)?;
-    let passphrase =
-        if unencrypted { None } else { Some(secret.ask("the new witness key", true)?) };
+fn make_keys(path: &Path, cosigner: &Cosigner, secret: &Source) -> Result<Keys> {
+    let keys = Keys::generate(cosigner.role, cosigner.name)?;
+    let passphrase = match cosigner.unencrypted {
+        true => None,
+        false => Some(secret.ask(&format!("the new {} key", cosigner.role), true)?),
+    };
     keys.save(path, passphrase.as_ref().map(|p| (p.as_str(), SCRYPT_LOG_N)))?;
     Ok(keys)
 }

@@ -75,8 +75,8 @@ pub fn add(home: &Path, options: &Add) -> Outcome {
     Ok(())
 }
 
-// The `log` lines of a policy, which may name several logs, each with several keys.
-fn in_policy(path: &Path) -> Result<Vec<ListedLog>> {
+/// The `log` lines of a policy, which may name several logs, each with several keys.
+pub fn in_policy(path: &Path) -> Result<Vec<ListedLog>> {
     let text = files::read(path, MAX_POLICY as u64)?;
     let text = String::from_utf8(text).context("the file is not UTF-8")?;
     let mut logs: Vec<ListedLog> = Vec::new();

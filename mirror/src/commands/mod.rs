@@ -1,0 +1,5 @@
+//! What `mirror` does, command by command.
+
+pub mod follow;
+pub mod logs;
+pub mod recover;

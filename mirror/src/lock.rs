@@ -1,0 +1,111 @@
+//! Locking on a head: the decision of a witness (`spec::verify::cosign`), without a cosignature. Only what is
+//! in such a head is ever kept, and so no second history comes in, whoever sends or serves it.
+
+use crate::place::{self, Copy};
+use anyhow::{Result, bail};
+use coldlog_kit::exit::Outcome;
+use coldlog_kit::keyfile::Keys;
+use coldlog_spec::checkpoint::HeadKeys;
+use coldlog_spec::hash::Hash;
+use coldlog_spec::note::VerifierKey;
+use coldlog_spec::verify::cosign::{Refusal, SubtreeRefusal, decide, decide_subtree};
+use coldlog_spec::witnessing::{Request, SubtreeRequest};
+use coldlog_witness::cosign::Answer;
+use coldlog_witness::place::Held;
+use std::path::{Path, PathBuf};
+
+/// A mirror at work.
+pub struct Mirror {
+    pub(crate) home: PathBuf,
+    pub(crate) keys: HeadKeys,
+    own: [VerifierKey; 2],
+    /// After so many seconds an unchanged head is cosigned anew.
+    pub(crate) heartbeat: u64,
+}
+
+impl Mirror {
+    /// In a folder that is settled.
+    pub fn open(home: &Path, keys: &Keys, heartbeat: u64) -> Outcome<Mirror> {
+        place::must_be_settled(home)?;
+        let keys = keys.head_keys();
+        let own = keys.witness_verifiers();
+        Ok(Mirror { home: home.into(), keys, own, heartbeat })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.keys.name
+    }
+
+    /// Its verifier keys.
+    pub fn own(&self) -> &[VerifierKey] {
+        &self.own
+    }
+
+    /// Refuses where the folder is no longer the one that was settled.
+    pub fn must_be_settled(&self) -> Outcome {
+        place::must_be_settled(&self.home)
+    }
+
+    /// Answers `add-checkpoint`: 200 without a line, for what is not there yet is not cosigned.
+    pub fn lock_on(&self, request: &Request) -> Result<Answer> {
+        let origin = &request.head.checkpoint.origin;
+        let held = Held::open(&self.home, origin)?;
+        let Some(held) = held else {
+            let refusal = Refusal::UnknownLog { origin: origin.clone() };
+            return Ok(Answer::refused(refusal.status(), refusal));
+        };
+        let known = held.known()?;
+        let evidence = self.home.join("evidence");
+        let named = Hash::of(origin.as_bytes()).to_hex();
+        let evidence = evidence.join(format!("{named}.evidence.cbor"));
+        if let Err(refusal) = decide(request, &known.log.keys, known.last.as_ref()) {
+            return Answer::of_refusal(refusal, &evidence);
+        }
+        let copy = Copy::of(&self.home, origin);
+        let newest = known.last.as_ref().map_or(0, |last| last.checkpoint.size);
+        let served = copy.served(&self.own)?.map_or(0, |head| head.checkpoint.size);
+        if served > newest {
+            bail!(
+                "this mirror cosigned {origin} at size {served}, its memory says {newest}: the memory was altered or restored; settle it with `mirror recover --newest HEAD`"
+            );
+        }
+        let is_known = |last| last == &request.head.checkpoint;
+        if !known.last.as_ref().map(|last| &last.checkpoint).is_some_and(is_known) {
+            let mut head = request.head.clone();
+            // The log's signatures stay, one a key.
+            let theirs = &request.head.note.signatures;
+            let by_the_log = known.log.keys.iter().filter_map(|key| {
+                theirs.iter().find(|line| line.id == key.id() && line.name == key.name).cloned()
+            });
+            head.note.signatures = by_the_log.collect();
+            held.remember(&head)?;
+            copy.add_pending(&head)?;
+        }
+        Ok(Answer::lines(&[]))
+    }
+
+    /// Answers the body of `add-checkpoint`.
+    pub fn add_checkpoint(&self, body: &[u8]) -> Result<(Answer, Option<String>)> {
+        let request = match Request::from_body(body) {
+            Ok(request) => request,
+            Err(why) => return Ok((Answer::refused(400, why), None)),
+        };
+        let answer = self.lock_on(&request)?;
+        let taken = (answer.status == 200).then_some(request.head.checkpoint.origin);
+        Ok((answer, taken))
+    }
+
+    /// Answers the body of `sign-subtree`: parts of heads that this mirror has cosigned.
+    pub fn sign_subtree(&self, body: &[u8]) -> Result<Answer> {
+        let request = match SubtreeRequest::from_body(body) {
+            Ok(request) => request,
+            Err(why) => return Ok(Answer::refused(400, why)),
+        };
+        let watched = Held::is_watched(&self.home, &request.head.checkpoint.origin)?;
+        match decide_subtree(&request, watched, &self.own) {
+            Ok(subtree) => Ok(Answer::lines(&[self.keys.cosign_subtree(&subtree)?])),
+            Err(refusal) => Ok(Answer::refused(SubtreeRefusal::status(&refusal), refusal)),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Answers in plain words, as the protocols of witnesses and mirrors have them.
+
+use crate::Refused;
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use std::time::Duration;
+
+/// The media type of words.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Words.
+pub fn text(status: StatusCode, body: impl Into<Body>) -> Response {
+    of_type(status, TEXT, body)
+}
+
+/// A body of a type, that no cache keeps without asking.
+pub fn of_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// 429, with the time to wait.
+pub fn too_many(wait: Duration) -> Response {
+    let mut denied = text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
+    let seconds = HeaderValue::from(wait.as_secs() + 1);
+    denied.headers_mut().insert(header::RETRY_AFTER, seconds);
+    denied
+}
+
+/// What a body that was not taken is answered with; the connection is of no use any more.
+pub fn not_taken(why: Refused) -> Response {
+    let (status, why) = match why {
+        Refused::TooLarge(limit) => {
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are read\n"))
+        }
+        Refused::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n".into()),
+        Refused::NotStored(why) => {
+            // What is wrong here is for those who run the server, not for whoever asks.
+            tracing::error!(%why, "a body was not stored");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the body could not be stored: try again\n".into())
+        }
+        Refused::Broken => (StatusCode::BAD_REQUEST, "the body could not be read\n".into()),
+    };
+    let mut response = text(status, why);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
