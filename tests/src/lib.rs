@@ -168,5 +168,6 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
 pub mod buckets;
 pub mod conformance;
 pub mod console;
+pub mod kills;
 pub mod server;
 pub mod story;

@@ -167,6 +167,36 @@ impl Story {
         Ok(())
     }
 
+    /// Signs some of the documents, and appends them to the log.
+    pub fn append(&mut self, name: &str, documents: std::ops::Range<usize>) -> Result<()> {
+        self.sign(name, &Story::names(documents), "1")?;
+        self.run("signer", &format!("signer export -o {name}.batch.cbor"))?;
+        self.carry("signer", &format!("{name}.batch.cbor"), "log")?;
+        self.run("log", &format!("log append {name}.batch.cbor"))?;
+        Ok(())
+    }
+
+    /// A log that went two ways after its first round of ten: one side grows by the story's own signer, the
+    /// other one, in the folder that is returned, by a copy of it that signed other documents.
+    pub fn forked(stage: &Path) -> Result<(Story, PathBuf)> {
+        let mut story = Story::with_documents(stage, 60)?;
+        story.append("monday", 0..10)?;
+        let (twin, signer) = (stage.join("twin"), stage.join("twin-signer"));
+        copy(&story.at("log"), &twin)?;
+        copy(&story.at("signer"), &signer)?;
+        Story::recover_log(&twin)?;
+        Story::reopen(&signer)?;
+        story.append("tuesday", 10..20)?;
+        let line = "--operator Ada --version 2 --purpose x --passphrase-file passphrase";
+        let files: Vec<String> =
+            Story::names(20..45).iter().map(|file| file.display().to_string()).collect();
+        story.run("twin-signer", &format!("signer sign {} {line}", files.join(" ")))?;
+        story.run("twin-signer", "signer export -o other.batch.cbor")?;
+        copy(&signer.join("other.batch.cbor"), &twin.join("other.batch.cbor"))?;
+        story.run("twin", "log append other.batch.cbor")?;
+        Ok((story, twin))
+    }
+
     /// Signs files and carries them all the way to proofs; returns the tail that was written down.
     pub fn round(&mut self, name: &str, files: &[PathBuf], version: &str) -> Result<String> {
         self.tell(&format!("\n== {name}: {} documents are signed, offline", files.len()));
@@ -228,6 +258,13 @@ impl Story {
     pub fn recover_witness(folder: &Path) -> Result<()> {
         let ran = run(folder, "witness recover --nothing-newer")?;
         ensure!(ran.code == 0, "witness recover: {}", ran.err);
+        Ok(())
+    }
+
+    /// The same of a mirror's.
+    pub fn recover_mirror(folder: &Path) -> Result<()> {
+        let ran = run(folder, "mirror recover --nothing-newer")?;
+        ensure!(ran.code == 0, "mirror recover: {}", ran.err);
         Ok(())
     }
 

@@ -20,19 +20,12 @@ fn refused(folder: &Path, line: &str, why: &str) {
     assert!(ran.err.contains(why), "{line}: {}", ran.err);
 }
 
-fn append(story: &mut Story, name: &str, documents: std::ops::Range<usize>) {
-    story.sign(name, &Story::names(documents), "1").unwrap();
-    story.run("signer", &format!("signer export -o {name}.batch.cbor")).unwrap();
-    story.carry("signer", &format!("{name}.batch.cbor"), "log").unwrap();
-    story.run("log", &format!("log append {name}.batch.cbor")).unwrap();
-}
-
 #[test]
 fn a_log_that_keeps_one_history_is_followed_in_folders_servers_and_witnesses() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = Story::with_documents(stage.path(), 300).unwrap();
     let (log, auditor) = (story.at("log"), story.at("auditor"));
-    append(&mut story, "monday", 0..10);
+    story.append("monday", 0..10).unwrap();
     story.cosign("monday").unwrap();
     let server = serve(&log, "", &[]);
     let witness = "witness serve --listen 127.0.0.1:0 --stop-after 300";
@@ -46,7 +39,7 @@ fn a_log_that_keeps_one_history_is_followed_in_folders_servers_and_witnesses() {
         server.url
     );
     assert!(done(&auditor, &line).contains("log.example/releases: one history up to 12\n"));
-    append(&mut story, "tuesday", 10..300);
+    story.append("tuesday", 10..300).unwrap();
     assert!(done(&auditor, &line).contains("one history up to 302\n"));
     // What others saw fits; nothing is there twice.
     done(&auditor, "verifier heads export -o mine.heads.cbor");
@@ -79,30 +72,10 @@ fn a_log_that_keeps_one_history_is_followed_in_folders_servers_and_witnesses() {
     assert_eq!(run(&auditor, &line).unwrap().code, 2);
 }
 
-/// A log that went two ways after its first round of ten: one side grows by the story's own signer, the
-/// other one by a copy of it that signed other documents.
-fn forked(stage: &Path) -> (Story, PathBuf) {
-    let mut story = Story::with_documents(stage, 60).unwrap();
-    append(&mut story, "monday", 0..10);
-    let (twin, signer) = (stage.join("twin"), stage.join("twin-signer"));
-    copy(&story.at("log"), &twin).unwrap();
-    copy(&story.at("signer"), &signer).unwrap();
-    Story::recover_log(&twin).unwrap();
-    Story::reopen(&signer).unwrap();
-    append(&mut story, "tuesday", 10..20);
-    let line = "--operator Ada --version 2 --purpose x --passphrase-file passphrase";
-    let files: Vec<String> = Story::names(20..45).iter().map(|f| f.display().to_string()).collect();
-    done(&signer, &format!("signer sign {} {line}", files.join(" ")));
-    done(&signer, "signer export -o other.batch.cbor");
-    copy(&signer.join("other.batch.cbor"), &twin.join("other.batch.cbor")).unwrap();
-    done(&twin, "log append other.batch.cbor");
-    (story, twin)
-}
-
 #[test]
 fn two_histories_end_as_a_file_that_convicts_whoever_saw_which() {
     let stage = tempfile::tempdir().unwrap();
-    let (mut story, twin) = forked(stage.path());
+    let (mut story, twin) = Story::forked(stage.path()).unwrap();
     let (log, auditor) = (story.at("log"), story.at("auditor"));
     let (here, there) = (log.join("coldlog-log/public"), twin.join("coldlog-log/public"));
     let (here, there) = (here.display(), there.display());
@@ -145,7 +118,7 @@ fn two_histories_end_as_a_file_that_convicts_whoever_saw_which() {
         // grown, or when somebody has the larger one's.
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         assert!(ran.out.contains("newer ones wait"), "{}", ran.out);
-        append(&mut story, "wednesday", 45..60);
+        story.append("wednesday", 45..60).unwrap();
         append_more(&mut story);
         refused(&auditor, &line(second), "the evidence is in two.evidence.cbor");
         convicts("two.evidence.cbor");

@@ -44,13 +44,6 @@ fn with_urls(story: &Story, urls: &[(&str, &str)]) {
     std::fs::write(story.at("log").join("asked"), policy).unwrap();
 }
 
-fn append(story: &mut Story, name: &str, documents: std::ops::Range<usize>) {
-    story.sign(name, &Story::names(documents), "1").unwrap();
-    story.run("signer", &format!("signer export -o {name}.batch.cbor")).unwrap();
-    story.carry("signer", &format!("{name}.batch.cbor"), "log").unwrap();
-    story.run("log", &format!("log append {name}.batch.cbor")).unwrap();
-}
-
 fn head(folder: &Path) -> SignedCheckpoint {
     SignedCheckpoint::decode(done(folder, "log head").as_bytes()).unwrap()
 }
@@ -92,7 +85,7 @@ fn a_log_has_its_head_cosigned_though_witnesses_are_behind_silent_or_lie() {
         WITNESSES.iter().copied().zip(places.iter().map(String::as_str)).collect();
     with_urls(&story, &urls);
     let log = story.at("log");
-    append(&mut story, "monday", 0..10);
+    story.append("monday", 0..10).unwrap();
     let told = done(&log, "log cosign --policy asked");
     assert!(told.contains("the head of size 12 meets the quorum"), "{told}");
     assert_eq!(head(&log).note.signatures.len(), 2 + 6);
@@ -103,12 +96,12 @@ fn a_log_has_its_head_cosigned_though_witnesses_are_behind_silent_or_lie() {
     // One that missed a round says how far it is, and gets the proof from there.
     let [one, two, three] = servers;
     drop(three);
-    append(&mut story, "tuesday", 10..20);
+    story.append("tuesday", 10..20).unwrap();
     let ran = run(&log, "log cosign --policy asked").unwrap();
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert!(ran.err.contains(&format!("log: {}: ", urls[2].1)), "{}", ran.err);
     assert_eq!(head(&log).note.signatures.len(), 2 + 4);
-    append(&mut story, "wednesday", 20..30);
+    story.append("wednesday", 20..30).unwrap();
     let three = witness(&story, "w3");
     with_urls(&story, &[("w1", &one.url), ("w2", &two.url), ("w3", &three.url)]);
     let ran = run(&log, "log cosign --policy asked").unwrap();
@@ -122,7 +115,7 @@ fn a_log_has_its_head_cosigned_though_witnesses_are_behind_silent_or_lie() {
         lines.map(|line| line.encode()).collect()
     };
     let (old, other) = (lines("w3"), lines("w1"));
-    append(&mut story, "thursday", 30..40);
+    story.append("thursday", 30..40).unwrap();
     let big = "a".repeat(400_000);
     for (what, answer, said) in [
         ("cosigns another head", Some(http("200 OK", &old)), "does not verify over the head"),
@@ -245,7 +238,7 @@ fn an_unchanged_head_gets_its_cosignatures_again_until_the_heartbeat() {
     let stage = tempfile::tempdir().unwrap();
     let mut story = Story::with_documents(stage.path(), 4).unwrap();
     let log = story.at("log");
-    append(&mut story, "one", 0..4);
+    story.append("one", 0..4).unwrap();
     done(&log, "log witness-request -o one.cbor");
     done(&log, "log witness-request --old 6 -o again.cbor");
     let (first, again) = (body(&log.join("one.cbor")), body(&log.join("again.cbor")));
@@ -269,11 +262,11 @@ fn a_witness_that_forgot_is_told_by_what_others_have_published_and_goes_on_only_
     let stage = tempfile::tempdir().unwrap();
     let mut story = Story::with_documents(stage.path(), 20).unwrap();
     let (log, w1) = (story.at("log"), story.at("w1"));
-    append(&mut story, "monday", 0..10);
+    story.append("monday", 0..10).unwrap();
     story.cosign("monday").unwrap();
     let old = stage.path().join("kept");
     copy(&w1.join("coldlog-witness/logs"), &old).unwrap();
-    append(&mut story, "tuesday", 10..20);
+    story.append("tuesday", 10..20).unwrap();
     story.cosign("tuesday").unwrap();
     done(&w1, "witness export-state -o now.heads.cbor");
     copy(&log.join("coldlog-log/public/checkpoint"), &w1.join("newest")).unwrap();
@@ -338,7 +331,7 @@ fn a_witness_killed_at_any_write_remembers_all_that_it_answered() {
     let mut bodies = Vec::new();
     let mut sizes = vec![0];
     for (n, name) in ["one", "two", "three"].into_iter().enumerate() {
-        append(&mut story, name, 3 * n..3 * n + 3);
+        story.append(name, 3 * n..3 * n + 3).unwrap();
         let old = sizes.last().unwrap();
         done(&log, &format!("log witness-request --old {old} -o {name}.cbor"));
         bodies.push(body(&log.join(format!("{name}.cbor"))));

@@ -1,7 +1,7 @@
 //! `mirror add-log`, `remove-log` and `list`: which logs are mirrored, and how far they are.
 
 use crate::place::{self, Copy};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use coldlog_kit::exit::{Outcome, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::report::{self, Report};
@@ -55,7 +55,11 @@ pub fn add(home: &Path, options: &Add) -> Outcome {
         // A folder is meant as it stands here, from wherever the mirror runs later.
         let is_folder = !from.contains("://");
         let from = match is_folder {
-            true => Path::new(from).canonicalize()?.display().to_string(),
+            true => Path::new(from)
+                .canonicalize()
+                .with_context(|| format!("the source {from}"))?
+                .display()
+                .to_string(),
             false => from.clone(),
         };
         known.url = Some(from);
