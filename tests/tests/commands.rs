@@ -270,7 +270,7 @@ fn each_file_is_named_by_inspect() {
 
 #[test]
 fn every_command_has_a_long_help_with_an_example() {
-    for program in ["signer", "log", "witness", "verifier"] {
+    for program in ["signer", "log", "witness", "mirror", "verifier"] {
         let help = run(Path::new("."), &format!("{program} help")).unwrap();
         let listed = help.out.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
         let commands: Vec<&str> = listed

@@ -205,7 +205,13 @@ fn a_dead_log_is_rebuilt_from_a_mirror() {
     done(&log, "log fsck --policy policy");
     // It goes on, and so do its witnesses, its mirror and its signers.
     std::fs::write(story.at("signer").join("new.txt"), "new").unwrap();
-    story.round("wednesday", &["new.txt".into()], "1").unwrap();
+    story.sign("wednesday", &["new.txt".into()], "1").unwrap();
+    story.run("signer", "signer export -o wednesday.batch.cbor").unwrap();
+    story.carry("signer", "wednesday.batch.cbor", "log").unwrap();
+    done(&log, "log append wednesday.batch.cbor");
+    done(&log, "log witness-request --old 402 -o r.cbor");
+    std::fs::copy(log.join("r.cbor"), story.at("w1").join("r.cbor")).unwrap();
+    done(&story.at("w1"), "witness cosign r.cbor -o a.cbor");
     done(&mirror, "mirror follow");
     assert_eq!(cosigned(&mirror), 403);
     must_be_whole(&public(&story), &copied(&mirror));

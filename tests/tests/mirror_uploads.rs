@@ -103,7 +103,6 @@ fn cosigns(reply: &Reply, head: &SignedCheckpoint, keys: &[VerifierKey]) {
 
 struct Stage {
     _folder: tempfile::TempDir,
-    story: Story,
     log: Log,
     mirror: PathBuf,
 }
@@ -121,7 +120,7 @@ fn stage() -> Stage {
     done(&mirror, "mirror init --name m1.example/mirror --unencrypted");
     done(&mirror, "mirror add-log policy --entries-only");
     let log = Log(story.at("log").join("coldlog-log/public"));
-    Stage { _folder: folder, story, log, mirror }
+    Stage { _folder: folder, log, mirror }
 }
 
 fn start(mirror: &Path) -> Server {
@@ -131,9 +130,10 @@ fn start(mirror: &Path) -> Server {
 
 #[test]
 fn entries_are_taken_as_the_standard_says() {
-    let Stage { log, mirror, .. } = stage();
-    let server = start(&mirror);
-    let keys = own_keys(&mirror);
+    let stage = stage();
+    let (log, mirror) = (&stage.log, &stage.mirror);
+    let server = start(mirror);
+    let keys = own_keys(mirror);
     let served = format!("/{}", Hash::of(ORIGIN.as_bytes()).to_hex());
 
     // Before any head, and for another log.
@@ -210,8 +210,6 @@ fn entries_are_taken_as_the_standard_says() {
     let mut tree = Tree::new(&source, 702);
     let path = tree.subtree_consistency(256, 512).unwrap();
     let mut request = "subtree 256 512\n".to_string();
-    let whole = Tree::new(&source, 512);
-    drop(whole);
     let tile = std::fs::read(log.0.join("tile/1/000.p/2")).unwrap();
     let base64 = |hash: &[u8]| {
         use base64::Engine;
@@ -227,8 +225,9 @@ fn entries_are_taken_as_the_standard_says() {
 
 #[test]
 fn compressed_uploads_are_taken_and_bombs_are_not() {
-    let Stage { log, mirror, .. } = stage();
-    let server = start(&mirror);
+    let stage = stage();
+    let (log, mirror) = (&stage.log, &stage.mirror);
+    let server = start(mirror);
     server.ask("POST", "/add-checkpoint", &[], &log.request(0, 302));
     let gzip = |bytes: &[u8]| {
         let mut child = Command::new("gzip")
@@ -254,19 +253,20 @@ fn compressed_uploads_are_taken_and_bombs_are_not() {
     let broken = &gzip(&body)[..1000];
     assert_eq!(server.ask("POST", "/add-entries", &headers, broken).status, 400);
     let reply = server.ask("POST", "/add-entries", &headers, &gzip(&body));
-    cosigns(&reply, &log.head_at(302), &own_keys(&mirror));
+    cosigns(&reply, &log.head_at(302), &own_keys(mirror));
     let other = [("Content-Encoding", "zstd")];
     assert_eq!(server.ask("POST", "/add-entries", &other, &body).status, 415);
 }
 
 #[test]
 fn what_was_told_to_be_kept_is_kept_whenever_the_mirror_is_killed() {
-    let Stage { log, mirror, story, .. } = stage();
-    let keys = own_keys(&mirror);
+    let stage = stage();
+    let (log, mirror) = (&stage.log, &stage.mirror);
+    let keys = own_keys(mirror);
     let mut next = 0;
     for size in [302, 602, 702] {
         loop {
-            let server = start(&mirror);
+            let server = start(mirror);
             let known =
                 server.get(&format!("/{}/checkpoint", Hash::of(ORIGIN.as_bytes()).to_hex()));
             let old = match size {
@@ -276,7 +276,6 @@ fn what_was_told_to_be_kept_is_kept_whenever_the_mirror_is_killed() {
             };
             let reply = server.ask("POST", "/add-checkpoint", &[], &log.request(old, size));
             assert!(reply.status == 200 || reply.body == format!("{size}\n").as_bytes());
-            drop(known);
             let (body, begins) = log.upload(next, size);
             let cut = begins.get(1).copied().unwrap_or(body.len());
             let reply = send(&server, &body[..cut]);
@@ -293,8 +292,7 @@ fn what_was_told_to_be_kept_is_kept_whenever_the_mirror_is_killed() {
         }
     }
     // From four clients at once, all is there in the end.
-    drop(story);
-    let server = start(&mirror);
+    let server = start(mirror);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| cosigns(&send(&server, &log.upload(512, 702).0), &log.head(), &keys));
