@@ -297,6 +297,25 @@ pub(crate) enum PolicyCommand {
         after_help = "Example:\n  verifier policy init --log log.policy --witness w1.policy w2.policy w3.policy --quorum 2 -o policy"
     )]
     Init(InitArgs),
+    /// Writes a history: a new policy, and the old one for older heads, so that their proofs go on to hold.
+    #[command(
+        after_help = "Example:\n  verifier policy extend policy new-policy --last usb/checkpoint -o policies"
+    )]
+    Extend {
+        /// The policy that was in force until now, or a history.
+        old: PathBuf,
+        /// The policy that is in force from now on.
+        new: PathBuf,
+        /// The last head that the old policy is for, of each log.
+        #[arg(long, required = true, num_args = 1..)]
+        last: Vec<PathBuf>,
+        /// The history; it is given wherever a policy is.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Replace it if it exists.
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]

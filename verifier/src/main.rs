@@ -67,6 +67,9 @@ fn main() -> ExitCode {
             policy::check(&file, json)
         }
         Command::Policy { command: PolicyCommand::Init(options) } => policy::init(&options.into()),
+        Command::Policy { command: PolicyCommand::Extend { old, new, last, output, force } } => {
+            policy::extend(&policy::Extend { old, new, last, output, force })
+        }
     };
     coldlog_kit::exit::finish("verifier", outcome)
 }

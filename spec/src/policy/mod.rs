@@ -1,10 +1,12 @@
 //! Trust policies (C2SP tlog-policy): which logs, which witnesses, and how many must agree.
 
 mod analysis;
+mod history;
 mod quorum;
 
 pub use analysis::{Analysis, Defect, Member, Party, QuorumFacts, Rule, Size, Smallest};
-pub use quorum::{CosignedCheckpoint, HeadError, WitnessTime};
+pub use history::{Earlier, extend};
+pub use quorum::{CosignedCheckpoint, HeadError, Under, WitnessTime};
 
 use crate::hash::Hash;
 use crate::note::{KeyMaterial, VerifierKey};
@@ -41,6 +43,8 @@ pub struct Policy {
     urls: Vec<(String, String)>,
     groups: Vec<(String, Group)>,
     quorum: Option<String>,
+    /// What was in force for older heads.
+    earlier: Vec<Earlier>,
 }
 
 #[derive(Debug, Clone)]
@@ -167,8 +171,12 @@ fn text_of(word: &[u8]) -> String {
 }
 
 impl Policy {
-    /// Reads a policy file.
+    /// Reads a policy file, or a history of policies.
     pub fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
+        if history::is_history(bytes) { history::parse(bytes) } else { Policy::parse_one(bytes) }
+    }
+
+    fn parse_one(bytes: &[u8]) -> Result<Policy, PolicyError> {
         if bytes.len() > MAX_POLICY {
             let why = format!("the file has {} bytes, at most {MAX_POLICY} are read", bytes.len());
             return Err(PolicyError { line: 0, why });
@@ -181,6 +189,7 @@ impl Policy {
                 urls: Vec::new(),
                 groups: Vec::new(),
                 quorum: None,
+                earlier: Vec::new(),
             },
             quorum_seen: false,
             names: BTreeSet::new(),
@@ -230,9 +239,10 @@ impl Policy {
         prefixes
     }
 
-    /// Whether it names a log.
+    /// Whether it names a log, now or for older heads.
     pub fn names(&self, origin: &str) -> bool {
-        self.logs.iter().any(|key| key.name == origin)
+        let earlier = self.earlier.iter().flat_map(|earlier| &earlier.policy.logs);
+        self.logs.iter().chain(earlier).any(|key| key.name == origin)
     }
 
     /// The quorum's name; `None` for `quorum none`.
@@ -240,9 +250,12 @@ impl Policy {
         self.quorum.as_deref()
     }
 
-    /// The Ed25519 keys of a log, which sign its receipts: several, where it has changed its key.
+    /// The Ed25519 keys of a log, which sign its receipts: several, where it has changed its key. Those of
+    /// now first, then those of older heads.
     pub fn receipt_keys(&self, origin: &str) -> impl Iterator<Item = &crate::ed25519::PublicKey> {
-        self.logs.iter().filter(move |key| key.name == origin).filter_map(VerifierKey::ed25519)
+        let earlier = self.earlier.iter().flat_map(|earlier| &earlier.policy.logs);
+        let keys = self.logs.iter().chain(earlier);
+        keys.filter(move |key| key.name == origin).filter_map(VerifierKey::ed25519)
     }
 
     /// The key that a receipt of a log names; where it names none of the policy's, the first of them.

@@ -2,6 +2,7 @@
 
 use super::{Group, Policy};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::hash::Hash;
 use crate::note::{NoteError, VerifierKey};
 use std::collections::BTreeSet;
 
@@ -22,12 +23,32 @@ pub struct CosignedCheckpoint {
     witnesses: Vec<WitnessTime>,
     not_before: Option<u64>,
     not_after: Option<u64>,
+    under: Under,
+}
+
+/// By which policy a head was judged, and how far it went beyond what was demanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Under {
+    /// SHA-256 of the policy.
+    pub policy: Hash,
+    /// Where it is an earlier one: up to which size of the log it is for.
+    pub until: Option<u64>,
+    /// How many witnesses cosigned; several keys of one name are one.
+    pub witnessed: usize,
+    /// How many the policy names.
+    pub of: usize,
+    /// The quorum, and how many of how many members it needs; `None` for `quorum none`.
+    pub quorum: Option<(String, usize, usize)>,
 }
 
 impl CosignedCheckpoint {
     /// What the head says.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
+    }
+    /// By which policy.
+    pub fn under(&self) -> &Under {
+        &self.under
     }
     /// The witnesses that vouch for it, by name.
     pub fn witnesses(&self) -> &[WitnessTime] {
@@ -95,6 +116,10 @@ impl Policy {
 
     /// The log's own signature only: what a witness or a log's operator needs.
     pub fn verify_log(&self, head: &SignedCheckpoint) -> Result<(), HeadError> {
+        self.at(&head.checkpoint).verify_log_now(head)
+    }
+
+    fn verify_log_now(&self, head: &SignedCheckpoint) -> Result<(), HeadError> {
         let keys: Vec<&VerifierKey> =
             self.logs.iter().filter(|key| key.name == head.checkpoint.origin).collect();
         if keys.is_empty() {
@@ -112,6 +137,10 @@ impl Policy {
     /// The witnesses of the policy that cosigned a head, with the time of each of their lines, in
     /// order of time: one that cosigned twice is there twice.
     pub fn witness_times(&self, head: &SignedCheckpoint) -> Result<Vec<WitnessTime>, HeadError> {
+        self.at(&head.checkpoint).witness_times_now(head)
+    }
+
+    fn witness_times_now(&self, head: &SignedCheckpoint) -> Result<Vec<WitnessTime>, HeadError> {
         let keys: Vec<&VerifierKey> = self.witnesses.iter().map(|(_, key)| key).collect();
         let mut times: Vec<WitnessTime> = Vec::new();
         for vouched in head.verified_by(&keys)? {
@@ -122,23 +151,43 @@ impl Policy {
         Ok(times)
     }
 
-    /// The log's signature and the quorum of witnesses.
+    /// The log's signature and the quorum of witnesses, by the policy of the head's time.
     pub fn verify_head(&self, head: &SignedCheckpoint) -> Result<CosignedCheckpoint, HeadError> {
-        self.verify_log(head)?;
-        let times = self.witness_times(head)?;
+        self.at(&head.checkpoint).verify_head_now(head, self.until(&head.checkpoint))
+    }
+
+    fn verify_head_now(
+        &self,
+        head: &SignedCheckpoint,
+        until: Option<u64>,
+    ) -> Result<CosignedCheckpoint, HeadError> {
+        self.verify_log_now(head)?;
+        let times = self.witness_times_now(head)?;
         // Each witness once, in the policy's order, with the first time at which it vouched.
         let first = |(name, _): &(String, VerifierKey)| {
             times.iter().find(|witness| witness.name == *name).cloned()
         };
         let witnesses: Vec<WitnessTime> = self.witnesses.iter().filter_map(first).collect();
+        let parties = |cosigned: &dyn Fn(&str) -> bool| {
+            let keys = self.witnesses.iter().filter(|(name, _)| cosigned(name));
+            keys.map(|(_, key)| key.name.as_str()).collect::<BTreeSet<&str>>().len()
+        };
+        let under = Under {
+            policy: self.digest,
+            until,
+            witnessed: parties(&|name| witnesses.iter().any(|witness| witness.name == name)),
+            of: parties(&|_| true),
+            quorum: self.quorum.as_ref().map(|name| {
+                let mut groups = self.groups.iter().filter(|(group, _)| group == name);
+                let needs = groups.next().map(|(_, group)| (group.threshold, group.members.len()));
+                let (needed, members) = needs.unwrap_or((1, 1));
+                (name.clone(), needed, members)
+            }),
+        };
+        let checkpoint = head.checkpoint.clone();
         let Some(quorum) = &self.quorum else {
-            let checkpoint = head.checkpoint.clone();
-            return Ok(CosignedCheckpoint {
-                checkpoint,
-                witnesses,
-                not_before: None,
-                not_after: None,
-            });
+            let (not_before, not_after) = (None, None);
+            return Ok(CosignedCheckpoint { checkpoint, witnesses, not_before, not_after, under });
         };
         // A quorum holds one honest witness at least. So the time at which the first quorum was
         // complete bounds what the head covers from above, and the latest time that a whole quorum
@@ -158,7 +207,6 @@ impl Policy {
             let size = head.checkpoint.size;
             return Err(HeadError::Quorum { quorum: quorum.clone(), found, size });
         }
-        let checkpoint = head.checkpoint.clone();
-        Ok(CosignedCheckpoint { checkpoint, witnesses, not_before, not_after })
+        Ok(CosignedCheckpoint { checkpoint, witnesses, not_before, not_after, under })
     }
 }

@@ -5,7 +5,7 @@ use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::document::{DocumentDigest, SignatureError, SignatureFile};
 use crate::ed25519::{KeyError, PublicKey};
 use crate::hash::Hash;
-use crate::policy::{HeadError, Policy, WitnessTime};
+use crate::policy::{HeadError, Policy, Under, WitnessTime};
 use crate::proof::Proof;
 use crate::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
 use crate::statement::{NotCommitted, Payload, StatementError};
@@ -49,6 +49,8 @@ pub struct Logged {
     pub root: Hash,
     /// Who vouches.
     pub witnesses: Vec<WitnessTime>,
+    /// Under which policy.
+    pub under: Under,
 }
 
 /// The first reason why a document is not proven.
@@ -291,6 +293,7 @@ fn find_logging(proof: &Proof, policy: &Policy) -> Result<Found, NotProven> {
             size: checkpoint.size,
             root: checkpoint.root,
             witnesses: cosigned.witnesses().to_vec(),
+            under: cosigned.under().clone(),
         });
     }
     if let (true, Some(unknown)) = (logged.is_empty(), unknown) {
@@ -361,6 +364,9 @@ impl Logging<'_> {
         }
         proof.statement.verify(&key)?;
         let Found { logged, not_before, not_after } = found?;
+        // Under a history, the policy of that time is the very one.
+        let same_policy = proof.policy == policy.digest
+            || logged.iter().any(|logged| logged.under.policy == proof.policy);
         Ok(Proven {
             document,
             key,
@@ -370,7 +376,7 @@ impl Logging<'_> {
             logged,
             not_before,
             not_after,
-            same_policy: proof.policy == policy.digest,
+            same_policy,
             record,
         })
     }

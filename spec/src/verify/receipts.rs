@@ -154,6 +154,7 @@ pub fn verify_receipt(
     policy: &Policy,
 ) -> Result<u64, Refusal> {
     let key = policy
+        .at(head)
         .receipt_key(&head.origin, receipt)
         .ok_or_else(|| Refusal::NoReceiptKey { origin: head.origin.clone() })?;
     let claims = crate::cose::Claims::from_headers("receipt", &receipt.sign1.protected)?;

@@ -265,6 +265,7 @@ fn print_one(document: &Path, proven: &Proven) {
         for witness in &logged.witnesses {
             say(format!("  vouched    {} at {}", witness.name, time::show(witness.time)));
         }
+        say(format!("  witnessed  {}", super::policy::witnessed(&logged.under)));
     }
     say(format!("  not before {}", bound(proven.not_before)));
     say(format!("  not after  {}", bound(proven.not_after)));
@@ -334,6 +335,7 @@ fn to_json(document: &Path, outcome: &Outcome<Proven>, options: &Options) -> Val
             "logs": proven.logged.iter().map(|logged| json!({
                 "origin": logged.origin, "index": logged.index, "size": logged.size,
                 "root": logged.root.to_hex(),
+                "witnessed": super::policy::witnessed_json(&logged.under),
                 "witnesses": logged.witnesses.iter().map(|w| json!({"name": w.name, "time": time::show(w.time)})).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
             "not_before": proven.not_before.map(time::show),
