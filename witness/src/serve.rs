@@ -116,6 +116,17 @@ type Shared = Held<Arc<State>>;
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     place::must_be_home(home)?;
+    let listen = match options.listen {
+        None if options.through.bastions.is_empty() => {
+            Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)))
+        }
+        listen => listen,
+    };
+    if listen.is_none() && options.tls.is_some() {
+        trouble(
+            "--tls-certificate is for a port that is opened, and with --bastion none is; say --listen as well, or leave the certificate out",
+        )?;
+    }
     let keys = Keys::load(&home.join("key.age"), "witness", &options.secret)?;
     let witness = Witness::open(home, &keys, options.heartbeat)?;
     let tls = match &options.tls {
@@ -125,15 +136,6 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let header = Duration::from_secs(options.header_time);
     let limits = Limits { connections: options.connections, header, ..Limits::default() };
     let bastions = options.through.open(home, limits)?;
-    let listen = match options.listen {
-        None if bastions.is_empty() => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8081))),
-        listen => listen,
-    };
-    if listen.is_none() && tls.is_some() {
-        trouble(
-            "--tls-certificate is for a port that is opened, and with --bastion none is; say --listen as well, or leave the certificate out",
-        )?;
-    }
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
     must_remember_what_is_published(home, &witness, &options.peers)?;
