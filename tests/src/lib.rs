@@ -165,6 +165,7 @@ pub fn write_private(path: &Path, text: &str) -> Result<()> {
     Ok(options.open(path)?.write_all(text.as_bytes())?)
 }
 
+pub mod bastion;
 pub mod buckets;
 pub mod conformance;
 pub mod console;

@@ -105,6 +105,11 @@ impl Server {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the end; returns what was said last.
     pub fn ended(mut self) -> (i32, String) {
         let mut rest = String::new();

@@ -1,8 +1,11 @@
 //! What Coldlog's servers share: sockets, TLS, limits, a graceful stop. The signer never links this.
 //!
-//! HTTP/1.1 only. Every wait has an end: for a request's header, for its body, for a peer that reads
-//! nothing of the answer, and for the requests under way when the server is asked to stop.
+//! HTTP/1.1 where a server listens, HTTP/2 where it dials out to a bastion. Every wait has an end: for a
+//! request's header, for its body, for a peer that reads nothing of the answer, and for the requests under way
+//! when the server is asked to stop.
 
+mod backend;
+mod bastion;
 mod body;
 mod rate;
 pub mod reply;
@@ -10,6 +13,8 @@ mod server;
 mod tls;
 mod traffic;
 
+pub use backend::{Authorities, BackendKey};
+pub use bastion::{Bastion, BastionAddress};
 pub use body::{Refused, read, save};
 pub use rate::Rate;
 pub use server::{Limits, Peer, Server, asked_to_stop};

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
+use tower::util::Oneshot;
 
 /// What a server bears.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// SHA-256 of its certificate, which an authority of the server's vouches for.
     pub certificate: Option<Hash>,
+    /// Whether it is a bastion, which says in `X-Forwarded-For` for whom it asks.
+    pub bastion: bool,
 }
 
 /// A socket that listens.
@@ -110,7 +113,7 @@ impl Server {
             tokio::spawn(async move {
                 watch(1);
                 let served = async {
-                    let peer = Peer { address: address.ip(), certificate: None };
+                    let peer = Peer { address: address.ip(), certificate: None, bastion: false };
                     match tls {
                         None => drive(stream, peer, router, limits, watcher).await,
                         Some(tls) => {
@@ -149,11 +152,7 @@ async fn drive<S: AsyncRead + AsyncWrite + Send + 'static>(
 ) -> Result<()> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.stalled));
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(peer);
-        router.clone().oneshot(request)
-    });
+    let service = service_fn(move |request| answered(&router, peer, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
@@ -162,6 +161,17 @@ async fn drive<S: AsyncRead + AsyncWrite + Send + 'static>(
         .max_buf_size(64 << 10)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     Ok(watcher.watch(connection).await?)
+}
+
+/// The router's answer to a peer.
+pub(crate) fn answered(
+    router: &Router,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Oneshot<Router, Request<Body>> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(peer);
+    router.clone().oneshot(request)
 }
 
 /// Ends when the process is asked to stop (SIGTERM, SIGINT), or after a time.

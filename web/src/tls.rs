@@ -25,8 +25,17 @@ fn certificates(pem: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>>
     Ok(all)
 }
 
+pub(crate) fn authorities(pem: &[u8], path: &Path) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(pem, path)? {
+        let added = roots.add(authority);
+        added.with_context(|| format!("{} holds no sound authority", path.display()))?;
+    }
+    Ok(roots)
+}
+
 /// The largest PEM file.
-const MAX_PEM: u64 = 1 << 20;
+pub(crate) const MAX_PEM: u64 = 1 << 20;
 
 impl Tls {
     /// From PEM files: the certificate chain and its key (mode 0600), and the authorities of client
@@ -57,12 +66,7 @@ impl Tls {
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some((path, pem)) => {
-                let mut roots = RootCertStore::empty();
-                for authority in certificates(pem, path)? {
-                    roots
-                        .add(authority)
-                        .with_context(|| format!("{} holds no sound authority", path.display()))?;
-                }
+                let roots = authorities(pem, path)?;
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
                 builder.with_client_cert_verifier(verifier.allow_unauthenticated().build()?)

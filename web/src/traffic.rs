@@ -45,7 +45,8 @@ pub fn metrics_text(registry: &Registry) -> String {
 }
 
 impl Traffic {
-    /// Behind a proxy, the last entry of `X-Forwarded-For` is the client.
+    /// Behind a proxy, the last entry of `X-Forwarded-For` is the client. Of what comes through a bastion it
+    /// always is.
     pub fn new(registry: &mut Registry, behind_proxy: bool) -> Traffic {
         let traffic = Traffic { behind_proxy, ..Traffic::default() };
         registry.register("requests", "Requests answered", traffic.requests.clone());
@@ -73,13 +74,14 @@ impl Traffic {
 
     fn client(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<Peer>();
+        let bastion = peer.is_some_and(|peer| peer.bastion);
         let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address);
         let named = || {
             // What stands before the last entry is whatever the client wrote.
             let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back()?;
             forwarded.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
         };
-        if self.behind_proxy { named().unwrap_or(peer) } else { peer }
+        if self.behind_proxy || bastion { named().unwrap_or(peer) } else { peer }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use coldlog_kit::secret::Source;
+use coldlog_witness::serve::Through;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -91,12 +92,15 @@ pub(crate) enum Command {
     },
     /// Cosigns over HTTP (C2SP tlog-witness), and shows the newest head of each log.
     #[command(
-        after_help = "Examples:\n  witness serve --listen 127.0.0.1:8081\n  witness serve --listen [::]:443 --tls-certificate chain.pem --tls-key key.pem"
+        after_help = "Examples:\n  witness serve --listen 127.0.0.1:8081\n  witness serve --listen [::]:443 --tls-certificate chain.pem --tls-key key.pem\n  witness serve --bastion bastion.example:443"
     )]
     Serve {
-        /// Address and port; port 0 lets the system pick one, which is printed.
-        #[arg(long, default_value = "127.0.0.1:8081")]
-        listen: SocketAddr,
+        /// Address and port; port 0 lets the system pick one, which is printed. With --bastion none is opened
+        /// unless one is named here; otherwise it is 127.0.0.1:8081.
+        #[arg(long)]
+        listen: Option<SocketAddr>,
+        #[command(flatten)]
+        through: Through,
         /// The certificate chain, in PEM.
         #[arg(long, requires = "tls_key")]
         tls_certificate: Option<PathBuf>,
@@ -112,7 +116,8 @@ pub(crate) enum Command {
         /// Seconds that a connection may be idle, or take for a request's header or body.
         #[arg(long, default_value_t = 30)]
         header_time: u64,
-        /// Take the client's address from the last entry of X-Forwarded-For: behind a proxy that sets it.
+        /// Take the client's address from the last entry of X-Forwarded-For: behind a proxy that sets it. What
+        /// comes through a bastion is always taken so.
         #[arg(long)]
         behind_proxy: bool,
         /// Seconds after which an unchanged head is cosigned anew, with a new time.
@@ -130,6 +135,13 @@ pub(crate) enum Command {
         stop_after: Option<u64>,
         #[command(flatten)]
         secret: Source,
+    },
+    /// The key by which a bastion knows this witness, made where there is none, and its hash.
+    #[command(after_help = "Example:\n  witness bastion-key")]
+    BastionKey {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
     },
     /// Writes what this witness remembers into a file.
     #[command(after_help = "Example:\n  witness export-state -o usb/w1.heads.cbor")]

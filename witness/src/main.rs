@@ -4,7 +4,7 @@ mod args;
 
 use args::{Args, Command};
 use clap::Parser;
-use coldlog_witness::commands::{cosign, init, logs, state};
+use coldlog_witness::commands::{bastion_key, cosign, init, logs, state};
 use coldlog_witness::serve;
 use std::process::ExitCode;
 
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Heads { json } => logs::heads(&home, json),
         Command::Serve {
             listen,
+            through,
             tls_certificate,
             tls_key,
             connections,
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             &home,
             &serve::Options {
                 listen,
+                through,
                 tls: tls_certificate.zip(tls_key),
                 connections,
                 rate,
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
                 secret,
             },
         ),
+        Command::BastionKey { json } => bastion_key::run(&home, json),
         Command::ExportState { output, force } => state::export(&home, &output, force),
         Command::ImportState { state } => state::import(&home, &state),
         Command::Recover { newest, nothing_newer } => state::recover(&home, &newest, nothing_newer),

@@ -1,5 +1,6 @@
 //! `witness serve`: C2SP tlog-witness over HTTP (`spec/formats/http.md`).
 
+use crate::commands::bastion_key;
 use crate::cosign::{Answer, Witness};
 use crate::place;
 use anyhow::{Context, Result};
@@ -10,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use coldlog_kit::exit::{Failure, Outcome, no, text_of};
+use coldlog_kit::exit::{Failure, Outcome, no, text_of, trouble};
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
@@ -19,21 +20,25 @@ use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey};
 use coldlog_web::{
-    Client, Limits, METRICS, Rate, Refused, Server, Tls, Traffic, asked_to_stop, log_to_stderr,
-    metrics_text,
+    Authorities, BackendKey, Bastion, BastionAddress, Client, Limits, METRICS, Peer, Rate, Refused,
+    Server, Tls, Traffic, asked_to_stop, log_to_stderr, metrics_text,
 };
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 /// What the command line says.
 pub struct Options {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen; where nothing is said, on 8081 of this machine alone, or nowhere if there is a bastion.
+    pub listen: Option<SocketAddr>,
+    /// The bastions.
+    pub through: Through,
     /// Certificate chain and key in PEM, for TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Connections at the same time.
@@ -54,6 +59,37 @@ pub struct Options {
     pub stop_after: Option<u64>,
     /// The passphrase's source.
     pub secret: Source,
+}
+
+/// Bastions, through which a witness is asked that opens no port (C2SP https-bastion).
+#[derive(Debug, clap::Args)]
+pub struct Through {
+    /// A bastion's host and port for backends: connect out to it, and answer what comes through it. Can be given
+    /// several times.
+    #[arg(long = "bastion", value_name = "HOST:PORT")]
+    bastions: Vec<BastionAddress>,
+    /// The authority of the bastions' certificates, in PEM, in place of the system's.
+    #[arg(long, value_name = "PEM", requires = "bastions")]
+    bastion_ca: Option<PathBuf>,
+}
+
+impl Through {
+    // How each is reached, and the witness's place there.
+    fn open(&self, home: &Path, limits: Limits) -> Result<Vec<(String, Bastion)>> {
+        if self.bastions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = Arc::new(BackendKey::load_or_make(&home.join(bastion_key::FILE))?);
+        let authorities = match &self.bastion_ca {
+            Some(path) => Authorities::load(path)?,
+            None => Authorities::of_the_system()?,
+        };
+        let each = self.bastions.iter().map(|address| {
+            let place = format!("{address}, at /{}", key.hash().to_hex());
+            (place, Bastion::new(address.clone(), key.clone(), authorities.clone(), limits))
+        });
+        Ok(each.collect())
+    }
 }
 
 /// The largest request: a note, 63 hashes, and the first line.
@@ -80,12 +116,26 @@ type Shared = Held<Arc<State>>;
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     place::must_be_home(home)?;
+    let listen = match options.listen {
+        None if options.through.bastions.is_empty() => {
+            Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)))
+        }
+        listen => listen,
+    };
+    if listen.is_none() && options.tls.is_some() {
+        trouble(
+            "--tls-certificate is for a port that is opened, and with --bastion none is; say --listen as well, or leave the certificate out",
+        )?;
+    }
     let keys = Keys::load(&home.join("key.age"), "witness", &options.secret)?;
     let witness = Witness::open(home, &keys, options.heartbeat)?;
     let tls = match &options.tls {
         Some((chain, key)) => Some(Tls::load(chain, key, None)?),
         None => None,
     };
+    let header = Duration::from_secs(options.header_time);
+    let limits = Limits { connections: options.connections, header, ..Limits::default() };
+    let bastions = options.through.open(home, limits)?;
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
     must_remember_what_is_published(home, &witness, &options.peers)?;
@@ -98,6 +148,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         "Heads refused that did not extend what was seen",
         misfits.clone(),
     );
+    let connected = Gauge::<i64>::default();
+    registry.register("bastions", "Bastions that this witness is connected to", connected.clone());
     let name = witness.name().to_owned();
     let state = Arc::new(State {
         witness,
@@ -111,21 +163,54 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("starting the server")?;
-    let header = Duration::from_secs(options.header_time);
-    let limits = Limits { connections: options.connections, header, ..Limits::default() };
     let served = runtime.block_on(async {
-        let server = Server::bind(options.listen, tls, limits).await?;
-        say(format!("serving {name} at {}", server.url()));
+        let server = match listen {
+            Some(address) => Some(Server::bind(address, tls, limits).await?),
+            None => None,
+        };
+        if let Some(server) = &server {
+            say(format!("serving {name} at {}", server.url()));
+        }
+        for (place, _) in &bastions {
+            say(format!("serving {name} through {place}"));
+        }
         let watched = traffic.clone();
-        let stop = asked_to_stop(options.stop_after.map(Duration::from_secs));
         let router = traffic.watch(router(state));
-        server.run(router, move |change| watched.connection(change), stop).await
+        // One wish to stop, heard by all: it is the end of this sender.
+        let (going, stop) = watch::channel(());
+        let mut through = JoinSet::new();
+        for (_, bastion) in bastions {
+            let connected = connected.clone();
+            let watch = move |change| _ = connected.inc_by(change);
+            through.spawn(bastion.serve(router.clone(), watch, ended(stop.clone())));
+        }
+        let asked = async {
+            asked_to_stop(options.stop_after.map(Duration::from_secs)).await;
+            drop(going);
+            Ok(())
+        };
+        let listening = async {
+            let Some(server) = server else { return Ok(()) };
+            server.run(router, move |change| watched.connection(change), ended(stop)).await
+        };
+        let dialling = async {
+            while let Some(ended) = through.join_next().await {
+                ended.context("a bastion's connection ended by a bug")?;
+            }
+            Ok(())
+        };
+        tokio::try_join!(asked, listening, dialling)
     });
     // What was begun is remembered before the process ends.
     runtime.shutdown_timeout(Duration::from_secs(10));
     served?;
     say("stopped: every answer is remembered");
     Ok(())
+}
+
+async fn ended(mut stop: watch::Receiver<()>) {
+    // Nothing is ever sent: it changes when the sender is gone.
+    let _ = stop.changed().await;
 }
 
 // A memory that is older than what this witness has cosigned, as others have published it, was restored.
@@ -180,7 +265,7 @@ fn router(state: Arc<State>) -> Router {
         .route("/{origin}/checkpoint", get(checkpoint))
         .route("/healthz", get(health))
         .route("/metrics", get(metrics))
-        .fallback(async || text(StatusCode::NOT_FOUND, "no such resource (C2SP tlog-witness)\n"))
+        .fallback(async || no_such_resource())
         .method_not_allowed_fallback(async || {
             text(StatusCode::METHOD_NOT_ALLOWED, "this resource takes another method\n")
         })
@@ -189,6 +274,10 @@ fn router(state: Arc<State>) -> Router {
 
 fn text(status: StatusCode, body: impl Into<Body>) -> Response {
     of_type(status, TEXT, body)
+}
+
+fn no_such_resource() -> Response {
+    text(StatusCode::NOT_FOUND, "no such resource (C2SP tlog-witness)\n")
 }
 
 fn of_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
@@ -320,6 +409,10 @@ async fn health(Held(state): Shared) -> Response {
     }
 }
 
-async fn metrics(Held(state): Shared, _: Extension<Client>) -> Response {
+async fn metrics(Held(state): Shared, Extension(peer): Extension<Peer>) -> Response {
+    // They are for those who run the witness, who can keep others from a port of theirs, but not from a bastion's.
+    if peer.bastion {
+        return no_such_resource();
+    }
     of_type(StatusCode::OK, METRICS, metrics_text(&state.registry)).into_response()
 }
