@@ -183,7 +183,7 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
             Request::from_body(&body).ok().map(|v| v.encode())
         }
         "response" => Response::decode(bytes).ok().map(|v| v.encode()),
-        "evidence" | "fork" | "forked tail" | "rewritten" => {
+        "evidence" | "fork" | "forked tail" | "rewritten" | "cosigned twice" | "broken promise" => {
             Evidence::decode(bytes).ok().map(|v| v.encode())
         }
         "manifest" => manifest::decode(bytes).ok().map(|v| manifest::encode(&v)),
@@ -217,7 +217,7 @@ fn holds(name: &str, good: &[u8], bad: &[u8]) {
             assert!(verdict.is_err(), "{name}: a signature over other bytes");
         }
         "tail" => assert!(!SignedTail::decode(bad).unwrap().verify(&signer().public())),
-        "evidence" | "fork" | "forked tail" | "rewritten" => {
+        "evidence" | "fork" | "forked tail" | "rewritten" | "cosigned twice" | "broken promise" => {
             let verdict = |bytes: &[u8]| judge(&Evidence::decode(bytes).unwrap(), two_of_three());
             let full = verdict(good).unwrap();
             match (verdict(bad), &full) {
@@ -227,6 +227,11 @@ fn holds(name: &str, good: &[u8], bad: &[u8]) {
                     Ok(Conviction::SplitView { origin, .. }),
                     Conviction::SplitView { origin: same, .. },
                 ) => assert_eq!(origin, *same),
+                // A line that is broken is one fewer.
+                (
+                    Ok(Conviction::CosignedTwice { witnesses, .. }),
+                    Conviction::CosignedTwice { witnesses: all, .. },
+                ) => assert!(witnesses.iter().all(|name| all.contains(name))),
                 (Ok(found), full) => assert_eq!(found, *full),
             }
         }

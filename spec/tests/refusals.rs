@@ -163,6 +163,10 @@ fn texts() -> Vec<String> {
     let why = ProofError::Length { expected: 4, found: 3 };
     say("heads", &Misfit::NotProven { old: 5, new: 9, why });
     say("evidence", &NotConvicted::Fits);
+    say("evidence", &NotConvicted::NotCosigned);
+    say("evidence", &NotConvicted::NoReceiptKey("log.example".into()));
+    let receipt = ReceiptError::BadSignature { root: a };
+    say("evidence", &NotConvicted::Receipt(receipt));
     say("evidence", &NotConvicted::Inconclusive(other_log()));
     say("evidence", &NotConvicted::NoFork("two journals"));
     say("evidence", &NotConvicted::TailSignature { key: hex.into() });

@@ -3,12 +3,16 @@
 use crate::batch::SignedTail;
 use crate::cbor::DecodeError;
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+use crate::cose::Claims;
 use crate::ed25519::{KeyError, PublicKey};
 use crate::evidence::Evidence;
 use crate::hash::Hash;
 use crate::merkle::{ProofError, empty_root, verify_consistency};
+use crate::note::{SignatureLine, VerifierKey};
 use crate::policy::{HeadError, Policy};
+use crate::receipt::{Receipt, ReceiptError};
 use crate::statement::{Statement, StatementError};
+use std::collections::BTreeSet;
 
 /// Why two heads do not fit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,6 +117,24 @@ pub enum Conviction {
         /// How they do not fit.
         misfit: Misfit,
     },
+    /// Witnesses cosigned two heads that do not fit.
+    CosignedTwice {
+        /// The log.
+        origin: String,
+        /// The witnesses, by the names of their keys.
+        witnesses: Vec<String>,
+        /// How they do not fit.
+        misfit: Misfit,
+    },
+    /// A log gave a receipt for an entry, and signed a head that does not fit it.
+    BrokenPromise {
+        /// The log.
+        origin: String,
+        /// The place that it promised.
+        index: u64,
+        /// How the receipt's tree and the head's do not fit.
+        misfit: Misfit,
+    },
     /// A signer signed two statements with one sequence number.
     Fork {
         /// The signer's name.
@@ -147,6 +169,15 @@ pub enum NotConvicted {
     /// The heads fit after all.
     #[error("the two heads fit: there is nothing to convict")]
     Fits,
+    /// The receipt is not the log's for that entry.
+    #[error("the receipt promises nothing: {0}")]
+    Receipt(#[from] ReceiptError),
+    /// The policy has no key for the receipt.
+    #[error("the policy has no Ed25519 key of the log {0:?}, which signs its receipts")]
+    NoReceiptKey(String),
+    /// No witness of the policy cosigned both.
+    #[error("no witness of the policy cosigned both heads: nobody is convicted")]
+    NotCosigned,
     /// They may fit: the proof is just bad.
     #[error("the evidence is inconclusive: {0}")]
     Inconclusive(Misfit),
@@ -171,17 +202,36 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Result<Conviction, NotConv
             let second = SignedCheckpoint::decode(second)?;
             policy.verify_log(&first)?;
             policy.verify_log(&second)?;
-            let (older, newer) = match first.checkpoint.size <= second.checkpoint.size {
-                true => (&first.checkpoint, &second.checkpoint),
-                false => (&second.checkpoint, &first.checkpoint),
-            };
-            match extends(older, newer, path) {
-                Ok(()) => Err(NotConvicted::Fits),
-                Err(misfit) if misfit.convicts() => {
-                    Ok(Conviction::SplitView { origin: older.origin.clone(), misfit })
-                }
-                Err(misfit) => Err(NotConvicted::Inconclusive(misfit)),
+            let misfit = misfit(&first.checkpoint, &second.checkpoint, path)?;
+            Ok(Conviction::SplitView { origin: first.checkpoint.origin, misfit })
+        }
+        Evidence::CosignedTwice { first, second, path } => {
+            let first = SignedCheckpoint::decode(first)?;
+            let second = SignedCheckpoint::decode(second)?;
+            let witnesses = cosigned_both(&first, &second, policy);
+            if witnesses.is_empty() {
+                return Err(NotConvicted::NotCosigned);
             }
+            let misfit = misfit(&first.checkpoint, &second.checkpoint, path)?;
+            Ok(Conviction::CosignedTwice { origin: first.checkpoint.origin, witnesses, misfit })
+        }
+        Evidence::BrokenPromise { statement, receipt, head, path } => {
+            let head = SignedCheckpoint::decode(head)?;
+            policy.verify_log(&head)?;
+            let receipt = Receipt::decode(receipt)?;
+            let (statement, origin) = (Statement::decode(statement)?, &head.checkpoint.origin);
+            let promised = receipt.inclusion()?;
+            let (size, index) = (promised.size, promised.index);
+            let claims = Claims::from_headers("receipt", &receipt.sign1.protected)?;
+            if claims.issuer != *origin {
+                return Err(NotConvicted::NoReceiptKey(claims.issuer));
+            }
+            let key = policy.receipt_key(origin, &receipt);
+            let key = key.ok_or_else(|| NotConvicted::NoReceiptKey(origin.clone()))?;
+            let root = receipt.verify_inclusion(key, statement.leaf())?;
+            let promised = Checkpoint { origin: origin.clone(), size, root };
+            let misfit = misfit(&promised, &head.checkpoint, path)?;
+            Ok(Conviction::BrokenPromise { origin: promised.origin, index, misfit })
         }
         Evidence::Fork { key, first, second } => {
             let key = PublicKey::from_bytes(key)?;
@@ -212,6 +262,37 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Result<Conviction, NotConv
             forked(&key, &statement, tail.tail.head)
         }
     }
+}
+
+// How two trees do not fit, in either order; only what convicts.
+fn misfit(first: &Checkpoint, second: &Checkpoint, path: &[Hash]) -> Result<Misfit, NotConvicted> {
+    let (older, newer) = if first.size <= second.size { (first, second) } else { (second, first) };
+    match extends(older, newer, path) {
+        Ok(()) => Err(NotConvicted::Fits),
+        Err(misfit) if misfit.convicts() => Ok(misfit),
+        Err(misfit) => Err(NotConvicted::Inconclusive(misfit)),
+    }
+}
+
+/// The witnesses of a policy that cosigned both of two heads, by the names of their keys.
+pub fn cosigned_both(
+    first: &SignedCheckpoint,
+    second: &SignedCheckpoint,
+    policy: &Policy,
+) -> Vec<String> {
+    let names = |head: &SignedCheckpoint| -> BTreeSet<String> {
+        // Each line by itself: what another one says on the same note is no excuse.
+        let keys: Vec<&VerifierKey> =
+            policy.at(&head.checkpoint).witnesses.iter().map(|(_, key)| key).collect();
+        let line = |line: &SignatureLine| {
+            let mut alone = head.clone();
+            alone.note.signatures = vec![line.clone()];
+            let vouched = alone.verified_by(&keys).unwrap_or_default();
+            vouched.first().and_then(|vouched| keys.get(vouched.key)).map(|key| key.name.clone())
+        };
+        head.note.signatures.iter().filter_map(line).collect()
+    };
+    names(first).intersection(&names(second)).cloned().collect()
 }
 
 // A key vouched for `statement` and for the leaf hash `other` at one place of one journal.

@@ -192,6 +192,17 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         second: cosigned(5, Hash([8; 32]), &[]).encode(),
         path: vec![],
     };
+    let cosigned_twice = Evidence::CosignedTwice {
+        first: head.encode(),
+        second: cosigned(5, Hash([8; 32]), &TIMES).encode(),
+        path: vec![],
+    };
+    let broken_promise = Evidence::BrokenPromise {
+        statement: proof.statement.bytes().to_vec(),
+        receipt: receipt.encode(),
+        head: cosigned(2, Hash([8; 32]), &[]).encode(),
+        path: vec![],
+    };
     let key = *signer().public().as_bytes();
     let first = commitment(&after(3, Hash([4; 32])), 1).bytes().to_vec();
     let second = commitment(&after(3, Hash([4; 32])), 2).bytes().to_vec();
@@ -240,6 +251,8 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("evidence", evidence.encode()),
         ("fork", fork.encode()),
         ("forked tail", forked_tail.encode()),
+        ("cosigned twice", cosigned_twice.encode()),
+        ("broken promise", broken_promise.encode()),
         (
             "sshsig",
             SignatureFile::sign(&signer(), &DocumentHasher::digest(Scheme::Sshsig, b"x"), "")
