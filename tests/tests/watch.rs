@@ -182,3 +182,95 @@ fn append_more(story: &mut Story) {
     story.carry("signer", "more.batch.cbor", "log").unwrap();
     story.run("log", "log append more.batch.cbor").unwrap();
 }
+
+#[test]
+fn a_broken_promise_and_a_witness_that_cosigned_twice_are_convicted_by_what_people_hold() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 30).unwrap();
+    story.append("monday", 0..10).unwrap();
+    // From here the log goes two ways. w1 is copied with it, and so cosigns for both sides.
+    let (twin, witness) = (story.at("twin"), story.at("w1-twin"));
+    copy(&story.at("log"), &twin).unwrap();
+    Story::recover_log(&twin).unwrap();
+    copy(&story.at("w1"), &witness).unwrap();
+    Story::recover_witness(&witness).unwrap();
+    let signer = story.at("signer-twin");
+    copy(&story.at("signer"), &signer).unwrap();
+    Story::reopen(&signer).unwrap();
+    story.round("tuesday", &Story::names(10..20), "1").unwrap();
+    let line = "--operator Ada --version 9 --purpose x --passphrase-file passphrase";
+    done(&signer, &format!("signer sign d0.txt d1.txt d2.txt {line}"));
+    done(&signer, "signer export -o other.batch.cbor");
+    copy(&signer.join("other.batch.cbor"), &twin.join("other.batch.cbor")).unwrap();
+    done(&twin, "log append other.batch.cbor");
+    let cosign = |size: u64| {
+        done(&twin, &format!("log witness-request --old {size} -o r.cbor"));
+        copy(&twin.join("r.cbor"), &witness.join("r.cbor")).unwrap();
+        done(&witness, "witness cosign r.cbor -o a.cbor");
+        copy(&witness.join("a.cbor"), &twin.join("a.cbor")).unwrap();
+        run(&twin, "log add-cosignatures a.cbor --policy policy").unwrap();
+    };
+    cosign(0);
+
+    let (holder, auditor) = (story.at("signer"), story.at("auditor"));
+    let (here, there) =
+        (story.at("log").join("coldlog-log/public"), twin.join("coldlog-log/public"));
+    let kept = format!("verifier promises d10.txt.proof d11.txt.proof --log {}", here.display());
+    assert!(done(&holder, &format!("{kept} --policy policy")).starts_with("2 promises are kept"));
+    // The side that others see is smaller than what was promised: not yet a contradiction.
+    let broken =
+        format!("verifier promises d10.txt.proof --log {} --policy policy", there.display());
+    let ran = run(&holder, &broken).unwrap();
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    assert!(ran.err.contains("ask why it went back"), "{}", ran.err);
+    // It grows past it.
+    let files: Vec<String> = Story::names(20..30).iter().map(|f| f.display().to_string()).collect();
+    done(&signer, &format!("signer sign {} {line}", files.join(" ")));
+    done(&signer, "signer export -o more.batch.cbor");
+    copy(&signer.join("more.batch.cbor"), &twin.join("more.batch.cbor")).unwrap();
+    done(&twin, "log append more.batch.cbor");
+    cosign(15);
+    refused(&holder, &broken, "no longer holds what it gave a receipt for");
+    let told = done(&holder, "verifier evidence check log.evidence.cbor --policy policy");
+    assert!(
+        told.contains(
+            "convicted: log.example/releases: it gave a receipt for this entry as its entry"
+        ),
+        "{told}"
+    );
+    done(&holder, "verifier inspect log.evidence.cbor");
+
+    // Two heads that somebody carries together: the log, and the witness that helped.
+    let made = format!(
+        "verifier evidence make {}/checkpoint {}/checkpoint --policy policy -o both.evidence.cbor",
+        here.display(),
+        there.display()
+    );
+    let ran = run(&auditor, &made).unwrap();
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    done(&auditor, &format!("{made} --log {}", there.display()));
+    let told = done(&auditor, "verifier evidence check both.evidence.cbor --policy policy");
+    assert!(told.contains("convicted as well") && told.contains("w1.example/witness"), "{told}");
+    assert!(!told.contains("w2.example"), "{told}");
+    // Of heads that the log did not sign, the witness alone is guilty.
+    let text = std::fs::read_to_string(there.join("checkpoint")).unwrap();
+    let unsigned: String =
+        text.split_inclusive('\n').filter(|line| !line.starts_with("— log.example")).collect();
+    std::fs::write(auditor.join("unsigned"), unsigned).unwrap();
+    let made = format!(
+        "verifier evidence make {}/checkpoint unsigned --policy policy --log {} -o w1.evidence.cbor",
+        here.display(),
+        there.display()
+    );
+    done(&auditor, &made);
+    let told = done(&auditor, "verifier evidence check w1.evidence.cbor --policy policy");
+    assert!(told.starts_with("convicted: w1.example/witness: of log.example/releases, "), "{told}");
+    // One history convicts nobody.
+    let made = format!(
+        "verifier evidence make {}/checkpoint d10.txt.proof --policy policy --log {} -o none",
+        here.display(),
+        here.display()
+    );
+    copy(&holder.join("d10.txt.proof"), &auditor.join("d10.txt.proof")).unwrap();
+    refused(&auditor, &made, "fit: there is nothing to convict");
+}

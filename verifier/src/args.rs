@@ -264,6 +264,27 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Does the log still hold what its receipts promised? If not, writes what convicts it.
+    #[command(
+        after_help = "Example:\n  verifier promises app.txt.proof --log https://log.example/releases --policy policy"
+    )]
+    Promises {
+        /// Proofs.
+        #[arg(required = true)]
+        proofs: Vec<PathBuf>,
+        /// The log, or a copy of it: a folder or a URL.
+        #[arg(long)]
+        log: PathBuf,
+        /// The policy.
+        #[arg(long)]
+        policy: PathBuf,
+        /// Where evidence goes.
+        #[arg(long, default_value = "log.evidence.cbor")]
+        evidence: PathBuf,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
     /// Evidence of misbehaviour.
     Evidence {
         #[command(subcommand)]
@@ -362,6 +383,29 @@ pub(crate) enum EvidenceCommand {
         /// One JSON object.
         #[arg(long)]
         json: bool,
+    },
+    /// Makes evidence of two heads that do not fit: against their log, and where it did not sign both,
+    /// against the witnesses that cosigned both.
+    #[command(
+        after_help = "Example:\n  verifier evidence make usb/checkpoint app.txt.proof --policy policy --log public -o log.evidence.cbor"
+    )]
+    Make {
+        /// A head, or a proof that holds one.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+        /// The policy, which names the keys.
+        #[arg(long)]
+        policy: PathBuf,
+        /// For heads of two sizes: the log, or a copy, that has the tiles of the larger one.
+        #[arg(long)]
+        log: Option<PathBuf>,
+        /// The evidence.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Replace it if it exists.
+        #[arg(long)]
+        force: bool,
     },
 }
 

@@ -5,7 +5,7 @@ mod args;
 use args::{Args, Command, EvidenceCommand, HeadsCommand, PolicyCommand};
 use clap::Parser;
 use coldlog_verifier::commands::{
-    admission, audit, check, export, heads, inspect, life, policy, watch,
+    admission, audit, check, evidence, export, heads, inspect, life, policy, watch,
 };
 use std::process::ExitCode;
 
@@ -61,7 +61,13 @@ fn main() -> ExitCode {
             export::run(&proof, part.chosen(), &output, force)
         }
         Command::Evidence { command: EvidenceCommand::Check { file, policy, json } } => {
-            heads::evidence(&file, &policy, json)
+            evidence::check(&file, &policy, json)
+        }
+        Command::Evidence {
+            command: EvidenceCommand::Make { first, second, policy, log, output, force },
+        } => evidence::make(&evidence::Make { first, second, policy, log, output, force }),
+        Command::Promises { proofs, log, policy, evidence: file, json } => {
+            evidence::promises(&proofs, &log, &policy, &file, json)
         }
         Command::Policy { command: PolicyCommand::Check { file, json } } => {
             policy::check(&file, json)

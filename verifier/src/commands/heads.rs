@@ -13,7 +13,7 @@ use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::receipt::{MAX_RECEIPT, Proofs, Receipt};
 use coldlog_spec::statement::Statement;
-use coldlog_spec::verify::heads::{Conviction, Misfit, extends, judge};
+use coldlog_spec::verify::heads::{Misfit, extends, judge};
 use coldlog_spec::verify::receipts::verify_receipt;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -93,7 +93,7 @@ pub fn consistency(
 }
 
 // A checkpoint, or the checkpoint of a proof's receipt.
-fn read_head(path: &Path) -> Result<SignedCheckpoint> {
+pub(super) fn read_head(path: &Path) -> Result<SignedCheckpoint> {
     let bytes = files::read(path, (MAX_PROOF.max(MAX_NOTE)) as u64)?;
     if let Ok(head) = SignedCheckpoint::decode(&bytes) {
         return Ok(head);
@@ -224,25 +224,3 @@ impl std::fmt::Display for Convicted {
 }
 
 impl std::error::Error for Convicted {}
-
-/// `verifier evidence check`
-pub fn evidence(file: &Path, policy: &Path, as_json: bool) -> Outcome {
-    report::run(as_json, &["evidence convicts"], |_| {
-        let policy = super::policy(policy)?;
-        let evidence = Evidence::decode(&files::read(file, 1 << 20)?)?;
-        let conviction = judge(&evidence, &policy).or_no()?;
-        let (kind, who, what) = match conviction {
-            Conviction::SplitView { origin, misfit } => ("split-view", origin, misfit.to_string()),
-            // A key is convicted, not a name: anybody can make a key and write a name beside it.
-            Conviction::Fork { issuer, subject, sequence, key } => (
-                "fork",
-                format!("the key {key}, under the name {issuer}"),
-                format!(
-                    "it signed two records with the sequence number {sequence} of {subject}; hold the key against the one that you know (fingerprint of its genesis, signer.pub)"
-                ),
-            ),
-        };
-        let text = format!("convicted: {who}: {what}");
-        Ok(Report { text: vec![text], fields: json!({"kind": kind, "who": who, "what": what}) })
-    })
-}

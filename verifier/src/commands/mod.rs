@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod audit;
 pub mod check;
+pub mod evidence;
 pub mod export;
 pub mod heads;
 pub mod inspect;
