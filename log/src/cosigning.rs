@@ -68,7 +68,7 @@ impl Witnesses {
         let begun = Instant::now();
         for (url, keys) in &prefixes {
             let one = One {
-                deadline: self.deadline,
+                until: begun + self.deadline,
                 client: self.client.clone(),
                 url: (*url).to_owned(),
                 keys: keys.iter().map(|key| (*key).clone()).collect(),
@@ -132,7 +132,8 @@ const SOON: Duration = Duration::from_millis(50);
 
 // One witness, asked.
 struct One {
-    deadline: Duration,
+    /// When its time is over.
+    until: Instant,
     client: Client,
     url: String,
     keys: Vec<VerifierKey>,
@@ -176,8 +177,14 @@ impl One {
         let lines = answer.lines().context("its answer is no list of signature lines")?;
         let keys: Vec<&VerifierKey> = self.keys.iter().collect();
         let lines = taken(&self.head, lines, &keys, time::now(), true)?;
-        sizes().insert(self.url.clone(), size);
+        self.saw(size);
         Ok(Answer::Cosigned(lines))
+    }
+
+    // What it has seen now: the next request begins there.
+    fn saw(&self, size: u64) {
+        let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        sizes.insert(self.url.clone(), size);
     }
 
     // A mirror takes the head, and cosigns only once it has all that the head stands for (C2SP tlog-mirror):
@@ -186,10 +193,17 @@ impl One {
         let origin = Hash::of(self.head.checkpoint.origin.as_bytes()).to_hex();
         let url = format!("{}/{origin}/checkpoint", self.url);
         let keys: Vec<&VerifierKey> = self.keys.iter().collect();
-        let until = Instant::now() + self.deadline;
-        let mut wait = SOON;
+        let (mut wait, mut trouble) = (SOON, None);
         loop {
-            if let Some(served) = self.client.get(&url, MAX_NOTE)? {
+            let served = match self.client.get(&url, MAX_NOTE) {
+                Ok(served) => served,
+                // What passes in between; the time is not over.
+                Err(why) => {
+                    trouble = Some(why);
+                    None
+                }
+            };
+            if let Some(served) = served {
                 let served = SignedCheckpoint::decode(&served).context(
                     "its answer holds no line by a key that the policy names for it, and what it serves is no head",
                 )?;
@@ -199,13 +213,20 @@ impl One {
                     match taken(&self.head, lines, &keys, time::now(), true) {
                         // It is about to cosign anew.
                         Err(NotTaken::Old { .. }) => {}
-                        lines => return Ok(Answer::Cosigned(lines?)),
+                        lines => {
+                            let lines = lines?;
+                            self.saw(size);
+                            return Ok(Answer::Cosigned(lines));
+                        }
                     }
                 } else if seen > size {
                     return Ok(Answer::Ahead(seen));
                 }
             }
-            if Instant::now() + wait >= until {
+            if Instant::now() + wait >= self.until {
+                if let Some(why) = trouble {
+                    return Err(why);
+                }
                 bail!(
                     "it took the head and cosigned it not in time: its answer holds no line by a key that the policy names for it, and if it is a mirror, it does not have all entries yet"
                 );

@@ -129,6 +129,10 @@ pub(crate) enum Command {
         /// Seconds after which an unchanged head is cosigned anew, with a new time.
         #[arg(long, default_value_t = 600)]
         heartbeat: u64,
+        /// Monitoring prefixes of witnesses or other mirrors: at the start, each is asked for newer heads that
+        /// this mirror has cosigned and forgotten, as is each log that is read at a URL.
+        #[arg(long = "peer")]
+        peers: Vec<String>,
         /// Log in JSON.
         #[arg(long)]
         json_log: bool,

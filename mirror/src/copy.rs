@@ -7,12 +7,11 @@
 use crate::lock::Mirror;
 use crate::place::{Copy, Held};
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::published::{self, Source, Tree};
 use coldlog_kit::time;
-use coldlog_log::commands::gc;
 use coldlog_log::commands::recover::copy_heads_of;
 use coldlog_log::commands::reseal::remove_stale;
 use coldlog_log::own::reseal_of;
@@ -27,7 +26,7 @@ use coldlog_spec::merkle::{empty_root, leaf_hash};
 use coldlog_spec::mirroring::verify_bundle;
 use coldlog_spec::note::{SignatureLine, VerifierKey};
 use coldlog_spec::reseal::Reseal;
-use coldlog_spec::tile::{self, MAX_BUNDLE, WIDTH, entries_path, sealed_path};
+use coldlog_spec::tile::{self, MAX_BUNDLE, Tile, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::cosigned::put;
 use coldlog_spec::witnessing::Request;
 use coldlog_witness::place::{Held as Memory, Known};
@@ -35,6 +34,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Seconds after which what was sealed anew is fetched once more: a log replaces its bundles one by one.
 const AGAIN: u64 = 3600;
+
+/// The most that is to be fetched anew: a million reseals.
+const MAX_DUE: u64 = 1 << 26;
+/// Bundles that are made durable together while a copy is fetched.
+const TOGETHER: u64 = 64;
 
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +110,7 @@ impl Mirror {
             self.must_fit(known, &head)?;
             return self.catch_up(origin, Some(&source));
         }
+        self.must_remember(known, &head)?;
         let path = Tree::new(source.source(), head.checkpoint.size).consistency(last)?;
         let request = Request { old: last, path, head };
         let answer = self.lock_on(&request)?;
@@ -129,6 +134,24 @@ impl Mirror {
             );
         };
         open_source(url, Copy::of(&self.home, &known.log.origin).token()?.as_deref())
+    }
+
+    /// A head that this mirror has cosigned and does not remember: its folder was put back.
+    pub(crate) fn must_remember(&self, known: &Known, head: &SignedCheckpoint) -> Outcome {
+        let own: Vec<&VerifierKey> = self.own().iter().collect();
+        let ours = head.verified_by(&own).is_ok_and(|ours| !ours.is_empty());
+        let last = known.last.as_ref().map(|last| &last.checkpoint);
+        let (size, seen) = (head.checkpoint.size, last.map_or(0, |last| last.size));
+        if ours
+            && (size > seen
+                || last.is_some_and(|last| last.size == size && *last != head.checkpoint))
+        {
+            return no(format!(
+                "a head of {} at size {size} carries this mirror's cosignature, this mirror remembers size {seen}: its memory was restored from an older copy; run `mirror recover --newest HEAD` with that head",
+                known.log.origin
+            ));
+        }
+        Ok(())
     }
 
     // An older head than the one that the mirror is locked on is one of the same tree, or it convicts.
@@ -178,6 +201,16 @@ impl Mirror {
         let source = source.or(opened.as_ref()).context("a source")?;
         let ours = held.copy.served(self.own())?;
         let from = ours.as_ref().map_or(0, |head| head.checkpoint.size);
+        let last = known.last.as_ref().map(|last| &last.checkpoint);
+        if let Some(ours) = &ours
+            && last.is_none_or(|last| {
+                last.size < from || (last.size == from && *last != ours.checkpoint)
+            })
+        {
+            return Err(Failure::Trouble(anyhow::anyhow!(
+                "this mirror serves {origin} at size {from}, its memory says otherwise: one of the two was altered or restored; settle it with `mirror recover --newest HEAD`"
+            )));
+        }
         let Some(head) = known.last.as_ref().filter(|head| head.checkpoint.size > 0) else {
             return Ok(Copied { from, size: from, fetched: 0, kept: 0, head: ours });
         };
@@ -186,9 +219,6 @@ impl Mirror {
         if head.checkpoint.size > from {
             kept = self.fetch(&held, &known, ours.as_ref(), head, &counted)?;
         }
-        if held.copy.keeps_sealed()? {
-            fetch_due(&held.copy, &counted, head.checkpoint.size)?;
-        }
         let theirs = published::head(source.source()).ok();
         let theirs = theirs.filter(|theirs| theirs.checkpoint == head.checkpoint);
         let lines = theirs.map(|theirs| theirs.note.signatures).unwrap_or_default();
@@ -196,8 +226,10 @@ impl Mirror {
         let sizes = (from, head.checkpoint.size);
         copy_heads_of(source, &store, sizes, &known.log.keys)?;
         let cosigned = self.publish(&store, &known, ours.as_ref(), head, lines)?;
-        if from < head.checkpoint.size {
-            gc::sweep(&store, head.checkpoint.size, false, false)?;
+        tidy(&store, from, head.checkpoint.size)?;
+        // Last: what is wrong with older records at the source keeps no new head from being cosigned.
+        if held.copy.keeps_sealed()? {
+            fetch_due(&held.copy, &counted, head.checkpoint.size)?;
         }
         let fetched = counted.bytes.load(Ordering::Relaxed);
         let size = head.checkpoint.size;
@@ -226,6 +258,9 @@ impl Mirror {
         }
         let store = held.copy.store();
         let keeps_sealed = held.copy.keeps_sealed()?;
+        // Entries are held against the head; sealed records only say that they are some. What a power cut may
+        // have torn is not believed.
+        let durable = held.copy.fetched()?;
         let path_of = |bundle: u64, width: u64| {
             let start = bundle * WIDTH;
             Ok(Some(theirs.subtree_consistency(start, start + width)?))
@@ -256,7 +291,10 @@ impl Mirror {
             let sealed = match keeps_sealed {
                 false => None,
                 true => {
-                    let there = here(sealed_path(bundle, width)).ok().flatten();
+                    let there = match bundle < durable {
+                        true => here(sealed_path(bundle, width)).ok().flatten(),
+                        false => None,
+                    };
                     Some(match there.filter(|bytes| are_sealed(bytes, width)) {
                         Some(there) => there,
                         None => fetch_sealed(&files, bundle, width)?,
@@ -265,7 +303,7 @@ impl Mirror {
             };
             Ok(Bundle { entries, leaves, sealed })
         };
-        advance(held, known, ours, to, path_of, fetch)
+        self.advance(held, known, ours, to, path_of, fetch)
     }
 
     /// Brings the copy to a head whose entries were uploaded; sealed records come from the source.
@@ -293,9 +331,9 @@ impl Mirror {
             };
             Ok(Bundle { entries, leaves, sealed })
         };
-        advance(held, known, ours, &head.checkpoint, |_, _| Ok(None), fetch)?;
+        self.advance(held, known, ours, &head.checkpoint, |_, _| Ok(None), fetch)?;
         let cosigned = self.publish(&store, known, ours, head, Vec::new())?;
-        gc::sweep(&store, size, false, false)?;
+        tidy(&store, ours.map_or(0, |ours| ours.checkpoint.size), size)?;
         Ok(cosigned)
     }
 
@@ -317,9 +355,7 @@ impl Mirror {
             self.own().iter().chain(&known.log.keys).any(|key| key.name == line.name)
         };
         put(&mut new, others.into_iter().filter(|line| !speaks(line)).collect());
-        let own: Vec<&VerifierKey> = self.own().iter().collect();
-        let last = same.map(|same| same.verified_by(&own)).transpose()?.unwrap_or_default();
-        let last = last.iter().map(|vouched| vouched.time).max().unwrap_or(0);
+        let last = same.map(|same| self.time_on(same)).transpose()?.unwrap_or(0);
         if last > now.saturating_add(60) {
             bail_trouble(last - now)?;
         }
@@ -346,8 +382,111 @@ impl Mirror {
     }
 }
 
+impl Mirror {
+    // Builds the tree of a larger head from bundles, and makes all of it durable. Returns how many bytes are new.
+    fn advance(
+        &self,
+        held: &Held,
+        known: &Known,
+        ours: Option<&SignedCheckpoint>,
+        to: &Checkpoint,
+        mut path_of: impl FnMut(u64, u64) -> Result<Option<Vec<Hash>>>,
+        fetch: impl Fn(u64, u64, Option<&[Hash]>) -> Result<Bundle> + Sync,
+    ) -> Outcome<u64> {
+        let store = held.copy.store();
+        let (from, root) = match ours {
+            Some(ours) => (ours.checkpoint.size, ours.checkpoint.root),
+            None => (0, empty_root()),
+        };
+        let mut edge = match held.copy.keeps_sealed()? {
+            true => Edge::load(&store, from, root)?,
+            false => Edge::load_entries_only(&store, from, root)?,
+        };
+        let progress = Progress::new("mirroring", Some(to.size - from));
+        let (mut bundle, mut kept, mut reseals) = (from / WIDTH, 0, Vec::new());
+        let mut since = bundle;
+        let done = pipeline::ordered(
+            || {
+                if self.stopping.load(Ordering::Relaxed) {
+                    return no("the mirror is asked to stop; the next run goes on from here");
+                }
+                if bundle >= to.size.div_ceil(WIDTH) {
+                    return Ok(None);
+                }
+                let width = tile::width_at(0, bundle, to.size);
+                let job = (bundle, width, path_of(bundle, width)?);
+                bundle += 1;
+                Ok(Some(job))
+            },
+            |(bundle, width, path)| Ok((bundle, width, fetch(bundle, width, path.as_deref())?)),
+            |fetched: Result<(u64, u64, Bundle)>| {
+                let (bundle, width, Bundle { entries, leaves, sealed }) = fetched?;
+                let entries = tile::decode_bundle(&entries, width)?;
+                let sealed = match &sealed {
+                    Some(sealed) => tile::decode_bundle(sealed, width)?,
+                    None => vec![&b""[..]; entries.len()],
+                };
+                let there = (edge.size() - bundle * WIDTH) as usize;
+                let all = leaves.iter().zip(entries).zip(sealed).skip(there);
+                for ((leaf, entry), sealed) in all {
+                    let index = edge.push(*leaf, entry, sealed)?;
+                    kept += (entry.len() + sealed.len()) as u64;
+                    if let Some(reseal) = reseal_of(entry, &known.log.origin) {
+                        reseals.push((index, reseal));
+                    }
+                    progress.add(1);
+                }
+                if bundle - since >= TOGETHER {
+                    store.settle()?;
+                    held.copy.set_fetched(bundle)?;
+                    since = bundle;
+                }
+                Ok(())
+            },
+        );
+        if let Err(failure) = done {
+            // What came before it is not asked for again.
+            store.settle()?;
+            held.copy.set_fetched(edge.size() / WIDTH)?;
+            return Err(failure);
+        }
+        let (_, root) = edge.finish()?;
+        if root != to.root {
+            return no(format!(
+                "the entries give the root {root} for the head of size {}, expected {}",
+                to.size, to.root
+            ));
+        }
+        note_reseals(&held.copy, &reseals)?;
+        Ok(kept)
+    }
+}
+
 fn bail_trouble(behind: u64) -> Result<()> {
     bail!("this machine's clock is {behind} s behind the newest cosignature: set it")
+}
+
+// The partial tiles and bundles of an edge that has moved on: their full ones are there.
+fn tidy(store: &FolderStore, from: u64, size: u64) -> Result<()> {
+    let moved = |level: u8| {
+        let index = (from >> (8 * u32::from(level))) / WIDTH;
+        let full = tile::width_at(level, index, size) == WIDTH;
+        (full && tile::width_at(level, index, from) < WIDTH).then_some(index)
+    };
+    let mut full = Vec::new();
+    for level in 0..tile::HEIGHT {
+        full.extend(moved(level).map(|index| Tile { level, index, width: WIDTH }.path()));
+    }
+    full.extend(moved(0).into_iter().flat_map(|i| [entries_path(i, WIDTH), sealed_path(i, WIDTH)]));
+    for path in full {
+        let (folder, mut parts) = (format!("{path}.p"), Vec::new());
+        store.list(&folder, &mut |name| {
+            parts.push(format!("{folder}/{name}"));
+            Ok(())
+        })?;
+        parts.iter().try_for_each(|part| store.remove(part))?;
+    }
+    Ok(())
 }
 
 fn fetch_sealed(files: &Tree, bundle: u64, width: u64) -> Result<Vec<u8>> {
@@ -361,80 +500,21 @@ fn fetch_sealed(files: &Tree, bundle: u64, width: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-// Builds the tree of a larger head from bundles, and makes all of it durable. Returns how many bytes are new.
-fn advance(
-    held: &Held,
-    known: &Known,
-    ours: Option<&SignedCheckpoint>,
-    to: &Checkpoint,
-    mut path_of: impl FnMut(u64, u64) -> Result<Option<Vec<Hash>>>,
-    fetch: impl Fn(u64, u64, Option<&[Hash]>) -> Result<Bundle> + Sync,
-) -> Outcome<u64> {
-    let store = held.copy.store();
-    let (from, root) = match ours {
-        Some(ours) => (ours.checkpoint.size, ours.checkpoint.root),
-        None => (0, empty_root()),
-    };
-    let mut edge = match held.copy.keeps_sealed()? {
-        true => Edge::load(&store, from, root)?,
-        false => Edge::load_entries_only(&store, from, root)?,
-    };
-    let progress = Progress::new("mirroring", Some(to.size - from));
-    let (mut bundle, mut kept, mut reseals) = (from / WIDTH, 0, Vec::new());
-    pipeline::ordered(
-        || {
-            if bundle >= to.size.div_ceil(WIDTH) {
-                return Ok(None);
-            }
-            let width = tile::width_at(0, bundle, to.size);
-            let job = (bundle, width, path_of(bundle, width)?);
-            bundle += 1;
-            Ok(Some(job))
-        },
-        |(bundle, width, path)| Ok((bundle, width, fetch(bundle, width, path.as_deref())?)),
-        |fetched: Result<(u64, u64, Bundle)>| {
-            let (bundle, width, Bundle { entries, leaves, sealed }) = fetched?;
-            let entries = tile::decode_bundle(&entries, width)?;
-            let sealed = match &sealed {
-                Some(sealed) => tile::decode_bundle(sealed, width)?,
-                None => vec![&b""[..]; entries.len()],
-            };
-            let there = (edge.size() - bundle * WIDTH) as usize;
-            let all = leaves.iter().zip(entries).zip(sealed).skip(there);
-            for ((leaf, entry), sealed) in all {
-                let index = edge.push(*leaf, entry, sealed)?;
-                kept += (entry.len() + sealed.len()) as u64;
-                if let Some(reseal) = reseal_of(entry, &known.log.origin) {
-                    reseals.push((index, reseal));
-                }
-                progress.add(1);
-            }
-            Ok(())
-        },
-    )?;
-    let (_, root) = edge.finish()?;
-    if root != to.root {
-        return no(format!(
-            "the entries give the root {root} for the head of size {}, expected {}",
-            to.size, to.root
-        ));
+// What was sealed anew is fetched now, and once more after a while: also what has just come, for a log
+// replaces its bundles after the entry that says so.
+fn note_reseals(copy: &Copy, reseals: &[(u64, Reseal)]) -> Result<()> {
+    let mut due = read_due(copy)?;
+    let before = due.len();
+    for (at, reseal) in reseals {
+        if !due.iter().any(|(known, ..)| known == at) {
+            due.push((*at, reseal.from, reseal.to, 0));
+        }
     }
-    for (at, reseal) in &reseals {
-        note_reseal(&held.copy, *at, reseal, from)?;
-    }
-    Ok(kept)
-}
-
-// What was sealed anew below `from` is fetched now, and once more after a while.
-fn note_reseal(copy: &Copy, at: u64, reseal: &Reseal, from: u64) -> Result<()> {
-    let (first, end) = (reseal.from, reseal.to.min(from));
-    if first >= end {
+    if due.len() == before {
         return Ok(());
     }
     let path = copy.folder().join("resealed");
-    let mut text = read_due(copy)?;
-    text.push((at, first, end, 0));
-    files::write(&path, due_text(&text).as_bytes(), Existing::Replace, Mode::Public)
+    files::write(&path, due_text(&due).as_bytes(), Existing::Replace, Mode::Public)
 }
 
 type Due = (u64, u64, u64, u64);
@@ -448,7 +528,7 @@ fn read_due(copy: &Copy) -> Result<Vec<Due>> {
     if !files::is_there(&path)? {
         return Ok(Vec::new());
     }
-    let text = String::from_utf8(files::read(&path, 1 << 20)?)?;
+    let text = String::from_utf8(files::read(&path, MAX_DUE)?)?;
     let line = |line: &str| {
         let numbers: Option<Vec<u64>> = line.split(' ').map(|word| word.parse().ok()).collect();
         match numbers.as_deref() {
@@ -474,7 +554,11 @@ fn fetch_due(copy: &Copy, source: &Counted, size: u64) -> Outcome {
         for bundle in from / WIDTH..to.div_ceil(WIDTH) {
             let width = tile::width_at(0, bundle, size);
             let bytes = fetch_sealed(&tree, bundle, width)?;
-            store.put_many(vec![(sealed_path(bundle, width), bytes)])?;
+            // Durable before it takes the place of one that is.
+            let path = sealed_path(bundle, width);
+            if store.get(&path, MAX_BUNDLE).ok().flatten().as_ref() != Some(&bytes) {
+                store.put(&path, &bytes)?;
+            }
         }
         remove_stale(&store, from..to, at, size)?;
         if when == 0 {

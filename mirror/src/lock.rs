@@ -5,7 +5,8 @@ use crate::place::{self, Copy};
 use anyhow::{Result, bail};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::keyfile::Keys;
-use coldlog_spec::checkpoint::HeadKeys;
+use coldlog_kit::time;
+use coldlog_spec::checkpoint::{HeadKeys, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::VerifierKey;
 use coldlog_spec::verify::cosign::{Refusal, SubtreeRefusal, decide, decide_subtree};
@@ -13,6 +14,7 @@ use coldlog_spec::witnessing::{Request, SubtreeRequest};
 use coldlog_witness::cosign::Answer;
 use coldlog_witness::place::Held;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 /// A mirror at work.
 pub struct Mirror {
@@ -21,6 +23,8 @@ pub struct Mirror {
     own: [VerifierKey; 2],
     /// After so many seconds an unchanged head is cosigned anew.
     pub(crate) heartbeat: u64,
+    /// It is to end soon: what takes long is left for the next run.
+    pub(crate) stopping: AtomicBool,
 }
 
 impl Mirror {
@@ -29,7 +33,7 @@ impl Mirror {
         place::must_be_settled(home)?;
         let keys = keys.head_keys();
         let own = keys.witness_verifiers();
-        Ok(Mirror { home: home.into(), keys, own, heartbeat })
+        Ok(Mirror { home: home.into(), keys, own, heartbeat, stopping: AtomicBool::new(false) })
     }
 
     /// Its name.
@@ -81,8 +85,20 @@ impl Mirror {
             head.note.signatures = by_the_log.collect();
             held.remember(&head)?;
             copy.add_pending(&head)?;
+        } else if let Some(last) = &known.last
+            && !copy.pending()?.iter().any(|head| head.checkpoint == last.checkpoint)
+        {
+            // A crash came between the two.
+            copy.add_pending(last)?;
         }
         Ok(Answer::lines(&[]))
+    }
+
+    /// When this mirror cosigned a head last; 0 where it did not.
+    pub(crate) fn time_on(&self, head: &SignedCheckpoint) -> Result<u64> {
+        let own: Vec<&VerifierKey> = self.own.iter().collect();
+        let vouched = head.verified_by(&own)?;
+        Ok(vouched.iter().map(|vouched| vouched.time).max().unwrap_or(0))
     }
 
     /// Answers the body of `add-checkpoint`.
@@ -92,8 +108,15 @@ impl Mirror {
             Err(why) => return Ok((Answer::refused(400, why), None)),
         };
         let answer = self.lock_on(&request)?;
-        let taken = (answer.status == 200).then_some(request.head.checkpoint.origin);
-        Ok((answer, taken))
+        // What is served already, and cosigned not long ago, needs no work: anybody may send it again.
+        let origin = request.head.checkpoint.origin.clone();
+        let served = Copy::of(&self.home, &origin).served(&self.own)?;
+        let is_done = match served.filter(|served| served.checkpoint == request.head.checkpoint) {
+            Some(served) => time::now() < self.time_on(&served)?.saturating_add(self.heartbeat),
+            None => request.head.checkpoint.size == 0,
+        };
+        let work = answer.status == 200 && !is_done;
+        Ok((answer, work.then_some(origin)))
     }
 
     /// Answers the body of `sign-subtree`: parts of heads that this mirror has cosigned.

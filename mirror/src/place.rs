@@ -6,6 +6,7 @@
 //! public/        the log as it publishes itself; `checkpoint` carries the mirror's cosignatures
 //! pending        the last heads that it was locked on
 //! next           how many entries were uploaded and are durable
+//! fetched        up to which bundle a fetch under way is durable
 //! resealed       which bundles are to be fetched anew, and when
 //! token          what sealed records are read with, where they are read over HTTP
 //! entries-only   where the log has no sealed records, or none for this mirror
@@ -81,6 +82,13 @@ impl Copy {
         Ok(Held { copy, _lock: lock })
     }
 
+    /// The same, at once or not at all.
+    pub fn try_hold(home: &Path, origin: &str) -> Result<Option<Held>> {
+        let copy = Copy::of(home, origin);
+        files::create_folder(&copy.folder)?;
+        Ok(files::lock(&copy.folder).ok().map(|lock| Held { copy, _lock: lock }))
+    }
+
     /// Its folder.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -144,27 +152,40 @@ impl Copy {
         files::write(&self.folder.join("pending"), &text, Existing::Replace, Mode::Public)
     }
 
-    // How many entries were uploaded.
-    fn uploaded(&self) -> Result<u64> {
-        let path = self.folder.join("next");
+    fn number(&self, name: &str) -> Result<u64> {
+        let path = self.folder.join(name);
         if !files::is_there(&path)? {
             return Ok(0);
         }
         let text = String::from_utf8(files::read(&path, 64)?).unwrap_or_default();
-        let next = text.strip_suffix('\n').and_then(parse_decimal);
-        next.with_context(|| format!("{} is damaged: remove it", path.display()))
+        let number = text.strip_suffix('\n').and_then(parse_decimal);
+        number.with_context(|| format!("{} is damaged: remove it", path.display()))
     }
 
-    /// So many entries are durable and verified.
+    fn set_number(&self, name: &str, number: u64) -> Result<()> {
+        let text = format!("{number}\n");
+        files::write(&self.folder.join(name), text.as_bytes(), Existing::Replace, Mode::Public)
+    }
+
+    /// So many entries were uploaded, verified and durable.
     pub fn set_uploaded(&self, next: u64) -> Result<()> {
-        let text = format!("{next}\n");
-        files::write(&self.folder.join("next"), text.as_bytes(), Existing::Replace, Mode::Public)
+        self.set_number("next", next)
+    }
+
+    /// Up to which bundle a fetch that was interrupted had made durable what it fetched.
+    pub fn fetched(&self) -> Result<u64> {
+        self.number("fetched")
+    }
+
+    /// Bundles below this one are durable.
+    pub fn set_fetched(&self, bundle: u64) -> Result<()> {
+        self.set_number("fetched", bundle)
     }
 
     /// What there is of the log.
     pub fn standing(&self, own: &[VerifierKey]) -> Result<Standing> {
         let size = self.served(own)?.map_or(0, |head| head.checkpoint.size);
         let pending = self.pending()?.iter().map(|head| head.checkpoint.size).collect();
-        Ok(Standing { pending, size, next: size.max(self.uploaded()?) })
+        Ok(Standing { pending, size, next: size.max(self.number("next")?) })
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path as Named, Request, State as Held};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,16 +21,17 @@ use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_log::serve::answer::{self, ASK_AGAIN, BYTES, Denied, NOWHERE, TEXT, bearer, found};
 use coldlog_log::serve::readers::{self, Accesses};
-use coldlog_spec::mirroring::{MAX_PACKAGE, TOGETHER};
+use coldlog_spec::mirroring::{MAX_PACKAGE, TOGETHER, Upload};
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::tile::{self, WIDTH};
 use coldlog_web::reply::{not_taken, of_type, text, too_many};
 use coldlog_web::{
-    Client, Limits, METRICS, Peer, Rate, Server, Tls, Traffic, asked_to_stop, log_to_stderr,
-    metrics_text,
+    Client, Incoming, Limits, METRICS, Peer, Rate, Server, Tls, Traffic, asked_to_stop,
+    log_to_stderr, metrics_text,
 };
 use coldlog_witness::cosign::Answer;
 use coldlog_witness::place as memory;
+use coldlog_witness::serve::must_remember_what_is_published;
 use follower::Follower;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -65,6 +66,8 @@ pub struct Options {
     pub follow_every: Option<u64>,
     /// Seconds after which an unchanged head is cosigned anew.
     pub heartbeat: u64,
+    /// Monitoring prefixes of witnesses or mirrors, asked at the start for what this one cosigned.
+    pub peers: Vec<String>,
     /// Log in JSON.
     pub json_log: bool,
     /// Stop after so many seconds.
@@ -77,6 +80,8 @@ pub struct Options {
 const MAX_BODY: usize = MAX_NOTE + 4096;
 /// The largest upload: as many packages as one request should hold.
 const MAX_UPLOAD: u64 = (1 << 20) + TOGETHER * MAX_PACKAGE as u64;
+/// The longest beginning: two strings of 65,535 bytes, and the rest of its fields.
+const MAX_BEGINNING: usize = 2 * 65_537 + 16;
 /// Uploads at the same time: each takes room on the disk.
 const UPLOADS: usize = 8;
 /// Work on the disk at the same time.
@@ -112,6 +117,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     };
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
+    must_remember_what_is_published(home, mirror.own(), &options.peers, "mirror")?;
     let mut registry = Registry::with_prefix("coldlog");
     let traffic = Arc::new(Traffic::new(&mut registry, options.behind_proxy));
     let (sealed_reads, taken) = (Counter::default(), Counter::default());
@@ -256,12 +262,33 @@ async fn sign_subtree(Held(state): Shared, request: Request) -> Response {
 }
 
 async fn add_entries(Held(state): Shared, request: Request) -> Response {
+    let body = axum::body::Body::new(request.into_body());
+    let mut incoming = Incoming::new(body, MAX_UPLOAD, state.upload_time);
+    // Its beginning decides: an upload that is refused is not read, and takes no room.
+    let begun = incoming.beginning(MAX_BEGINNING, |bytes| match Upload::decode(bytes) {
+        Ok(Some((upload, _))) => Some(Ok(upload)),
+        Ok(None) => None,
+        Err(why) => Some(Err(why)),
+    });
+    let upload = match begun.await {
+        Ok(Some(Ok(upload))) => upload,
+        Ok(Some(Err(why))) => return text(StatusCode::BAD_REQUEST, format!("{why}\n")),
+        Ok(None) => return text(StatusCode::BAD_REQUEST, "it ends within its first fields\n"),
+        Err(why) => return not_taken(why),
+    };
+    let judged = aside(&state, move |state| state.mirror.judge_upload(&upload));
+    match judged.await {
+        Ok(None) => {}
+        Ok(Some(refused)) => return upload_told(refused),
+        Err(response) => return response,
+    }
     let Ok(_upload) = state.uploads.try_acquire() else {
         let told = "more is uploaded than this mirror takes at a time: try again in a while\n";
         return text(StatusCode::SERVICE_UNAVAILABLE, told);
     };
     // Unnamed: it is gone with the process, whatever ends it.
     let file = aside(&state, |state| {
+        files::need_space(&state.home, MAX_UPLOAD)?;
         Ok(tempfile::tempfile_in(&state.home).context("making room for an upload")?)
     });
     let file = match file.await {
@@ -272,10 +299,10 @@ async fn add_entries(Held(state): Shared, request: Request) -> Response {
         Ok(written) => written,
         Err(why) => return not_taken(coldlog_web::Refused::NotStored(why)),
     };
-    let body = axum::body::Body::new(request.into_body());
-    // What broke off may hold whole packages, which are kept (C2SP tlog-mirror, "Processing").
-    match coldlog_web::save(body, MAX_UPLOAD, state.upload_time, written).await {
-        Ok(_) | Err(coldlog_web::Refused::Broken) => {}
+    // What broke off, or comes too slowly, may hold whole packages, which are kept (C2SP tlog-mirror,
+    // "Processing").
+    match incoming.save_to(written).await {
+        Ok(()) | Err(coldlog_web::Refused::Broken | coldlog_web::Refused::TooSlow) => {}
         Err(why) => return not_taken(why),
     }
     let done = aside(&state, move |state| {
@@ -284,9 +311,19 @@ async fn add_entries(Held(state): Shared, request: Request) -> Response {
         state.mirror.add_entries(file.by_ref())
     });
     match done.await {
-        Ok(answer) => of_type(status(answer.status.into()), answer.kind, answer.body),
+        Ok(answer) => upload_told(answer),
         Err(response) => response,
     }
+}
+
+// What is left of a body that was not read must not pass for the next request.
+fn upload_told(answer: crate::upload::Answer) -> Response {
+    let mut response = of_type(status(answer.status.into()), answer.kind, answer.body);
+    if answer.status == 503 {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 // The copy of a log by the SHA-256 of its origin, in lowercase hex.

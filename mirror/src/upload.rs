@@ -3,7 +3,7 @@
 use crate::lock::Mirror;
 use crate::place::{Copy, Held};
 use anyhow::{Context, Result};
-use coldlog_kit::exit::Outcome;
+use coldlog_kit::exit::{Failure, Outcome, text_of};
 use coldlog_kit::published::Tree;
 use coldlog_log::store::{FolderStore, Store};
 use coldlog_spec::checkpoint::Checkpoint;
@@ -21,7 +21,7 @@ use std::ops::Range;
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// 200, 202, 400, 404, 409 or 422.
+    /// 200, 202, 400, 404, 409, 422, or 503 where the copy is being changed.
     pub status: u16,
     /// Its media type.
     pub kind: &'static str,
@@ -98,6 +98,18 @@ enum Broken {
 }
 
 impl Mirror {
+    /// The answer to the beginning of an upload, where the rest need not be read.
+    pub fn judge_upload(&self, upload: &Upload) -> Outcome<Option<Answer>> {
+        let known = Memory::is_watched(&self.home, &upload.origin)?;
+        let standing = match known {
+            true => Some(Copy::of(&self.home, &upload.origin).standing(self.own())?),
+            // Nothing is made for a log that is not mirrored: anybody may ask.
+            false => None,
+        };
+        let refused = decide_upload(upload, standing.as_ref()).err();
+        Ok(refused.map(|refusal| Answer::refused(&refusal)))
+    }
+
     /// Answers the body of `add-entries`.
     pub fn add_entries(&self, body: impl Read) -> Outcome<Answer> {
         self.must_be_settled()?;
@@ -110,12 +122,13 @@ impl Mirror {
             }
             Err(why) => return Ok(Answer::malformed(&why)),
         };
-        // Nothing is made for a log that is not mirrored: anybody may ask.
-        if !Memory::is_watched(&self.home, &upload.origin)? {
-            let refusal = UploadRefusal::UnknownLog { origin: upload.origin };
-            return Ok(Answer::refused(&refusal));
+        if let Some(refused) = self.judge_upload(&upload)? {
+            return Ok(refused);
         }
-        let held = Copy::hold(&self.home, &upload.origin)?;
+        let Some(held) = Copy::try_hold(&self.home, &upload.origin)? else {
+            let body = "this copy is being changed: try again in a while\n".into();
+            return Ok(Answer { status: 503, kind: TEXT, body });
+        };
         let standing = held.copy.standing(self.own())?;
         if let Err(refusal) = decide_upload(&upload, Some(&standing)) {
             return Ok(Answer::refused(&refusal));
@@ -128,8 +141,9 @@ impl Mirror {
                 pending.find(|head| head.checkpoint.size == upload.end).context("a known head")?
             }
         };
-        let packages: Vec<Range<u64>> = upload.packages().collect();
-        let (next, broken) = keep(&held, &mut pieces, &packages, standing.next, &head.checkpoint)?;
+        // Never collected: a head of 2^62 entries would have as many.
+        let packages = upload.packages();
+        let (next, broken) = keep(&held, &mut pieces, packages, standing.next, &head.checkpoint)?;
         let kept = next.is_some();
         let next = next.unwrap_or(standing.next);
         match broken {
@@ -147,7 +161,17 @@ impl Mirror {
                 let store = held.copy.store();
                 self.publish(&store, &known, Some(&ours), &head, Vec::new())?
             }
-            ours => self.take_uploaded(&held, &known, ours.as_ref(), &head)?,
+            ours => match self.take_uploaded(&held, &known, ours.as_ref(), &head) {
+                Ok(cosigned) => cosigned,
+                // What was uploaded is gone or damaged: it is asked for again, from the head on.
+                Err(failure) if !self.is_uploaded(&held, standing.size, upload.end) => {
+                    let (Failure::No(why) | Failure::Trouble(why)) = failure;
+                    tracing::warn!(why = %text_of(&why), "uploaded entries are not there any more");
+                    held.copy.set_uploaded(standing.size)?;
+                    return Ok(Answer::info(409, upload.end, standing.size));
+                }
+                Err(failure) => return Err(failure),
+            },
         };
         let is_ours = |line: &&coldlog_spec::note::SignatureLine| {
             self.own().iter().any(|key| key.id() == line.id && key.name == line.name)
@@ -155,6 +179,17 @@ impl Mirror {
         let lines = cosigned.note.signatures.iter().filter(is_ours);
         let body = lines.map(|line| line.encode()).collect();
         Ok(Answer { status: 200, kind: TEXT, body })
+    }
+
+    // Whether the bundles of entries from one size to another can be read.
+    fn is_uploaded(&self, held: &Held, from: u64, to: u64) -> bool {
+        let store = held.copy.store();
+        let tree = Tree::new(&store, to);
+        (from / WIDTH..to.div_ceil(WIDTH)).all(|bundle| {
+            let there = tree.bundle(bundle, entries_path);
+            let width = tile::width_at(0, bundle, to);
+            there.is_ok_and(|bytes| tile::decode_bundle(&bytes, width).is_ok())
+        })
     }
 
     fn known(&self, origin: &str) -> Result<Known> {
@@ -168,7 +203,7 @@ impl Mirror {
 fn keep<R: Read>(
     held: &Held,
     pieces: &mut Pieces<R>,
-    packages: &[Range<u64>],
+    packages: impl Iterator<Item = Range<u64>>,
     mut next: u64,
     head: &Checkpoint,
 ) -> Outcome<(Option<u64>, Option<Broken>)> {
@@ -188,7 +223,7 @@ fn keep<R: Read>(
                 break;
             }
         };
-        if let Err(refusal) = keep_one(&store, range, &package, next, head)? {
+        if let Err(refusal) = keep_one(&store, &range, &package, next, head)? {
             broken = Some(Broken::Refused(refusal));
             break;
         }

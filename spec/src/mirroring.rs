@@ -268,7 +268,7 @@ pub fn decide_upload(upload: &Upload, standing: Option<&Standing>) -> Result<(),
         return Err(UploadRefusal::NoHead);
     }
     let (start, end) = (upload.start, upload.end);
-    let known = standing.pending.contains(&end) || end == standing.size;
+    let known = standing.pending.contains(&end) || (end == standing.size && end > 0);
     let again = end.min(standing.next).saturating_sub(start);
     // What is there already is not worth more than one request's entries.
     let sound =

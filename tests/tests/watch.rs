@@ -199,7 +199,7 @@ fn a_broken_promise_and_a_witness_that_cosigned_twice_are_convicted_by_what_peop
     Story::reopen(&signer).unwrap();
     story.round("tuesday", &Story::names(10..20), "1").unwrap();
     let line = "--operator Ada --version 9 --purpose x --passphrase-file passphrase";
-    done(&signer, &format!("signer sign d0.txt d1.txt d2.txt {line}"));
+    done(&signer, &format!("signer sign d20.txt d21.txt d22.txt {line}"));
     done(&signer, "signer export -o other.batch.cbor");
     copy(&signer.join("other.batch.cbor"), &twin.join("other.batch.cbor")).unwrap();
     done(&twin, "log append other.batch.cbor");
@@ -224,7 +224,7 @@ fn a_broken_promise_and_a_witness_that_cosigned_twice_are_convicted_by_what_peop
     assert_eq!(ran.code, 2, "{}", ran.err);
     assert!(ran.err.contains("ask why it went back"), "{}", ran.err);
     // It grows past it.
-    let files: Vec<String> = Story::names(20..30).iter().map(|f| f.display().to_string()).collect();
+    let files: Vec<String> = Story::names(23..30).iter().map(|f| f.display().to_string()).collect();
     done(&signer, &format!("signer sign {} {line}", files.join(" ")));
     done(&signer, "signer export -o more.batch.cbor");
     copy(&signer.join("more.batch.cbor"), &twin.join("more.batch.cbor")).unwrap();

@@ -34,16 +34,57 @@ pub async fn save(
     body: Body,
     limit: u64,
     within: Duration,
-    mut file: std::fs::File,
+    file: std::fs::File,
 ) -> Result<u64, Refused> {
-    let mut chunks = Chunks::new(body, limit, within);
-    while let Some(chunk) = chunks.next().await? {
-        // A disk may be slow: the other connections must not wait for it.
-        let stored = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file));
-        let stored = stored.await.map_err(|_| Refused::Broken)?;
-        file = stored.map_err(Refused::NotStored)?;
+    let mut incoming = Incoming::new(body, limit, within);
+    incoming.save_to(file).await?;
+    Ok(limit - incoming.chunks.left)
+}
+
+/// A body whose beginning decides whether the rest is read.
+pub struct Incoming {
+    chunks: Chunks,
+    begun: Vec<u8>,
+}
+
+impl Incoming {
+    /// Of at most `limit` bytes, within a time.
+    pub fn new(body: Body, limit: u64, within: Duration) -> Incoming {
+        Incoming { chunks: Chunks::new(body, limit, within), begun: Vec::new() }
     }
-    Ok(limit - chunks.left)
+
+    /// Reads until `enough` has what it wants of the beginning, or the body ends, or `most` bytes are there.
+    pub async fn beginning<T>(
+        &mut self,
+        most: usize,
+        mut enough: impl FnMut(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, Refused> {
+        loop {
+            if let Some(enough) = enough(&self.begun) {
+                return Ok(Some(enough));
+            }
+            if self.begun.len() >= most {
+                return Ok(None);
+            }
+            match self.chunks.next().await? {
+                Some(chunk) => self.begun.extend_from_slice(&chunk),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// All of it into a file. What came stays there, however it ends.
+    pub async fn save_to(&mut self, mut file: std::fs::File) -> Result<(), Refused> {
+        let mut piece = Some(Bytes::from(std::mem::take(&mut self.begun)));
+        while let Some(chunk) = piece {
+            // A disk may be slow: the other connections must not wait for it.
+            let stored = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file));
+            let stored = stored.await.map_err(|_| Refused::Broken)?;
+            file = stored.map_err(Refused::NotStored)?;
+            piece = self.chunks.next().await?;
+        }
+        Ok(())
+    }
 }
 
 struct Chunks {

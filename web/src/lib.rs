@@ -15,7 +15,7 @@ mod traffic;
 
 pub use backend::{Authorities, BackendKey};
 pub use bastion::{Bastion, BastionAddress};
-pub use body::{Refused, read, save};
+pub use body::{Incoming, Refused, read, save};
 pub use rate::Rate;
 pub use server::{Limits, Peer, Server, asked_to_stop};
 pub use tls::{Tls, certificate_digest};

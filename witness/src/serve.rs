@@ -5,9 +5,8 @@ use crate::cosign::{Answer, Witness};
 use crate::place;
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Extension, Path as Named, Request, State as Held};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -19,9 +18,10 @@ use coldlog_kit::{files, time};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey};
+use coldlog_web::reply::{TEXT, not_taken, of_type, text, too_many};
 use coldlog_web::{
-    Authorities, BackendKey, Bastion, BastionAddress, Client, Limits, METRICS, Peer, Rate, Refused,
-    Server, Tls, Traffic, asked_to_stop, log_to_stderr, metrics_text,
+    Authorities, BackendKey, Bastion, BastionAddress, Client, Limits, METRICS, Peer, Rate, Server,
+    Tls, Traffic, asked_to_stop, log_to_stderr, metrics_text,
 };
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -96,7 +96,6 @@ impl Through {
 const MAX_BODY: usize = MAX_NOTE + 4096;
 /// Requests at work at the same time; further ones wait, in the order in which they came.
 const AT_WORK: usize = 64;
-const TEXT: &str = "text/plain; charset=utf-8";
 /// The type of a size, in the answer to a stale request.
 const SIZE: &str = "text/x.tlog.size";
 
@@ -138,7 +137,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let bastions = options.through.open(home, limits)?;
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
-    must_remember_what_is_published(home, &witness, &options.peers)?;
+    must_remember_what_is_published(home, witness.own(), &options.peers, "witness")?;
     let mut registry = Registry::with_prefix("coldlog");
     let traffic = Arc::new(Traffic::new(&mut registry, options.behind_proxy));
     let (cosigned, misfits) = (Counter::default(), Counter::default());
@@ -213,16 +212,22 @@ async fn ended(mut stop: watch::Receiver<()>) {
     let _ = stop.changed().await;
 }
 
-// A memory that is older than what this witness has cosigned, as others have published it, was restored.
-fn must_remember_what_is_published(home: &Path, witness: &Witness, peers: &[String]) -> Outcome {
-    let own: Vec<&VerifierKey> = witness.own().iter().collect();
+/// A memory that is older than what a witness or a mirror has cosigned, as logs and peers have published it,
+/// was restored: then it is refused. `role` is for the text.
+pub fn must_remember_what_is_published(
+    home: &Path,
+    own: &[VerifierKey],
+    peers: &[String],
+    role: &str,
+) -> Outcome {
+    let own: Vec<&VerifierKey> = own.iter().collect();
     for known in place::all(home)? {
         let origin = &known.log.origin;
         let hash = Hash::of(origin.as_bytes()).to_hex();
         let of_peers =
             peers.iter().map(|peer| format!("{}/{hash}/checkpoint", peer.trim_end_matches('/')));
-        let of_log =
-            known.log.url.iter().map(|url| format!("{}/checkpoint", url.trim_end_matches('/')));
+        let of_log = known.log.url.iter().filter(|url| coldlog_client::is_url(url));
+        let of_log = of_log.map(|url| format!("{}/checkpoint", url.trim_end_matches('/')));
         for url in of_log.chain(of_peers) {
             let head = match asked(&url) {
                 Ok(Some(head)) => head,
@@ -242,7 +247,7 @@ fn must_remember_what_is_published(home: &Path, witness: &Witness, peers: &[Stri
                 last.is_some_and(|last| last.size == size && last.root != head.checkpoint.root);
             if size > seen || other {
                 return no(format!(
-                    "{url} has a head of {origin} at size {size} that carries this witness's cosignature, this witness remembers size {seen}: its memory was restored from an older copy; run `witness recover --newest HEAD` with that head"
+                    "{url} has a head of {origin} at size {size} that carries this {role}'s cosignature, this {role} remembers size {seen}: its memory was restored from an older copy; run `{role} recover --newest HEAD` with that head"
                 ));
             }
         }
@@ -272,49 +277,12 @@ fn router(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
-fn text(status: StatusCode, body: impl Into<Body>) -> Response {
-    of_type(status, TEXT, body)
-}
-
-fn no_such_resource() -> Response {
-    text(StatusCode::NOT_FOUND, "no such resource (C2SP tlog-witness)\n")
-}
-
-fn of_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
-}
-
 async fn count(Held(state): Shared, request: Request, next: Next) -> Response {
     let client = request.extensions().get::<Client>().map(|client| client.0);
     match client.map_or(Ok(()), |client| state.rate.check(client)) {
         Ok(()) => next.run(request).await,
-        Err(wait) => {
-            let mut denied = text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
-            let seconds = HeaderValue::from(wait.as_secs() + 1);
-            denied.headers_mut().insert(header::RETRY_AFTER, seconds);
-            denied
-        }
+        Err(wait) => too_many(wait),
     }
-}
-
-// What a body that was not taken is answered with; the connection is of no use any more.
-fn refused(why: Refused) -> Response {
-    let (status, why) = match why {
-        Refused::TooLarge(limit) => {
-            (StatusCode::PAYLOAD_TOO_LARGE, format!("at most {limit} bytes are read\n"))
-        }
-        Refused::TooSlow => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n".into()),
-        Refused::Broken | Refused::NotStored(_) => {
-            (StatusCode::BAD_REQUEST, "the body could not be read\n".into())
-        }
-    };
-    let mut response = text(status, why);
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
 }
 
 // Signatures and the disk: nothing that the connections should wait for.
@@ -361,7 +329,7 @@ fn told(state: &State, answer: Answer) -> Response {
 async fn add_checkpoint(Held(state): Shared, request: Request) -> Response {
     let body = match coldlog_web::read(request.into_body(), MAX_BODY, state.body_time).await {
         Ok(body) => body,
-        Err(why) => return refused(why),
+        Err(why) => return not_taken(why),
     };
     let done = aside(&state, move |state| {
         // A name of its own for each log: a second misfit of one log is numbered.
@@ -381,7 +349,7 @@ async fn add_checkpoint(Held(state): Shared, request: Request) -> Response {
 async fn sign_subtree(Held(state): Shared, request: Request) -> Response {
     let body = match coldlog_web::read(request.into_body(), MAX_BODY, state.body_time).await {
         Ok(body) => body,
-        Err(why) => return refused(why),
+        Err(why) => return not_taken(why),
     };
     match aside(&state, move |state| Ok(state.witness.sign_subtree(&body)?)).await {
         Ok(answer) => told(&state, answer),

@@ -16,8 +16,8 @@ use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::end::{self, End};
 use coldlog_spec::merkle::leaf_hash;
-use coldlog_spec::note::{MAX_NOTE, VerifierKey};
-use coldlog_spec::tile::{entries_path, head_path, sealed_path};
+use coldlog_spec::note::{MAX_NOTE, SignatureLine, VerifierKey};
+use coldlog_spec::tile::{entries_path, head_path, parse_head_path, sealed_path};
 use std::path::{Path, PathBuf};
 
 /// What the command line says.
@@ -183,8 +183,13 @@ fn copy_named_heads(
     (from, size): (u64, u64),
     keys: &[VerifierKey],
 ) -> Outcome {
-    let mut tree = Tree::new(source, size);
+    // Held against what was verified and is here: nobody's word for it, and nobody's tiles.
+    let mut tree = Tree::new(to, size);
     for path in paths {
+        let at = parse_head_path(&path);
+        if path != end::PATH && at.is_none_or(|at| at < from || at > size) {
+            continue;
+        }
         let Some(bytes) = source.get(&path, MAX_NOTE)? else { continue };
         if let Some(end) = End::decode(&bytes).ok().filter(|_| path == end::PATH) {
             // It is of the newest head, or of none that is here.
@@ -194,12 +199,22 @@ fn copy_named_heads(
             continue;
         }
         let Ok(head) = SignedCheckpoint::decode(&bytes) else { continue };
-        let at = head.checkpoint.size;
-        // One of the same size may have more cosignatures now.
-        let wanted = at >= from && at <= size && head_path(at) == path;
         let signed = head.must_be_by(keys).is_ok();
-        if wanted && signed && tree.root_at(at)? == head.checkpoint.root {
-            to.put(&path, &bytes)?;
+        if at != Some(head.checkpoint.size) || !signed || !tree.holds(&head.checkpoint)? {
+            continue;
+        }
+        // One of the same size may have more cosignatures here, or there.
+        let here = to.get(&path, MAX_NOTE)?.and_then(|note| SignedCheckpoint::decode(&note).ok());
+        let here = here.filter(|here| here.note.text == head.note.text);
+        let mut joined = here.clone().unwrap_or_else(|| head.clone());
+        for line in head.note.signatures {
+            let known = |other: &SignatureLine| (other.id, &other.name) == (line.id, &line.name);
+            if !joined.note.signatures.iter().any(known) {
+                joined.note.signatures.push(line);
+            }
+        }
+        if here.as_ref() != Some(&joined) && SignedCheckpoint::decode(&joined.encode()).is_ok() {
+            to.put(&path, &joined.encode())?;
         }
     }
     Ok(())

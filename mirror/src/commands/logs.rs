@@ -42,13 +42,20 @@ pub fn add(home: &Path, options: &Add) -> Outcome {
     logs::add(home, &logs::Add { policy, list: None, rotation: None, replace: options.replace })?;
     let copy = Copy::of(home, &log.origin);
     files::create_folder(copy.folder())?;
-    if let Some(token) = token {
-        let path = copy.folder().join("token");
-        files::write(&path, &token, Existing::Replace, Mode::Private)?;
+    let path = copy.folder().join("token");
+    match token {
+        Some(token) => files::write(&path, &token, Existing::Replace, Mode::Private)?,
+        // A token is for the place that it came with, and goes to no other.
+        None if options.from.is_some() && files::is_there(&path)? => {
+            std::fs::remove_file(&path).context("removing the token of the source before")?;
+        }
+        None => {}
     }
+    let path = copy.folder().join("entries-only");
     if options.entries_only {
-        let path = copy.folder().join("entries-only");
         files::write(&path, b"", Existing::Replace, Mode::Public)?;
+    } else if files::is_there(&path)? {
+        say("no sealed records are kept of it, as was said before; for those, make another mirror");
     }
     if let (Some(from), Some(held)) = (&options.from, Held::open(home, &log.origin)?) {
         let mut known = held.known()?.log;
@@ -118,7 +125,7 @@ pub fn list(home: &Path, as_json: bool) -> Outcome {
 /// Says what was done, for a log.
 pub(crate) fn tell(origin: &str, copied: &crate::copy::Copied) {
     let (origin, size) = (field(origin), copied.size);
-    match copied.size - copied.from {
+    match copied.size.saturating_sub(copied.from) {
         0 => say(format!("{origin}: nothing new, size {size}")),
         new => say(format!(
             "{origin}: {new} entries are new, size {size} is cosigned; {} bytes were fetched for {} bytes of entries and sealed records",

@@ -55,8 +55,15 @@ fn take(home: &Path, head: &SignedCheckpoint, own: &[VerifierKey]) -> Outcome {
             ));
         }
     }
-    if known.last.as_ref().is_some_and(|last| last.checkpoint.size >= size) {
-        return Ok(());
+    match known.last.as_ref().map(|last| &last.checkpoint) {
+        Some(last) if last.size == size && last.root != head.checkpoint.root => {
+            return no(format!(
+                "this mirror is locked on another head of {} at size {size}: keep both, they convict the log; and make a new mirror",
+                field(origin)
+            ));
+        }
+        Some(last) if last.size >= size => return Ok(()),
+        _ => {}
     }
     let mut kept = head.clone();
     kept.note.signatures.retain(|line| known.log.keys.iter().any(|key| key.name == line.name));

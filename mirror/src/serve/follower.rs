@@ -1,37 +1,57 @@
 //! Follows the logs beside the requests: all of them from time to time, and one at once when it has sent a
-//! head.
+//! head. Several at a time: a log that is slow, or large, keeps no other waiting.
 
+use crate::copy::Copied;
 use crate::lock::Mirror;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, Outcome, text_of};
 use coldlog_witness::place as memory;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Logs that are followed at the same time.
+const WORKERS: usize = 8;
 /// A log that has sent a head is waited for: where its entries are not there yet, they are asked for again
 /// after so long.
 const SOON: Duration = Duration::from_secs(1);
 /// So often.
 const TRIES: u32 = 10;
+/// How long what is under way has when the server ends; the next run goes on from there.
+const GRACE: Duration = Duration::from_secs(5);
 
-/// The thread that fetches.
-pub(crate) struct Follower {
-    wake: Mutex<Option<Sender<String>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
+/// The threads that fetch.
+pub(crate) struct Follower(Arc<Shared>);
 
-struct Work {
+struct Shared {
     home: PathBuf,
     mirror: Arc<Mirror>,
     every: Option<Duration>,
     failed: Counter,
     entries: Counter,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// What is to be done about a log, each log once: whoever sends heads again and again fills nothing.
+struct Queue {
+    due: BTreeMap<String, Due>,
+    busy: BTreeSet<String>,
+    /// When all logs are due.
+    all: Option<Instant>,
+    workers: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Due {
+    when: Instant,
+    /// Whether the source's head is asked for, too.
+    follow: bool,
+    tries: u32,
 }
 
 impl Follower {
@@ -45,82 +65,130 @@ impl Follower {
         registry.register("follow_failures", "Times that a log was not followed", failed.clone());
         registry.register("entries_mirrored", "Entries that came in", entries.clone());
         let every = every.map(|seconds| Duration::from_secs(seconds.max(1)));
-        let work = Work { home: home.into(), mirror, every, failed, entries };
-        let (wake, woken) = channel();
-        let thread = std::thread::Builder::new().name("follower".into());
-        let thread = thread.spawn(move || work.run(&woken)).context("starting to follow")?;
-        Ok(Follower { wake: Mutex::new(Some(wake)), thread: Mutex::new(Some(thread)) })
+        let all = every.map(|_| Instant::now());
+        let queue = Queue { due: BTreeMap::new(), busy: BTreeSet::new(), all, workers: WORKERS };
+        let (queue, changed) = (Mutex::new(queue), Condvar::new());
+        let shared = Shared { home: home.into(), mirror, every, failed, entries, queue, changed };
+        let shared = Arc::new(shared);
+        for _ in 0..WORKERS {
+            let (thread, shared) = (std::thread::Builder::new(), shared.clone());
+            let work = move || {
+                let _gone = Gone(&shared);
+                shared.work();
+            };
+            thread.name("follower".into()).spawn(work).context("starting to follow")?;
+        }
+        Ok(Follower(shared))
     }
 
     /// A log has sent a head.
     pub(crate) fn wake(&self, origin: String) {
-        let wake = self.wake.lock().unwrap_or_else(PoisonError::into_inner);
-        // Where it is gone, `is_alive` says so.
-        let _ = wake.as_ref().map(|wake| wake.send(origin));
+        let now = Due { when: Instant::now(), follow: false, tries: 0 };
+        self.0.queue().due.entry(origin).and_modify(|due| due.when = now.when).or_insert(now);
+        self.0.changed.notify_one();
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        thread.as_ref().is_some_and(|thread| !thread.is_finished())
+        self.0.queue().workers == WORKERS
     }
 
-    /// Ends it, when what it is at is done.
+    /// Ends it. What is under way is given a little time, and is found again by the next run.
     pub(crate) fn stop(&self) {
-        drop(self.wake.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = thread.map(JoinHandle::join);
+        self.0.mirror.stopping.store(true, Ordering::Relaxed);
+        self.0.changed.notify_all();
+        let queue = self.0.queue();
+        let idle = |queue: &mut Queue| !queue.busy.is_empty();
+        drop(self.0.changed.wait_timeout_while(queue, GRACE, idle));
     }
 }
 
-impl Work {
-    fn run(&self, woken: &Receiver<String>) {
-        let mut again: Vec<(String, u32)> = Vec::new();
-        let mut next = Instant::now();
+// A worker that ends is missed.
+struct Gone<'a>(&'a Shared);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.0.queue().workers -= 1;
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        while let Some((origin, due)) = self.next() {
+            let done = self.one(&origin, due.follow);
+            let succeeded = self.tell(&origin, done);
+            let mut queue = self.queue();
+            queue.busy.remove(&origin);
+            if !succeeded && !due.follow && due.tries < TRIES {
+                let again = Due { when: Instant::now() + SOON, tries: due.tries + 1, ..due };
+                queue.due.entry(origin).or_insert(again);
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    // Waits for what is due next; `None` at the end.
+    fn next(&self) -> Option<(String, Due)> {
+        let mut queue = self.queue();
         loop {
-            if let Some(every) = self.every
-                && Instant::now() >= next
-            {
-                self.follow_all();
-                next = Instant::now() + every;
+            if self.mirror.stopping.load(Ordering::Relaxed) {
+                return None;
             }
-            let left = next.saturating_duration_since(Instant::now());
-            let wait = if self.every.is_some() { left } else { Duration::from_secs(3600) };
-            let wait = if again.is_empty() { wait } else { wait.min(SOON) };
-            let mut sent = BTreeSet::new();
-            match woken.recv_timeout(wait) {
-                Ok(origin) => _ = sent.insert(origin),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            sent.extend(woken.try_iter());
-            again.retain(|(origin, _)| !sent.contains(origin));
-            let tried: Vec<_> = again.drain(..).chain(sent.into_iter().map(|o| (o, 0))).collect();
-            for (origin, times) in tried {
-                let done = self.mirror.catch_up(&origin, None);
-                if !self.tell(&origin, done) && times < TRIES {
-                    again.push((origin, times + 1));
+            let now = Instant::now();
+            if queue.all.is_some_and(|all| all <= now) {
+                queue.all = self.every.map(|every| now + every);
+                for origin in self.logs() {
+                    let due = Due { when: now, follow: true, tries: 0 };
+                    queue.due.entry(origin).or_insert(due).follow = true;
                 }
             }
+            let busy = &queue.busy;
+            let mut free = queue.due.iter().filter(|(origin, _)| !busy.contains(*origin));
+            if let Some((origin, due)) = free.find(|(_, due)| due.when <= now) {
+                let (origin, due) = (origin.clone(), *due);
+                queue.due.remove(&origin);
+                queue.busy.insert(origin.clone());
+                return Some((origin, due));
+            }
+            let next = queue.due.values().map(|due| due.when).chain(queue.all).min();
+            let wait = next.map_or(SOON, |next| next.saturating_duration_since(now).min(SOON));
+            let wait = wait.max(Duration::from_millis(10));
+            queue = match self.changed.wait_timeout(queue, wait) {
+                Ok((queue, _)) => queue,
+                Err(poisoned) => poisoned.into_inner().0,
+            };
         }
     }
 
-    fn follow_all(&self) {
-        let logs = match memory::all(&self.home) {
-            Ok(logs) => logs,
+    fn logs(&self) -> Vec<String> {
+        match memory::all(&self.home) {
+            Ok(logs) => {
+                let with_source = logs.into_iter().filter(|known| known.log.url.is_some());
+                with_source.map(|known| known.log.origin).collect()
+            }
             Err(why) => {
                 tracing::error!(why = %text_of(&why), "the logs are not known");
-                return;
+                Vec::new()
             }
-        };
-        for known in logs.iter().filter(|known| known.log.url.is_some()) {
-            self.tell(&known.log.origin, self.mirror.follow(known));
         }
     }
 
-    fn tell(&self, origin: &str, done: Outcome<crate::copy::Copied>) -> bool {
+    fn one(&self, origin: &str, follow: bool) -> Outcome<Copied> {
+        if !follow {
+            return self.mirror.catch_up(origin, None);
+        }
+        let held = memory::Held::open(&self.home, origin)?;
+        let known = held.context("the log is mirrored no longer")?.known()?;
+        self.mirror.follow(&known)
+    }
+
+    fn tell(&self, origin: &str, done: Outcome<Copied>) -> bool {
         match done {
             Ok(copied) => {
-                let new = copied.size - copied.from;
+                let new = copied.size.saturating_sub(copied.from);
                 self.entries.inc_by(new);
                 if new > 0 {
                     tracing::info!(%origin, size = copied.size, new, "all of it is here");
