@@ -119,7 +119,9 @@ impl SignedCheckpoint {
     fn verify_line(&self, key: &VerifierKey, line: &SignatureLine) -> Option<u64> {
         let timed = || {
             let (time, signature) = line.signature.split_first_chunk::<8>()?;
-            Some((u64::from_be_bytes(*time), signature)).filter(|(time, _)| *time != 0)
+            // 0 says that none is known, and it MUST NOT exceed 2^63 - 1 (C2SP tlog-cosignature).
+            Some((u64::from_be_bytes(*time), signature))
+                .filter(|(time, _)| (1..1 << 63).contains(time))
         };
         match &key.material {
             KeyMaterial::Ed25519(key) => {

@@ -99,6 +99,18 @@ impl Server {
         stream
     }
 
+    /// Whether it ends within a time, by itself or because it was killed.
+    pub fn ends_within(&mut self, time: Duration) -> bool {
+        let end = std::time::Instant::now() + time;
+        while self.child.try_wait().unwrap().is_none() {
+            if std::time::Instant::now() > end {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

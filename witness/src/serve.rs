@@ -277,6 +277,10 @@ fn router(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
+fn no_such_resource() -> Response {
+    text(StatusCode::NOT_FOUND, "no such resource (C2SP tlog-witness)\n")
+}
+
 async fn count(Held(state): Shared, request: Request, next: Next) -> Response {
     let client = request.extensions().get::<Client>().map(|client| client.0);
     match client.map_or(Ok(()), |client| state.rate.check(client)) {

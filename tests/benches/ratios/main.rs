@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod append;
+mod cosign;
 mod process;
 mod proof;
 mod serve;
@@ -13,12 +14,13 @@ mod table;
 
 fn main() {
     coldlog_tests::programs().unwrap();
-    let parts: [(&str, fn()); 5] = [
+    let parts: [(&str, fn()); 6] = [
         ("proof", proof::one_proof),
         ("check", process::whole_check),
         ("sign", process::signing),
         ("append", append::appending),
         ("serve", serve::serving),
+        ("cosign", cosign::cosigning),
     ];
     // `cargo bench -p coldlog-tests -- append` measures that part only.
     let wanted: Vec<String> =
