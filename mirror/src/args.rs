@@ -130,7 +130,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 600)]
         heartbeat: u64,
         /// Monitoring prefixes of witnesses or other mirrors: at the start, each is asked for newer heads that
-        /// this mirror has cosigned and forgotten, as is each log that is read at a URL.
+        /// this mirror has cosigned and forgotten. The logs are asked whenever they are followed.
         #[arg(long = "peer")]
         peers: Vec<String>,
         /// Log in JSON.

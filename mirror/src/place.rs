@@ -28,6 +28,8 @@ use std::time::Duration;
 
 /// How long one that wants to change a copy waits for another.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long an upload waits for another.
+const SOON: Duration = Duration::from_secs(5);
 /// Heads that a mirror was locked on and still takes the entries of.
 const PENDING: usize = 8;
 
@@ -82,11 +84,11 @@ impl Copy {
         Ok(Held { copy, _lock: lock })
     }
 
-    /// The same, at once or not at all.
+    /// The same within seconds, or not at all: a fetch may take hours.
     pub fn try_hold(home: &Path, origin: &str) -> Result<Option<Held>> {
         let copy = Copy::of(home, origin);
         files::create_folder(&copy.folder)?;
-        Ok(files::lock(&copy.folder).ok().map(|lock| Held { copy, _lock: lock }))
+        Ok(files::lock_within(&copy.folder, SOON).ok().map(|lock| Held { copy, _lock: lock }))
     }
 
     /// Its folder.

@@ -117,7 +117,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     };
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
-    must_remember_what_is_published(home, mirror.own(), &options.peers, "mirror")?;
+    // The logs themselves are asked each time that they are followed.
+    must_remember_what_is_published(home, mirror.own(), &options.peers, false, "mirror")?;
     let mut registry = Registry::with_prefix("coldlog");
     let traffic = Arc::new(Traffic::new(&mut registry, options.behind_proxy));
     let (sealed_reads, taken) = (Counter::default(), Counter::default());

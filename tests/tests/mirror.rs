@@ -204,11 +204,7 @@ fn a_dead_log_is_rebuilt_from_a_mirror() {
     }
     done(&log, "log fsck --policy policy");
     // It goes on, and so do its witnesses, its mirror and its signers.
-    std::fs::write(story.at("signer").join("new.txt"), "new").unwrap();
-    story.sign("wednesday", &["new.txt".into()], "1").unwrap();
-    story.run("signer", "signer export -o wednesday.batch.cbor").unwrap();
-    story.carry("signer", "wednesday.batch.cbor", "log").unwrap();
-    done(&log, "log append wednesday.batch.cbor");
+    story_grows(&mut story);
     done(&log, "log witness-request --old 402 -o r.cbor");
     std::fs::copy(log.join("r.cbor"), story.at("w1").join("r.cbor")).unwrap();
     done(&story.at("w1"), "witness cosign r.cbor -o a.cbor");
@@ -468,6 +464,16 @@ fn a_mirror_that_was_restored_cosigns_only_after_it_is_settled() {
     refused(&old, "mirror serve --listen 127.0.0.1:0 --stop-after 5", 1, "mirror recover");
     refused(&old, "mirror recover", 2, "--newest");
     // A head that it did not cosign says nothing; its own newest does.
+    // The log publishes what it cosigned: it need not be told.
+    let published = public(&story).join("checkpoint");
+    let kept = std::fs::read(&published).unwrap();
+    std::fs::copy(copied(&mirror).join("checkpoint"), &published).unwrap();
+    let mark = old.join("coldlog-mirror/place.mark");
+    let before = std::fs::read(&mark).unwrap();
+    done(&old, "mirror recover --nothing-newer");
+    refused(&old, "mirror follow", 1, "its memory was restored from an older copy");
+    std::fs::write(&mark, before).unwrap();
+    std::fs::write(&published, kept).unwrap();
     let bare = public(&story).join("checkpoint");
     refused(
         &old,
@@ -485,6 +491,47 @@ fn a_mirror_that_was_restored_cosigns_only_after_it_is_settled() {
     refused(&old, "mirror remove-log other.example", 1, "is not watched");
     done(&old, &format!("mirror remove-log {ORIGIN}"));
     assert!(done(&old, "mirror list").contains("no log is mirrored"));
+}
+
+#[test]
+fn a_log_that_is_slow_keeps_no_other_waiting_and_ends_nothing() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 4).unwrap();
+    story.append("monday", 0..4).unwrap();
+    let mirror = mirror_of(&story, &public(&story).display().to_string());
+    // Another log's server takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    done(&mirror, "log init --origin slow.example/log --unencrypted");
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    done(&mirror, &format!("mirror add-log coldlog-log/log.policy --from {url}"));
+    let line = "mirror serve --listen 127.0.0.1:0 --stop-after 300 --follow-every 1 --peer http://127.0.0.1:1";
+    let server = serve_program(&mirror, line, &[], &[]).unwrap();
+    let prefix = format!("/{}/checkpoint", hash());
+    let end = Instant::now() + Duration::from_secs(20);
+    while server.get(&prefix).status != 200 {
+        assert!(Instant::now() < end, "{}", coldlog_tests::server::log_of(&mirror));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    story_grows(&mut story);
+    let end = Instant::now() + Duration::from_secs(20);
+    while cosigned(&mirror) != 7 {
+        assert!(Instant::now() < end, "{}", coldlog_tests::server::log_of(&mirror));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // And it ends when it is asked to, whoever it is waiting for.
+    server.signal("TERM");
+    let asked = Instant::now();
+    let (code, _) = server.ended();
+    assert_eq!(code, 0);
+    assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
+}
+
+fn story_grows(story: &mut Story) {
+    std::fs::write(story.at("signer").join("new.txt"), "new").unwrap();
+    story.sign("new", &["new.txt".into()], "1").unwrap();
+    story.run("signer", "signer export -o new.batch.cbor").unwrap();
+    story.carry("signer", "new.batch.cbor", "log").unwrap();
+    story.run("log", "log append new.batch.cbor").unwrap();
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What logs send to mirrors (C2SP tlog-mirror, `add-entries`), answer by answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+use coldlog_kit::keyfile::Keys;
 use coldlog_kit::published::{Bundles, Folder, Tree};
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::mirroring::{INFO, Info, Package, Upload};
 use coldlog_spec::note::{SignatureLine, VerifierKey};
@@ -102,7 +103,7 @@ fn cosigns(reply: &Reply, head: &SignedCheckpoint, keys: &[VerifierKey]) {
 }
 
 struct Stage {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     log: Log,
     mirror: PathBuf,
 }
@@ -120,7 +121,7 @@ fn stage() -> Stage {
     done(&mirror, "mirror init --name m1.example/mirror --unencrypted");
     done(&mirror, "mirror add-log policy --entries-only");
     let log = Log(story.at("log").join("coldlog-log/public"));
-    Stage { _folder: folder, log, mirror }
+    Stage { folder, log, mirror }
 }
 
 fn start(mirror: &Path) -> Server {
@@ -267,8 +268,6 @@ fn what_was_told_to_be_kept_is_kept_whenever_the_mirror_is_killed() {
     for size in [302, 602, 702] {
         loop {
             let server = start(mirror);
-            let known =
-                server.get(&format!("/{}/checkpoint", Hash::of(ORIGIN.as_bytes()).to_hex()));
             let old = match size {
                 302 => 0,
                 602 => 302,
@@ -306,4 +305,81 @@ fn what_was_told_to_be_kept_is_kept_whenever_the_mirror_is_killed() {
     stream.write_all(&[head.as_bytes(), &body[..5000]].concat()).unwrap();
     drop(stream);
     assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_hostile_head_and_a_hostile_client_end_nothing() {
+    let stage = stage();
+    let (log, mirror) = (&stage.log, &stage.mirror);
+    let server = start(mirror);
+    // Nothing of size 0 is known, as far as anybody asks.
+    server.ask("POST", "/add-checkpoint", &[], &log.request(0, 302));
+    assert_eq!(info(&send(&server, &log.upload(0, 0).0), 409), (302, 0));
+    // What is refused by its beginning is not waited for.
+    let mut stream = server.connect();
+    let beginning = log.upload(256, 302).0[..40].to_vec();
+    let head = "POST /add-entries HTTP/1.1\r\nHost: m\r\nContent-Length: 500000000\r\n\r\n";
+    stream.write_all(&[head.as_bytes(), &beginning].concat()).unwrap();
+    let mut first = [0; 12];
+    std::io::Read::read_exact(&mut stream, &mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 409");
+    drop(stream);
+    // A fresh mirror is shown a head of a size that nobody has, by the log's own key, and takes it: it extends
+    // the tree without entries. No upload of it brings the process down.
+    drop(server);
+    let other = tempfile::tempdir().unwrap();
+    let mirror = other.path();
+    std::fs::copy(stage.mirror.join("policy"), mirror.join("policy")).unwrap();
+    done(mirror, "mirror init --name m3.example/mirror --unencrypted");
+    done(mirror, "mirror add-log policy --entries-only");
+    let server = start(mirror);
+    let key = stage.folder.path().join("log/coldlog-log/key.age");
+    let keys = Keys::read(&key, "log", |_| unreachable!("it is not encrypted")).unwrap();
+    for size in [1 << 40, 1 << 62] {
+        let head = Checkpoint { origin: ORIGIN.into(), size, root: Hash([7; 32]) };
+        let head = keys.head_keys().sign_head(&head, 1).unwrap();
+        let old = if size == 1 << 40 { 0 } else { 1 << 40 };
+        let path = vec![Hash([7; 32]); if old == 0 { 0 } else { 22 }];
+        let request = Request { old, path, head }.body();
+        let status = server.ask("POST", "/add-checkpoint", &[], &request).status;
+        assert!(status == 200 || (old > 0 && status == 422), "{status}");
+        let upload = Upload { origin: ORIGIN.into(), start: 0, end: size, ticket: Vec::new() };
+        let mut body = upload.encode().unwrap();
+        let status = send(&server, &body).status;
+        assert!(matches!(status, 400 | 409), "{status}");
+        body.extend(vec![0; 70_000]);
+        let status = send(&server, &body).status;
+        assert!(matches!(status, 400 | 409 | 422), "{status}");
+    }
+    assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn an_upload_under_way_survives_the_end_of_another() {
+    let stage = stage();
+    let (log, mirror) = (&stage.log, &stage.mirror);
+    let server = start(mirror);
+    for (old, size) in [(0, 302), (302, 702)] {
+        server.ask("POST", "/add-checkpoint", &[], &log.request(old, size));
+    }
+    // One client is ahead, towards the larger head; another one ends the smaller.
+    let (body, begins) = log.upload(0, 702);
+    assert_eq!(info(&send(&server, &body[..begins[2]]), 202), (702, 512));
+    cosigns(&send(&server, &log.upload(302, 302).0), &log.head_at(302), &own_keys(mirror));
+    cosigns(&send(&server, &log.upload(512, 702).0), &log.head(), &own_keys(mirror));
+    // What was uploaded and is gone is asked for again.
+    drop(server);
+    let other = tempfile::tempdir().unwrap();
+    let mirror = other.path();
+    std::fs::copy(stage.mirror.join("policy"), mirror.join("policy")).unwrap();
+    done(mirror, "mirror init --name m2.example/mirror --unencrypted");
+    done(mirror, "mirror add-log policy --entries-only");
+    let server = start(mirror);
+    server.ask("POST", "/add-checkpoint", &[], &log.request(0, 702));
+    assert_eq!(info(&send(&server, &body[..begins[2]]), 202), (702, 512));
+    let hash = Hash::of(ORIGIN.as_bytes()).to_hex();
+    let kept = mirror.join("coldlog-mirror/logs").join(hash).join("copy/public/tile/entries/001");
+    std::fs::remove_file(&kept).unwrap();
+    assert_eq!(info(&send(&server, &log.upload(512, 702).0), 409), (702, 0));
+    cosigns(&send(&server, &body), &log.head(), &own_keys(mirror));
 }

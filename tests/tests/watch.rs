@@ -186,7 +186,7 @@ fn append_more(story: &mut Story) {
 #[test]
 fn a_broken_promise_and_a_witness_that_cosigned_twice_are_convicted_by_what_people_hold() {
     let stage = tempfile::tempdir().unwrap();
-    let mut story = Story::with_documents(stage.path(), 30).unwrap();
+    let mut story = Story::with_documents(stage.path(), 40).unwrap();
     story.append("monday", 0..10).unwrap();
     // From here the log goes two ways. w1 is copied with it, and so cosigns for both sides.
     let (twin, witness) = (story.at("twin"), story.at("w1-twin"));
@@ -204,9 +204,9 @@ fn a_broken_promise_and_a_witness_that_cosigned_twice_are_convicted_by_what_peop
     copy(&signer.join("other.batch.cbor"), &twin.join("other.batch.cbor")).unwrap();
     done(&twin, "log append other.batch.cbor");
     let cosign = |size: u64| {
-        done(&twin, &format!("log witness-request --old {size} -o r.cbor"));
+        done(&twin, &format!("log witness-request --old {size} -o r.cbor --force"));
         copy(&twin.join("r.cbor"), &witness.join("r.cbor")).unwrap();
-        done(&witness, "witness cosign r.cbor -o a.cbor");
+        done(&witness, "witness cosign r.cbor -o a.cbor --force");
         copy(&witness.join("a.cbor"), &twin.join("a.cbor")).unwrap();
         run(&twin, "log add-cosignatures a.cbor --policy policy").unwrap();
     };
@@ -224,7 +224,7 @@ fn a_broken_promise_and_a_witness_that_cosigned_twice_are_convicted_by_what_peop
     assert_eq!(ran.code, 2, "{}", ran.err);
     assert!(ran.err.contains("ask why it went back"), "{}", ran.err);
     // It grows past it.
-    let files: Vec<String> = Story::names(23..30).iter().map(|f| f.display().to_string()).collect();
+    let files: Vec<String> = Story::names(23..40).iter().map(|f| f.display().to_string()).collect();
     done(&signer, &format!("signer sign {} {line}", files.join(" ")));
     done(&signer, "signer export -o more.batch.cbor");
     copy(&signer.join("more.batch.cbor"), &twin.join("more.batch.cbor")).unwrap();

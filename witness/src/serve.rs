@@ -137,7 +137,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let bastions = options.through.open(home, limits)?;
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
-    must_remember_what_is_published(home, witness.own(), &options.peers, "witness")?;
+    must_remember_what_is_published(home, witness.own(), &options.peers, true, "witness")?;
     let mut registry = Registry::with_prefix("coldlog");
     let traffic = Arc::new(Traffic::new(&mut registry, options.behind_proxy));
     let (cosigned, misfits) = (Counter::default(), Counter::default());
@@ -218,6 +218,7 @@ pub fn must_remember_what_is_published(
     home: &Path,
     own: &[VerifierKey],
     peers: &[String],
+    ask_logs: bool,
     role: &str,
 ) -> Outcome {
     let own: Vec<&VerifierKey> = own.iter().collect();
@@ -226,7 +227,7 @@ pub fn must_remember_what_is_published(
         let hash = Hash::of(origin.as_bytes()).to_hex();
         let of_peers =
             peers.iter().map(|peer| format!("{}/{hash}/checkpoint", peer.trim_end_matches('/')));
-        let of_log = known.log.url.iter().filter(|url| coldlog_client::is_url(url));
+        let of_log = known.log.url.iter().filter(|_| ask_logs);
         let of_log = of_log.map(|url| format!("{}/checkpoint", url.trim_end_matches('/')));
         for url in of_log.chain(of_peers) {
             let head = match asked(&url) {
