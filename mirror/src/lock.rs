@@ -9,9 +9,9 @@ use coldlog_kit::time;
 use coldlog_spec::checkpoint::{HeadKeys, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::VerifierKey;
-use coldlog_spec::verify::cosign::{Refusal, SubtreeRefusal, decide, decide_subtree};
-use coldlog_spec::witnessing::{Request, SubtreeRequest};
-use coldlog_witness::cosign::Answer;
+use coldlog_spec::verify::cosign::{Refusal, decide};
+use coldlog_spec::witnessing::Request;
+use coldlog_witness::cosign::{Answer, sign_subtree};
 use coldlog_witness::place::Held;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -121,14 +121,6 @@ impl Mirror {
 
     /// Answers the body of `sign-subtree`: parts of heads that this mirror has cosigned.
     pub fn sign_subtree(&self, body: &[u8]) -> Result<Answer> {
-        let request = match SubtreeRequest::from_body(body) {
-            Ok(request) => request,
-            Err(why) => return Ok(Answer::refused(400, why)),
-        };
-        let watched = Held::is_watched(&self.home, &request.head.checkpoint.origin)?;
-        match decide_subtree(&request, watched, &self.own) {
-            Ok(subtree) => Ok(Answer::lines(&[self.keys.cosign_subtree(&subtree)?])),
-            Err(refusal) => Ok(Answer::refused(SubtreeRefusal::status(&refusal), refusal)),
-        }
+        sign_subtree(&self.home, &self.keys, body)
     }
 }

@@ -13,7 +13,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use coldlog_kit::exit::{Failure, Outcome, text_of};
+use coldlog_kit::exit::{Outcome, text_of};
 use coldlog_kit::files;
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::published::Source as _;
@@ -195,20 +195,8 @@ async fn aside<T: Send + 'static>(
     state: &Arc<State>,
     work: impl FnOnce(&State) -> Outcome<T> + Send + 'static,
 ) -> Result<T, Response> {
-    let permit = state.at_work.acquire().await;
     let held = state.clone();
-    let done = tokio::task::spawn_blocking(move || work(&held)).await;
-    drop(permit);
-    let trouble = |why: &anyhow::Error| {
-        tracing::error!(why = %text_of(why), "trouble");
-        let told = "the mirror is in trouble: ask those who run it, and try again\n";
-        text(StatusCode::INTERNAL_SERVER_ERROR, told)
-    };
-    match done {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(Failure::No(why) | Failure::Trouble(why))) => Err(trouble(&why)),
-        Err(_) => Err(trouble(&anyhow::anyhow!("a handler ended by a bug"))),
-    }
+    coldlog_web::reply::aside(&state.at_work, "mirror", move || work(&held)).await
 }
 
 fn status(code: u64) -> StatusCode {

@@ -2,7 +2,7 @@
 //! Nth of the calls that change a disk kills the process, or finds no space, for every N there is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use coldlog_tests::kills::{CALLS, killed_everywhere, strace};
+use coldlog_tests::kills::{killed_everywhere, strace};
 use coldlog_tests::story::Story;
 use coldlog_tests::{copy, run};
 use std::collections::BTreeSet;

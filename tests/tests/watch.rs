@@ -6,7 +6,7 @@ use coldlog_spec::hash::Hash;
 use coldlog_tests::server::{serve, serve_program};
 use coldlog_tests::story::Story;
 use coldlog_tests::{copy, run};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 fn done(folder: &Path, line: &str) -> String {
     let ran = run(folder, line).unwrap();

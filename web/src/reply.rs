@@ -4,7 +4,9 @@ use crate::Refused;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use coldlog_kit::exit::{Failure, Outcome, text_of};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The media type of words.
 pub const TEXT: &str = "text/plain; charset=utf-8";
@@ -29,6 +31,26 @@ pub fn too_many(wait: Duration) -> Response {
     let seconds = HeaderValue::from(wait.as_secs() + 1);
     denied.headers_mut().insert(header::RETRY_AFTER, seconds);
     denied
+}
+
+/// Does work that the connections should not wait for: the disk, signatures. What goes wrong is for those who
+/// run the server, a `role`'s, and not for whoever asks.
+pub async fn aside<T: Send + 'static>(
+    at_work: &Semaphore,
+    role: &str,
+    work: impl FnOnce() -> Outcome<T> + Send + 'static,
+) -> Result<T, Response> {
+    let permit = at_work.acquire().await;
+    let done = tokio::task::spawn_blocking(work).await;
+    drop(permit);
+    let why = match done {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(Failure::No(why) | Failure::Trouble(why))) => why,
+        Err(_) => anyhow::anyhow!("a handler ended by a bug"),
+    };
+    tracing::error!(why = %text_of(&why), "trouble");
+    let told = format!("the {role} is in trouble: ask those who run it, and try again\n");
+    Err(text(StatusCode::INTERNAL_SERVER_ERROR, told))
 }
 
 /// What a body that was not taken is answered with; the connection is of no use any more.

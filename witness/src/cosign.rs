@@ -187,19 +187,24 @@ impl Witness {
 
     /// Answers the body of `sign-subtree`.
     pub fn sign_subtree(&self, body: &[u8]) -> Result<Answer> {
-        let request = match SubtreeRequest::from_body(body) {
-            Ok(request) => request,
-            Err(why) => return Ok(Answer::refused(400, why)),
-        };
-        let watched = Held::is_watched(&self.home, &request.head.checkpoint.origin)?;
-        match decide_subtree(&request, watched, &self.own) {
-            Ok(subtree) => Ok(Answer::lines(&[self.keys.cosign_subtree(&subtree)?])),
-            Err(refusal) => Ok(Answer::refused(SubtreeRefusal::status(&refusal), refusal)),
-        }
+        sign_subtree(&self.home, &self.keys, body)
     }
 
     /// The newest cosigned head of a log, by the SHA-256 of its origin in hexadecimal digits.
     pub fn checkpoint(&self, origin: &str) -> Result<Option<Vec<u8>>> {
         Ok(place::newest(&self.home, origin)?.map(|head| head.encode()))
+    }
+}
+
+/// Answers the body of `sign-subtree` for the keys of a witness or a mirror: parts of heads that they cosigned.
+pub fn sign_subtree(home: &Path, keys: &HeadKeys, body: &[u8]) -> Result<Answer> {
+    let request = match SubtreeRequest::from_body(body) {
+        Ok(request) => request,
+        Err(why) => return Ok(Answer::refused(400, why)),
+    };
+    let watched = Held::is_watched(home, &request.head.checkpoint.origin)?;
+    match decide_subtree(&request, watched, &keys.witness_verifiers()) {
+        Ok(subtree) => Ok(Answer::lines(&[keys.cosign_subtree(&subtree)?])),
+        Err(refusal) => Ok(Answer::refused(SubtreeRefusal::status(&refusal), refusal)),
     }
 }

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use coldlog_kit::exit::{Failure, Outcome, no, text_of, trouble};
+use coldlog_kit::exit::{Outcome, no, text_of, trouble};
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
@@ -293,23 +293,10 @@ async fn count(Held(state): Shared, request: Request, next: Next) -> Response {
 // Signatures and the disk: nothing that the connections should wait for.
 async fn aside<T: Send + 'static>(
     state: &Arc<State>,
-    work: impl FnOnce(&State) -> Result<T, Failure> + Send + 'static,
+    work: impl FnOnce(&State) -> Outcome<T> + Send + 'static,
 ) -> Result<T, Response> {
-    let permit = state.at_work.acquire().await;
     let held = state.clone();
-    let done = tokio::task::spawn_blocking(move || work(&held)).await;
-    drop(permit);
-    let trouble = |why: &anyhow::Error| {
-        // What went wrong here is for those who run the witness, not for whoever asks.
-        tracing::error!(why = %text_of(why), "trouble");
-        let told = "the witness is in trouble: ask those who run it, and try again\n";
-        text(StatusCode::INTERNAL_SERVER_ERROR, told)
-    };
-    match done {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(Failure::No(why) | Failure::Trouble(why))) => Err(trouble(&why)),
-        Err(_) => Err(trouble(&anyhow::anyhow!("a handler ended by a bug"))),
-    }
+    coldlog_web::reply::aside(&state.at_work, "witness", move || work(&held)).await
 }
 
 fn told(state: &State, answer: Answer) -> Response {
