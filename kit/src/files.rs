@@ -8,6 +8,9 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// How the names of files begin that are not whole yet.
+const UNFINISHED: &str = ".coldlog-";
+
 /// What to do where a file stands already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
@@ -62,7 +65,7 @@ impl NewFile {
             Mode::Public => 0o644,
         };
         let temporary = tempfile::Builder::new()
-            .prefix(".coldlog-")
+            .prefix(UNFINISHED)
             .permissions(fs::Permissions::from_mode(bits))
             .tempfile_in(&folder)
             .with_context(|| format!("cannot write into the folder {}", folder.display()))?;
@@ -257,14 +260,11 @@ pub fn check_portable(name: &str) -> Result<()> {
     )
 }
 
-/// Writes evidence: to `path`, or beside it under a number where something else stands there already.
+/// Writes evidence: to `path`, or beside it under its own digest where something else stands there already.
 /// Evidence is never replaced, and never lost for want of a name. Returns where it is.
 pub fn write_evidence(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
-    for number in 0..1000 {
-        let path = match number {
-            0 => path.to_path_buf(),
-            number => with_suffix(path, &number.to_string()),
-        };
+    let digest = Hash::of(bytes).to_hex();
+    for path in [path.to_path_buf(), with_suffix(path, &digest)] {
         if read(&path, bytes.len() as u64).is_ok_and(|there| there == bytes) {
             return Ok(path);
         }
@@ -274,9 +274,22 @@ pub fn write_evidence(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
         }
     }
     bail!(
-        "{} and a thousand names after it are taken; name another with --evidence",
+        "{} and the name after it with its digest are taken by something else; name another with --evidence",
         path.display()
     )
+}
+
+/// Removes what writers that were killed left in a folder. The caller holds it: nobody writes there now.
+pub fn clear_unfinished(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        let ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let path = entry.path();
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether something stands at a path. Only "not found" means no: any other error is one, for a

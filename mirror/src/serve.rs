@@ -117,6 +117,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     };
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
+    memory::clear_unfinished(home)?;
     // The logs themselves are asked each time that they are followed.
     must_remember_what_is_published(home, mirror.own(), &options.peers, false, "mirror")?;
     let mut registry = Registry::with_prefix("coldlog");

@@ -385,3 +385,41 @@ fn a_witness_killed_at_any_write_remembers_all_that_it_answered() {
     }
     assert!(kills > 10 && after_an_answer > 3, "{kills} kills, {after_an_answer} after an answer");
 }
+
+#[test]
+fn a_log_shows_no_more_new_heads_a_day_than_its_line_in_the_list_says() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 6).unwrap();
+    let log = story.at("log");
+    let policy = std::fs::read_to_string(log.join("coldlog-log/log.policy")).unwrap();
+    let keys = policy.lines().filter_map(|line| line.strip_prefix("log "));
+    let keys: String = keys.map(|key| format!("vkey {key}\n")).collect();
+    let w1 = story.at("w1");
+    std::fs::write(w1.join("list"), format!("logs/v0\n\n{keys}qpd 2\n")).unwrap();
+    done(&w1, "witness add-log --list list");
+    let line = "witness serve --listen 127.0.0.1:0 --stop-after 300 --heartbeat 0";
+    let server = serve_program(&w1, line, &[], &[]).unwrap();
+    // At midnight the count begins again: at most once in these few seconds.
+    let mut asked = Vec::new();
+    let mut old = 0;
+    for n in 0..6usize {
+        story.append(&format!("b{n}"), n..n + 1).unwrap();
+        done(&log, &format!("log witness-request --old {old} -o {n}.cbor"));
+        let request = body(&log.join(format!("{n}.cbor")));
+        let reply = server.ask("POST", "/add-checkpoint", &[], &request);
+        asked.push(reply.status);
+        if reply.status == 200 {
+            old = Request::from_body(&request).unwrap().head.checkpoint.size;
+            // The same head again is not counted.
+            done(&log, &format!("log witness-request --old {old} -o {n}-again.cbor"));
+            assert_eq!(ask(&server, &body(&log.join(format!("{n}-again.cbor")))), 200);
+        } else {
+            let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=86_400).contains(&wait));
+            assert!(String::from_utf8_lossy(&reply.body).contains("the 2 new heads of today"));
+        }
+    }
+    assert_eq!(asked[..2], [200, 200]);
+    assert!(asked.iter().filter(|status| **status == 200).count() <= 4, "{asked:?}");
+    assert!(asked.contains(&429), "{asked:?}");
+}

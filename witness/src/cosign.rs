@@ -25,7 +25,41 @@ pub struct Witness {
     heartbeat: u64,
     /// One request a log at a time; others wait here rather than at the file lock. What was verified of the
     /// memory last.
-    logs: Mutex<HashMap<String, Arc<Mutex<Verified>>>>,
+    logs: Mutex<HashMap<String, Arc<Mutex<Turn>>>>,
+}
+
+/// What is kept in memory of a log.
+#[derive(Default)]
+struct Turn {
+    verified: Verified,
+    /// The day, counted from 1970, and how many new heads it has brought.
+    today: (u64, u64),
+}
+
+impl Turn {
+    /// Counts a new head of a log that may show so many a day.
+    fn count(&mut self, most: Option<u64>, now: u64) -> Result<(), TooMany> {
+        let day = now / DAY;
+        if self.today.0 != day {
+            self.today = (day, 0);
+        }
+        self.today.1 += 1;
+        match most {
+            Some(most) if self.today.1 > most => Err(TooMany { most, wait: (day + 1) * DAY - now }),
+            _ => Ok(()),
+        }
+    }
+}
+
+const DAY: u64 = 86_400;
+
+/// A log asks more often than its line in the list of logs says.
+#[derive(Debug, thiserror::Error)]
+#[error("this log has shown the {most} new heads of today (`qpd`): ask again in {wait} s")]
+pub struct TooMany {
+    most: u64,
+    /// Seconds until the next day.
+    pub wait: u64,
 }
 
 /// The memory as it was when it was verified last, and the time at which it was cosigned.
@@ -34,7 +68,7 @@ type Verified = Option<(SignedCheckpoint, u64)>;
 /// What is answered: an HTTP status, and a body.
 #[derive(Debug)]
 pub struct Answer {
-    /// 200, 400, 403, 404, 409 or 422.
+    /// 200, 400, 403, 404, 409, 422, or 429 where the log asks too often.
     pub status: u64,
     /// Cosignature lines for 200, the size that is known for 409, a reason otherwise.
     pub body: String,
@@ -97,7 +131,7 @@ impl Witness {
         &self.own
     }
 
-    fn logs(&self) -> MutexGuard<'_, HashMap<String, Arc<Mutex<Verified>>>> {
+    fn logs(&self) -> MutexGuard<'_, HashMap<String, Arc<Mutex<Turn>>>> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -117,10 +151,10 @@ impl Witness {
             return unknown();
         }
         let turn = self.logs().entry(origin.clone()).or_default().clone();
-        let mut verified = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(held) = Held::open(&self.home, &origin)? else { return unknown() };
         let Known { log, last } = held.known()?;
-        let time = self.time_of(last.as_ref(), &mut verified)?;
+        let time = self.time_of(last.as_ref(), &mut turn.verified)?;
         if let Err(refusal) = decide(&request, &log.keys, last.as_ref()) {
             return Ok(Answer::of_refusal(refusal, evidence)?);
         }
@@ -131,12 +165,18 @@ impl Witness {
             )));
         }
         let now = now.max(time);
-        if let Some(last) = last.filter(|last| {
+        if let Some(last) = last.as_ref().filter(|last| {
             last.checkpoint == request.head.checkpoint
                 && last.note.text == request.head.note.text
                 && now < time.saturating_add(self.heartbeat)
         }) {
-            return Ok(Answer::lines(&self.own_lines(&last)));
+            return Ok(Answer::lines(&self.own_lines(last)));
+        }
+        // Only new heads are counted, which the log alone can make: nobody else uses up its day.
+        if last.as_ref().is_none_or(|last| last.checkpoint != request.head.checkpoint)
+            && let Err(why) = turn.count(log.per_day, now)
+        {
+            return Ok(Answer::refused(429, why));
         }
         let lines = self.keys.cosign(&request.head, now)?;
         let mut cosigned = request.head;
@@ -148,7 +188,7 @@ impl Witness {
         cosigned.note.signatures = by_the_log.collect();
         cosigned.note.signatures.extend(lines.iter().cloned());
         held.remember(&cosigned)?;
-        *verified = Some((cosigned, now));
+        turn.verified = Some((cosigned, now));
         Ok(Answer::lines(&lines))
     }
 

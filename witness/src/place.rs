@@ -143,6 +143,18 @@ pub fn all(home: &Path) -> Result<Vec<Known>> {
     Ok(all)
 }
 
+/// Removes what a witness that was killed left behind, log by log.
+pub fn clear_unfinished(home: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(home.join("logs"))? {
+        let folder = entry?.path();
+        if folder.is_dir() {
+            let _lock = files::lock_within(&folder, PATIENCE)?;
+            files::clear_unfinished(&folder)?;
+        }
+    }
+    Ok(())
+}
+
 /// The newest cosigned head of a log by the SHA-256 of its origin, in hexadecimal digits.
 pub fn newest(home: &Path, origin: &str) -> Result<Option<SignedCheckpoint>> {
     Ok(by_hash(home, origin)?.and_then(|known| known.last))

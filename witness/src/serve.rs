@@ -1,12 +1,12 @@
 //! `witness serve`: C2SP tlog-witness over HTTP (`spec/formats/http.md`).
 
 use crate::commands::bastion_key;
-use crate::cosign::{Answer, Witness};
+use crate::cosign::{Answer, TooMany, Witness};
 use crate::place;
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::extract::{Extension, Path as Named, Request, State as Held};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -137,6 +137,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let bastions = options.through.open(home, limits)?;
     log_to_stderr(options.json_log);
     files::allow_many_open_files();
+    place::clear_unfinished(home)?;
     must_remember_what_is_published(home, witness.own(), &options.peers, true, "witness")?;
     let mut registry = Registry::with_prefix("coldlog");
     let traffic = Arc::new(Traffic::new(&mut registry, options.behind_proxy));
@@ -315,7 +316,14 @@ fn told(state: &State, answer: Answer) -> Response {
     }
     let status = u16::try_from(answer.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
     let kind = if answer.status == 409 { SIZE } else { TEXT };
-    of_type(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), kind, answer.body)
+    let wait = answer.refused.as_ref().and_then(|(why, _)| why.downcast_ref::<TooMany>());
+    let wait = wait.map(|why| HeaderValue::from(why.wait));
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = of_type(status, kind, answer.body);
+    if let Some(wait) = wait {
+        response.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
+    response
 }
 
 async fn add_checkpoint(Held(state): Shared, request: Request) -> Response {
@@ -324,7 +332,7 @@ async fn add_checkpoint(Held(state): Shared, request: Request) -> Response {
         Err(why) => return not_taken(why),
     };
     let done = aside(&state, move |state| {
-        // A name of its own for each log: a second misfit of one log is numbered.
+        // A name of its own for each log: a second misfit of one log has its digest behind it.
         let named = coldlog_spec::witnessing::Request::from_body(&body);
         let log = named.map_or("none".into(), |request| {
             Hash::of(request.head.checkpoint.origin.as_bytes()).to_hex()
