@@ -5,6 +5,7 @@ pub mod exit;
 pub mod files;
 pub mod inputs;
 pub mod keyfile;
+pub mod marked;
 pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;

@@ -9,42 +9,27 @@
 use crate::place::Place;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Outcome, no, trouble};
-use coldlog_kit::files::{self, Existing, Mark, Mode};
+use coldlog_kit::files;
+use coldlog_kit::marked;
 use coldlog_kit::published::Tree;
 use coldlog_spec::checkpoint::SignedCheckpoint;
-use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
 use std::path::{Path, PathBuf};
 
 const RECOVER: &str = "get the newest cosigned head from a witness, a mirror or an auditor, and run `log recover --newest HEAD`";
 
-fn paths(home: &Path) -> (PathBuf, PathBuf) {
-    (home.join("newest-head"), home.join("newest-head.mark"))
-}
-
-fn text(mark: &Mark) -> String {
-    format!("{} touched {}", mark.born, mark.touched)
+fn newest(home: &Path) -> PathBuf {
+    home.join("newest-head")
 }
 
 /// Remembers a head that this machine signed, or that `log recover` settled.
 pub fn remember(home: &Path, head: &SignedCheckpoint) -> Result<()> {
-    let (newest, mark) = paths(home);
-    let bytes = head.encode();
-    let before = match files::is_there(&newest)? {
-        true => text(&Mark::of(&newest)?),
-        false => "nothing".into(),
-    };
-    let write =
-        |path: &Path, bytes: &[u8]| files::write(path, bytes, Existing::Replace, Mode::Public);
-    // A crash in here must not look like a restored copy.
-    write(&mark, format!("under way\n{before}\n{}\n", Hash::of(&bytes)).as_bytes())?;
-    write(&newest, &bytes)?;
-    write(&mark, format!("settled\n{}\n", text(&Mark::of(&newest)?)).as_bytes())
+    marked::write(&newest(home), &head.encode())
 }
 
 /// The head that this machine remembers; `None` where it has none, or none that can be read.
 pub fn remembered(home: &Path) -> Result<Option<SignedCheckpoint>> {
-    let (newest, _) = paths(home);
+    let newest = newest(home);
     if !files::is_there(&newest)? {
         return Ok(None);
     }
@@ -53,21 +38,15 @@ pub fn remembered(home: &Path) -> Result<Option<SignedCheckpoint>> {
 
 /// Refuses to sign where the log, or what this machine remembers of it, is an older copy.
 pub fn may_sign(place: &Place) -> Outcome {
-    let (newest, mark) = paths(&place.home);
-    if !files::is_there(&newest)? || !files::is_there(&mark)? {
+    let newest = newest(&place.home);
+    if !files::is_there(&newest)? || !marked::is_marked(&newest)? {
         return no(format!(
             "this machine remembers no head of the log in {}: it was restored or copied, and a newer head may be out; {RECOVER}",
             place.store.place()
         ));
     }
     let bytes = files::read(&newest, MAX_NOTE as u64)?;
-    let found = text(&Mark::of(&newest)?);
-    let note = String::from_utf8_lossy(&files::read(&mark, 4096)?).into_owned();
-    let same = match note.lines().collect::<Vec<&str>>().as_slice() {
-        ["settled", mark] => *mark == found,
-        ["under way", before, hash] => *before == found || *hash == Hash::of(&bytes).to_string(),
-        _ => false,
-    };
+    let same = marked::is_same(&newest)?;
     // Several machines share an object store, and its conditional puts keep its head from going back.
     if !same && !place.shared {
         return no(format!(

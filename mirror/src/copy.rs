@@ -4,41 +4,32 @@
 //! hashes (`spec::mirroring::verify_bundle`) before it is written. A run that was interrupted finds the
 //! bundles that it has, verifies them in the same way, and asks for the others only.
 
+mod bundles;
+mod resealed;
+
 use crate::lock::Mirror;
-use crate::place::{Copy, Held};
+use crate::place::{self, Copy, Held};
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
-use coldlog_kit::files::{self, Existing, Mode};
-use coldlog_kit::progress::Progress;
+use bundles::{Bundle, Counted, are_sealed, fetch_sealed, leaves, tidy};
+use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::files;
 use coldlog_kit::published::{self, Source, Tree};
 use coldlog_kit::time;
 use coldlog_log::commands::recover::copy_heads_of;
-use coldlog_log::commands::reseal::remove_stale;
-use coldlog_log::own::reseal_of;
-use coldlog_log::pipeline;
 use coldlog_log::place::{Opened, open_source};
 use coldlog_log::sequencer::Edge;
 use coldlog_log::store::{FolderStore, Store, Swapped};
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::merkle::{empty_root, leaf_hash};
 use coldlog_spec::mirroring::verify_bundle;
 use coldlog_spec::note::{SignatureLine, VerifierKey};
-use coldlog_spec::reseal::Reseal;
-use coldlog_spec::tile::{self, MAX_BUNDLE, Tile, WIDTH, entries_path, sealed_path};
+use coldlog_spec::tile::{MAX_BUNDLE, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::cosigned::put;
 use coldlog_spec::witnessing::Request;
 use coldlog_witness::place::{Held as Memory, Known};
+use resealed::fetch_due;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Seconds after which what was sealed anew is fetched once more: a log replaces its bundles one by one.
-const AGAIN: u64 = 3600;
-
-/// The most that is to be fetched anew: a million reseals.
-const MAX_DUE: u64 = 1 << 26;
-/// Bundles that are made durable together while a copy is fetched.
-const TOGETHER: u64 = 64;
 
 /// What a run did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,39 +44,6 @@ pub struct Copied {
     pub kept: u64,
     /// The head, cosigned.
     pub head: Option<SignedCheckpoint>,
-}
-
-/// A bundle of 256, or the newest.
-struct Bundle {
-    entries: Vec<u8>,
-    leaves: Vec<Hash>,
-    sealed: Option<Vec<u8>>,
-}
-
-/// Counts what comes from elsewhere.
-struct Counted<'a> {
-    source: &'a dyn Source,
-    bytes: AtomicU64,
-}
-
-impl Source for Counted<'_> {
-    fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
-        let found = self.source.get(path, limit)?;
-        let length = found.as_ref().map_or(0, Vec::len);
-        self.bytes.fetch_add(length as u64, Ordering::Relaxed);
-        Ok(found)
-    }
-}
-
-fn leaves(bundle: &[u8], width: u64) -> Result<Vec<Hash>> {
-    Ok(tile::decode_bundle(bundle, width)?.into_iter().map(leaf_hash).collect())
-}
-
-// A record of the log's own journal is sealed to nobody; all others are age files.
-fn are_sealed(bundle: &[u8], width: u64) -> bool {
-    let sealed =
-        |record: &[u8]| record.is_empty() || record.starts_with(b"age-encryption.org/v1\n");
-    tile::decode_bundle(bundle, width).is_ok_and(|records| records.into_iter().all(sealed))
 }
 
 impl Mirror {
@@ -192,6 +150,7 @@ impl Mirror {
             let Some(memory) = Memory::open(&self.home, origin)? else {
                 return no(format!("{origin} is not mirrored; add it with `mirror add-log`"));
             };
+            place::must_be_marked(&memory, origin)?;
             memory.known()?
         };
         let opened = match source {
@@ -207,9 +166,9 @@ impl Mirror {
                 last.size < from || (last.size == from && *last != ours.checkpoint)
             })
         {
-            return Err(Failure::Trouble(anyhow::anyhow!(
+            return no(format!(
                 "this mirror serves {origin} at size {from}, its memory says otherwise: one of the two was altered or restored; settle it with `mirror recover --newest HEAD`"
-            )));
+            ));
         }
         let Some(head) = known.last.as_ref().filter(|head| head.checkpoint.size > 0) else {
             return Ok(Copied { from, size: from, fetched: 0, kept: 0, head: ours });
@@ -382,190 +341,6 @@ impl Mirror {
     }
 }
 
-impl Mirror {
-    // Builds the tree of a larger head from bundles, and makes all of it durable. Returns how many bytes are new.
-    fn advance(
-        &self,
-        held: &Held,
-        known: &Known,
-        ours: Option<&SignedCheckpoint>,
-        to: &Checkpoint,
-        mut path_of: impl FnMut(u64, u64) -> Result<Option<Vec<Hash>>>,
-        fetch: impl Fn(u64, u64, Option<&[Hash]>) -> Result<Bundle> + Sync,
-    ) -> Outcome<u64> {
-        let store = held.copy.store();
-        let (from, root) = match ours {
-            Some(ours) => (ours.checkpoint.size, ours.checkpoint.root),
-            None => (0, empty_root()),
-        };
-        let mut edge = match held.copy.keeps_sealed()? {
-            true => Edge::load(&store, from, root)?,
-            false => Edge::load_entries_only(&store, from, root)?,
-        };
-        let progress = Progress::new("mirroring", Some(to.size - from));
-        let (mut bundle, mut kept, mut reseals) = (from / WIDTH, 0, Vec::new());
-        let mut since = bundle;
-        let done = pipeline::ordered(
-            || {
-                if self.stopping.load(Ordering::Relaxed) {
-                    return no("the mirror is asked to stop; the next run goes on from here");
-                }
-                if bundle >= to.size.div_ceil(WIDTH) {
-                    return Ok(None);
-                }
-                let width = tile::width_at(0, bundle, to.size);
-                let job = (bundle, width, path_of(bundle, width)?);
-                bundle += 1;
-                Ok(Some(job))
-            },
-            |(bundle, width, path)| Ok((bundle, width, fetch(bundle, width, path.as_deref())?)),
-            |fetched: Result<(u64, u64, Bundle)>| {
-                let (bundle, width, Bundle { entries, leaves, sealed }) = fetched?;
-                let entries = tile::decode_bundle(&entries, width)?;
-                let sealed = match &sealed {
-                    Some(sealed) => tile::decode_bundle(sealed, width)?,
-                    None => vec![&b""[..]; entries.len()],
-                };
-                let there = (edge.size() - bundle * WIDTH) as usize;
-                let all = leaves.iter().zip(entries).zip(sealed).skip(there);
-                for ((leaf, entry), sealed) in all {
-                    let index = edge.push(*leaf, entry, sealed)?;
-                    kept += (entry.len() + sealed.len()) as u64;
-                    if let Some(reseal) = reseal_of(entry, &known.log.origin) {
-                        reseals.push((index, reseal));
-                    }
-                    progress.add(1);
-                }
-                if bundle - since >= TOGETHER {
-                    store.settle()?;
-                    held.copy.set_fetched(bundle)?;
-                    since = bundle;
-                }
-                Ok(())
-            },
-        );
-        if let Err(failure) = done {
-            // What came before it is not asked for again.
-            store.settle()?;
-            held.copy.set_fetched(edge.size() / WIDTH)?;
-            return Err(failure);
-        }
-        let (_, root) = edge.finish()?;
-        if root != to.root {
-            return no(format!(
-                "the entries give the root {root} for the head of size {}, expected {}",
-                to.size, to.root
-            ));
-        }
-        note_reseals(&held.copy, &reseals)?;
-        Ok(kept)
-    }
-}
-
 fn bail_trouble(behind: u64) -> Result<()> {
     bail!("this machine's clock is {behind} s behind the newest cosignature: set it")
-}
-
-// The partial tiles and bundles of an edge that has moved on: their full ones are there.
-fn tidy(store: &FolderStore, from: u64, size: u64) -> Result<()> {
-    let moved = |level: u8| {
-        let index = (from >> (8 * u32::from(level))) / WIDTH;
-        let full = tile::width_at(level, index, size) == WIDTH;
-        (full && tile::width_at(level, index, from) < WIDTH).then_some(index)
-    };
-    let mut full = Vec::new();
-    for level in 0..tile::HEIGHT {
-        full.extend(moved(level).map(|index| Tile { level, index, width: WIDTH }.path()));
-    }
-    full.extend(moved(0).into_iter().flat_map(|i| [entries_path(i, WIDTH), sealed_path(i, WIDTH)]));
-    for path in full {
-        let (folder, mut parts) = (format!("{path}.p"), Vec::new());
-        store.list(&folder, &mut |name| {
-            parts.push(format!("{folder}/{name}"));
-            Ok(())
-        })?;
-        parts.iter().try_for_each(|part| store.remove(part))?;
-    }
-    Ok(())
-}
-
-fn fetch_sealed(files: &Tree, bundle: u64, width: u64) -> Result<Vec<u8>> {
-    let bytes = files.bundle(bundle, sealed_path)?;
-    if !are_sealed(&bytes, width) {
-        bail!(
-            "{} at the source holds something else than sealed records (age files)",
-            sealed_path(bundle, width)
-        );
-    }
-    Ok(bytes)
-}
-
-// What was sealed anew is fetched now, and once more after a while: also what has just come, for a log
-// replaces its bundles after the entry that says so.
-fn note_reseals(copy: &Copy, reseals: &[(u64, Reseal)]) -> Result<()> {
-    let mut due = read_due(copy)?;
-    let before = due.len();
-    for (at, reseal) in reseals {
-        if !due.iter().any(|(known, ..)| known == at) {
-            due.push((*at, reseal.from, reseal.to, 0));
-        }
-    }
-    if due.len() == before {
-        return Ok(());
-    }
-    let path = copy.folder().join("resealed");
-    files::write(&path, due_text(&due).as_bytes(), Existing::Replace, Mode::Public)
-}
-
-type Due = (u64, u64, u64, u64);
-
-fn due_text(due: &[Due]) -> String {
-    due.iter().map(|(at, from, to, when)| format!("{at} {from} {to} {when}\n")).collect()
-}
-
-fn read_due(copy: &Copy) -> Result<Vec<Due>> {
-    let path = copy.folder().join("resealed");
-    if !files::is_there(&path)? {
-        return Ok(Vec::new());
-    }
-    let text = String::from_utf8(files::read(&path, MAX_DUE)?)?;
-    let line = |line: &str| {
-        let numbers: Option<Vec<u64>> = line.split(' ').map(|word| word.parse().ok()).collect();
-        match numbers.as_deref() {
-            Some([at, from, to, when]) => Ok((*at, *from, *to, *when)),
-            _ => bail!("{} is damaged: remove it", path.display()),
-        }
-    };
-    text.lines().map(line).collect()
-}
-
-// Fetches the bundles that were sealed anew and are due, and removes older, partial copies of them.
-fn fetch_due(copy: &Copy, source: &Counted, size: u64) -> Outcome {
-    let (now, due) = (time::now(), read_due(copy)?);
-    if due.is_empty() {
-        return Ok(());
-    }
-    let (tree, store, mut left) = (Tree::new(source, size), copy.store(), Vec::new());
-    for (at, from, to, when) in due {
-        if when > now {
-            left.push((at, from, to, when));
-            continue;
-        }
-        for bundle in from / WIDTH..to.div_ceil(WIDTH) {
-            let width = tile::width_at(0, bundle, size);
-            let bytes = fetch_sealed(&tree, bundle, width)?;
-            // Durable before it takes the place of one that is.
-            let path = sealed_path(bundle, width);
-            if store.get(&path, MAX_BUNDLE).ok().flatten().as_ref() != Some(&bytes) {
-                store.put(&path, &bytes)?;
-            }
-        }
-        remove_stale(&store, from..to, at, size)?;
-        if when == 0 {
-            left.push((at, from, to, now + AGAIN));
-        }
-    }
-    let path = copy.folder().join("resealed");
-    files::write(&path, due_text(&left).as_bytes(), Existing::Replace, Mode::Public)?;
-    Ok(())
 }

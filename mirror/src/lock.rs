@@ -2,8 +2,8 @@
 //! in such a head is ever kept, and so no second history comes in, whoever sends or serves it.
 
 use crate::place::{self, Copy};
-use anyhow::{Result, bail};
-use coldlog_kit::exit::Outcome;
+use anyhow::Result;
+use coldlog_kit::exit::{Outcome, no};
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::time;
 use coldlog_spec::checkpoint::{HeadKeys, SignedCheckpoint};
@@ -52,27 +52,28 @@ impl Mirror {
     }
 
     /// Answers `add-checkpoint`: 200 without a line, for what is not there yet is not cosigned.
-    pub fn lock_on(&self, request: &Request) -> Result<Answer> {
+    pub fn lock_on(&self, request: &Request) -> Outcome<Answer> {
         let origin = &request.head.checkpoint.origin;
         let held = Held::open(&self.home, origin)?;
         let Some(held) = held else {
             let refusal = Refusal::UnknownLog { origin: origin.clone() };
             return Ok(Answer::refused(refusal.status(), refusal));
         };
+        place::must_be_marked(&held, origin)?;
         let known = held.known()?;
         let evidence = self.home.join("evidence");
         let named = Hash::of(origin.as_bytes()).to_hex();
         let evidence = evidence.join(format!("{named}.evidence.cbor"));
         if let Err(refusal) = decide(request, &known.log.keys, known.last.as_ref()) {
-            return Answer::of_refusal(refusal, &evidence);
+            return Ok(Answer::of_refusal(refusal, &evidence)?);
         }
         let copy = Copy::of(&self.home, origin);
         let newest = known.last.as_ref().map_or(0, |last| last.checkpoint.size);
         let served = copy.served(&self.own)?.map_or(0, |head| head.checkpoint.size);
         if served > newest {
-            bail!(
+            return no(format!(
                 "this mirror cosigned {origin} at size {served}, its memory says {newest}: the memory was altered or restored; settle it with `mirror recover --newest HEAD`"
-            );
+            ));
         }
         let is_known = |last| last == &request.head.checkpoint;
         if !known.last.as_ref().map(|last| &last.checkpoint).is_some_and(is_known) {
@@ -83,7 +84,7 @@ impl Mirror {
                 theirs.iter().find(|line| line.id == key.id() && line.name == key.name).cloned()
             });
             head.note.signatures = by_the_log.collect();
-            held.remember(&head)?;
+            held.remember_marked(&head)?;
             copy.add_pending(&head)?;
         } else if let Some(last) = &known.last
             && !copy.pending()?.iter().any(|head| head.checkpoint == last.checkpoint)
@@ -102,7 +103,7 @@ impl Mirror {
     }
 
     /// Answers the body of `add-checkpoint`.
-    pub fn add_checkpoint(&self, body: &[u8]) -> Result<(Answer, Option<String>)> {
+    pub fn add_checkpoint(&self, body: &[u8]) -> Outcome<(Answer, Option<String>)> {
         let request = match Request::from_body(body) {
             Ok(request) => request,
             Err(why) => return Ok((Answer::refused(400, why), None)),

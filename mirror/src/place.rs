@@ -53,6 +53,16 @@ pub fn must_be_settled(home: &Path) -> Outcome {
     Ok(())
 }
 
+/// Refuses a memory that was put back over itself: what it forgot may be out.
+pub fn must_be_marked(held: &memory::Held, origin: &str) -> Outcome {
+    if !held.is_marked_memory()? {
+        return no(format!(
+            "this mirror's memory of {origin} was restored or put back: it may have forgotten heads that it cosigned; get the newest that carry its cosignature, and run `mirror recover --newest HEAD...`"
+        ));
+    }
+    Ok(())
+}
+
 /// Where a log's copy is.
 pub fn copy_of(home: &Path, origin: &str) -> PathBuf {
     memory::folder_of(home, &Hash::of(origin.as_bytes())).join("copy")

@@ -226,7 +226,7 @@ async fn add_checkpoint(Held(state): Shared, request: Request) -> Response {
     };
     let done = aside(&state, move |state| {
         state.mirror.must_be_settled()?;
-        Ok(state.mirror.add_checkpoint(&body)?)
+        state.mirror.add_checkpoint(&body)
     });
     match done.await {
         Ok((answer, taken)) => {

@@ -1,7 +1,7 @@
 //! `add-entries` (C2SP tlog-mirror): entries that are sent, rather than fetched.
 
 use crate::lock::Mirror;
-use crate::place::{Copy, Held};
+use crate::place::{self, Copy, Held};
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, Outcome, text_of};
 use coldlog_kit::published::Tree;
@@ -192,9 +192,11 @@ impl Mirror {
         })
     }
 
-    fn known(&self, origin: &str) -> Result<Known> {
+    fn known(&self, origin: &str) -> Outcome<Known> {
         let memory = Memory::open(&self.home, origin)?;
-        memory.context("the log is mirrored no longer")?.known()
+        let memory = memory.context("the log is mirrored no longer")?;
+        place::must_be_marked(&memory, origin)?;
+        Ok(memory.known()?)
     }
 }
 

@@ -485,6 +485,15 @@ fn a_mirror_that_was_restored_cosigns_only_after_it_is_settled() {
     done(&old, &format!("mirror recover --newest {}", newest.display()));
     done(&old, "mirror follow");
     assert_eq!(cosigned(&old), 12);
+    // Put back over itself, file by file, as rsync does: the same names, the same inodes.
+    for part in ["checkpoint", "checkpoint.mark", "copy/public/checkpoint"] {
+        let part = Path::new("coldlog-mirror/logs").join(hash()).join(part);
+        let before = std::fs::read(old.join(&part)).unwrap();
+        std::fs::write(old.join(&part), before).unwrap();
+    }
+    refused(&old, "mirror follow", 1, "was restored or put back");
+    done(&old, "mirror recover --nothing-newer");
+    done(&old, "mirror follow");
     // What was written over is noticed.
     std::fs::copy(bare, copied(&old).join("checkpoint")).unwrap();
     refused(&old, "mirror follow", 2, "is not cosigned by this mirror");

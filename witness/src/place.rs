@@ -11,6 +11,7 @@
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{Outcome, no};
 use coldlog_kit::files::{self, Existing, Mark, Mode};
+use coldlog_kit::marked;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::log_list::{self, ListedLog};
@@ -76,6 +77,25 @@ impl Held {
         let bytes = head.encode();
         SignedCheckpoint::decode(&bytes).context("the head cannot be remembered")?;
         files::write(&self.folder.join("checkpoint"), &bytes, Existing::Replace, Mode::Public)
+    }
+
+    /// The same, with a mark that tells a file that was put back: for who writes seldom, as a mirror.
+    pub fn remember_marked(&self, head: &SignedCheckpoint) -> Result<()> {
+        let bytes = head.encode();
+        SignedCheckpoint::decode(&bytes).context("the head cannot be remembered")?;
+        marked::write(&self.folder.join("checkpoint"), &bytes)
+    }
+
+    /// Whether the memory is the one that was marked here, or there is none.
+    pub fn is_marked_memory(&self) -> Result<bool> {
+        let path = self.folder.join("checkpoint");
+        Ok(!files::is_there(&path)? || marked::is_same(&path)?)
+    }
+
+    /// Says that the memory as it is counts.
+    pub fn settle_memory(&self) -> Result<()> {
+        let path = self.folder.join("checkpoint");
+        if files::is_there(&path)? { marked::settle(&path) } else { Ok(()) }
     }
 
     /// Watches the log by other keys, or says more of it.

@@ -25,6 +25,11 @@ pub fn run(home: &Path, newest: &[PathBuf], nothing_newer: bool) -> Outcome {
         let head = SignedCheckpoint::decode(&files::read(path, MAX_NOTE as u64)?);
         take(home, &head.with_context(|| path.display().to_string())?, &own)?;
     }
+    for known in memory::all(home)? {
+        if let Some(held) = Held::open(home, &known.log.origin)? {
+            held.settle_memory()?;
+        }
+    }
     memory::settle(home)?;
     say("this mirror may cosign again; let no other copy of it cosign");
     Ok(())
@@ -67,7 +72,7 @@ fn take(home: &Path, head: &SignedCheckpoint, own: &[VerifierKey]) -> Outcome {
     }
     let mut kept = head.clone();
     kept.note.signatures.retain(|line| known.log.keys.iter().any(|key| key.name == line.name));
-    held.remember(&kept)?;
+    held.remember_marked(&kept)?;
     copy.add_pending(&kept)?;
     say(format!("{} is locked on size {size} now", field(origin)));
     Ok(())
