@@ -1,0 +1,59 @@
+//! `verifier check`
+
+use coldlog_verifier::commands::check;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// Documents, or folders with --recursive; each one's proof is beside it as FILE.proof.
+    files: Vec<PathBuf>,
+    /// The proof, if it is elsewhere.
+    #[arg(long)]
+    proof: Option<PathBuf>,
+    /// The policy: logs, witnesses, quorum.
+    #[arg(long)]
+    policy: PathBuf,
+    /// How many logs of the policy must have the signature.
+    #[arg(long, default_value_t = 1)]
+    require_logs: usize,
+    /// Check this signature file too (SSHSIG or minisign).
+    #[arg(long)]
+    signature: Option<PathBuf>,
+    /// The key that must have signed: 64 hex digits, an OpenSSH public key, or its file.
+    #[arg(long)]
+    signer: Option<String>,
+    /// Take what is in folders. A signature beside its document, in the recorded format, is checked with
+    /// it; what is neither a document nor beside one is refused.
+    #[arg(long)]
+    recursive: bool,
+    /// More documents, one name a line.
+    #[arg(long)]
+    files_from: Option<PathBuf>,
+    /// The document is a list of sha256sum: check the files that it names as well.
+    #[arg(long)]
+    checksums: bool,
+    /// Go on after a document that is not proven.
+    #[arg(long)]
+    keep_going: bool,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl From<CheckArgs> for check::Options {
+    fn from(args: CheckArgs) -> check::Options {
+        check::Options {
+            files: args.files,
+            proof: args.proof,
+            policy: args.policy,
+            require_logs: args.require_logs,
+            signature: args.signature,
+            signer: args.signer,
+            recursive: args.recursive,
+            files_from: args.files_from,
+            checksums: args.checksums,
+            keep_going: args.keep_going,
+            json: args.json,
+        }
+    }
+}
