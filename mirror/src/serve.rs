@@ -13,7 +13,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use coldlog_kit::exit::{Outcome, text_of};
+use coldlog_kit::exit::Outcome;
 use coldlog_kit::files;
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::published::Source as _;
@@ -24,14 +24,13 @@ use coldlog_log::serve::readers::{self, Accesses};
 use coldlog_spec::mirroring::{MAX_PACKAGE, TOGETHER, Upload};
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::tile::{self, WIDTH};
-use coldlog_web::reply::{not_taken, of_type, text, too_many};
+use coldlog_web::reply::{counted, not_taken, of_type, text};
 use coldlog_web::{
     Client, Incoming, Limits, METRICS, Peer, Rate, Server, Tls, Traffic, asked_to_stop,
     log_to_stderr, metrics_text,
 };
-use coldlog_witness::cosign::Answer;
 use coldlog_witness::place as memory;
-use coldlog_witness::serve::must_remember_what_is_published;
+use coldlog_witness::serve::{answered, must_remember_what_is_published};
 use follower::Follower;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -86,8 +85,6 @@ const MAX_BEGINNING: usize = 2 * 65_537 + 16;
 const UPLOADS: usize = 8;
 /// Work on the disk at the same time.
 const AT_WORK: usize = 64;
-/// The type of a size, in the answer to a stale request.
-const SIZE: &str = "text/x.tlog.size";
 
 struct State {
     home: PathBuf,
@@ -184,11 +181,7 @@ fn router(state: Arc<State>) -> Router {
 }
 
 async fn count(Held(state): Shared, request: Request, next: Next) -> Response {
-    let client = request.extensions().get::<Client>().map(|client| client.0);
-    match client.map_or(Ok(()), |client| state.rate.check(client)) {
-        Ok(()) => next.run(request).await,
-        Err(wait) => too_many(wait),
-    }
+    counted(&state.rate, request, next).await
 }
 
 // The disk and signatures: nothing that the connections should wait for.
@@ -198,25 +191,6 @@ async fn aside<T: Send + 'static>(
 ) -> Result<T, Response> {
     let held = state.clone();
     coldlog_web::reply::aside(&state.at_work, "mirror", move || work(&held)).await
-}
-
-fn status(code: u64) -> StatusCode {
-    let code = u16::try_from(code).ok().and_then(|code| StatusCode::from_u16(code).ok());
-    code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-fn told(answer: Answer) -> Response {
-    if let Some((why, evidence)) = &answer.refused
-        && answer.status == 422
-    {
-        let (why, evidence) = (text_of(why), evidence.as_ref().map(|path| path.display()));
-        match evidence {
-            Some(evidence) => tracing::error!(%why, %evidence, "a log shows two histories"),
-            None => tracing::warn!(%why, "a head does not extend what was seen"),
-        }
-    }
-    let kind = if answer.status == 409 { SIZE } else { coldlog_web::reply::TEXT };
-    of_type(status(answer.status), kind, answer.body)
 }
 
 async fn add_checkpoint(Held(state): Shared, request: Request) -> Response {
@@ -234,7 +208,7 @@ async fn add_checkpoint(Held(state): Shared, request: Request) -> Response {
                 state.taken.inc();
                 state.follower.wake(origin);
             }
-            told(answer)
+            answered(answer)
         }
         Err(response) => response,
     }
@@ -246,7 +220,7 @@ async fn sign_subtree(Held(state): Shared, request: Request) -> Response {
         Err(why) => return not_taken(why),
     };
     match aside(&state, move |state| Ok(state.mirror.sign_subtree(&body)?)).await {
-        Ok(answer) => told(answer),
+        Ok(answer) => answered(answer),
         Err(response) => response,
     }
 }
@@ -308,7 +282,9 @@ async fn add_entries(Held(state): Shared, request: Request) -> Response {
 
 // What is left of a body that was not read must not pass for the next request.
 fn upload_told(answer: crate::upload::Answer) -> Response {
-    let mut response = of_type(status(answer.status.into()), answer.kind, answer.body);
+    let status = StatusCode::from_u16(answer.status);
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = of_type(status, answer.kind, answer.body);
     if answer.status == 503 {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -2,193 +2,20 @@
 //! all sets of parties.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "policies/brute.rs"]
+mod brute;
 mod common;
+#[path = "policies/many.rs"]
+mod many;
 
-use coldlog_spec::ed25519::SecretKey;
-use coldlog_spec::note::{KeyMaterial, VerifierKey};
-use coldlog_spec::policy::{Defect, Policy, Size, Smallest};
+use brute::*;
+use coldlog_spec::note::VerifierKey;
+use coldlog_spec::policy::{Defect, Policy, Size};
 use common::head_keys;
+use many::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::sync::LazyLock;
-
-const PARTIES: usize = 8;
-
-static KEYS: LazyLock<Vec<[VerifierKey; 2]>> = LazyLock::new(|| {
-    let keys = |n: usize| head_keys(&format!("p{n}.example"), 100 + n as u8).witness_verifiers();
-    (0..PARTIES).map(keys).collect()
-});
-
-/// Choices, one after the other; zeros when they are used up.
-struct Choices<'a>(std::slice::Iter<'a, u8>);
-
-impl Choices<'_> {
-    fn below(&mut self, limit: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % limit
-    }
-}
-
-/// A policy of up to 8 parties with nested groups; with `loose` keys a party may count at several
-/// places.
-fn random_policy(choices: &[u8], loose: bool) -> String {
-    let mut choices = Choices(choices.iter());
-    let parties = 1 + choices.below(PARTIES);
-    let (mut text, mut free) = (String::new(), Vec::new());
-    for (n, [ed25519, mldsa]) in KEYS.iter().take(parties).enumerate() {
-        let kind = choices.below(if loose { 6 } else { 4 });
-        if kind != 1 {
-            writeln!(text, "witness w{n}e {}", ed25519.encode()).unwrap();
-        }
-        if kind != 0 {
-            writeln!(text, "witness w{n}m {}", mldsa.encode()).unwrap();
-        }
-        match kind {
-            0 => free.push(format!("w{n}e")),
-            1 => free.push(format!("w{n}m")),
-            2 | 3 => {
-                let word = ["any", "all"][kind - 2];
-                writeln!(text, "group w{n} {word} w{n}e w{n}m").unwrap();
-                free.push(format!("w{n}"));
-            }
-            _ => free.extend([format!("w{n}e"), format!("w{n}m")]),
-        }
-    }
-    for group in 0..1 + choices.below(8) {
-        let wide = if choices.below(3) == 0 { free.len() } else { 4.min(free.len()) };
-        let size = 1 + choices.below(wide);
-        let members: Vec<String> =
-            (0..size).map(|_| free.swap_remove(choices.below(free.len()))).collect();
-        let threshold = match choices.below(4) {
-            0 => "any".to_owned(),
-            1 => "all".to_owned(),
-            _ => (1 + choices.below(size)).to_string(),
-        };
-        writeln!(text, "group g{group} {threshold} {}", members.join(" ")).unwrap();
-        free.push(format!("g{group}"));
-    }
-    // Mostly the last group, sometimes something else: then much does not count.
-    let quorum = if choices.below(8) == 0 { choices.below(free.len()) } else { free.len() - 1 };
-    writeln!(text, "quorum {}", free[quorum]).unwrap();
-    text
-}
-
-/// By recursion from the quorum, over the words of the text.
-fn evaluates(words: &[Vec<&str>], cosigned: &dyn Fn(&str, &str) -> bool) -> bool {
-    fn met(all: &[Vec<&str>], name: &str, cosigned: &dyn Fn(&str, &str) -> bool) -> bool {
-        let line = all.iter().find(|words| words[0] != "quorum" && words[1] == name).unwrap();
-        if line[0] == "witness" {
-            return cosigned(name, line[2].split('+').next().unwrap());
-        }
-        let found = line[3..].iter().filter(|member| met(all, member, cosigned)).count();
-        match line[2] {
-            "any" => found > 0,
-            "all" => found == line.len() - 3,
-            number => found >= number.parse().unwrap(),
-        }
-    }
-    let quorum = words.iter().find(|words| words[0] == "quorum").unwrap()[1];
-    met(words, quorum, cosigned)
-}
-
-fn words(text: &str) -> Vec<Vec<&str>> {
-    text.lines().map(|line| line.split_whitespace().collect()).collect()
-}
-
-fn mask_of(names: &[String]) -> usize {
-    let bit = |name: &String| 1 << name[1..2].parse::<usize>().unwrap();
-    names.iter().map(bit).sum()
-}
-
-/// For each set of parties whether it meets the quorum.
-fn table(text: &str) -> Vec<bool> {
-    let present = |mask: usize, party: &str| mask >> party[1..2].parse::<usize>().unwrap() & 1 == 1;
-    let words = words(text);
-    (0..1 << PARTIES).map(|mask| evaluates(&words, &|_, party| present(mask, party))).collect()
-}
-
-/// How a set forks a quorum: some division of the others that meets it on both sides.
-fn forks(met: &[bool], both: usize) -> bool {
-    let others = met.len() - 1 - both;
-    // All subsets of the others, by the usual trick.
-    let mut side = others;
-    loop {
-        if met[both | side] && met[both | (others & !side)] {
-            return true;
-        }
-        if side == 0 {
-            return false;
-        }
-        side = (side - 1) & others;
-    }
-}
-
-/// All sets of the smallest size that do something.
-fn brute(met: &[bool], does: impl Fn(usize) -> bool) -> (usize, BTreeSet<usize>) {
-    let all: Vec<usize> = (0..met.len()).filter(|mask| does(*mask)).collect();
-    let size = all.iter().map(|mask| mask.count_ones()).min().unwrap();
-    (size as usize, all.into_iter().filter(|mask| mask.count_ones() == size).collect())
-}
-
-fn three(met: &[bool]) -> [(usize, BTreeSet<usize>); 3] {
-    let everybody = met.len() - 1;
-    [
-        brute(met, |mask| met[mask]),
-        brute(met, |mask| forks(met, mask)),
-        brute(met, |mask| !met[everybody & !mask]),
-    ]
-}
-
-fn sets_of(smallest: &Smallest) -> BTreeSet<usize> {
-    smallest.examples.iter().map(|set| mask_of(set)).collect()
-}
-
-fn must_be_exact(text: &str) {
-    let policy = Policy::parse(text.as_bytes()).unwrap();
-    let met = table(text);
-    let analysis = policy.analysis();
-    let facts = analysis.quorum.as_ref().unwrap();
-    let found = [&facts.quorum, &facts.fork, &facts.stall];
-    for ((size, sets), found) in three(&met).into_iter().zip(found) {
-        assert_eq!(found.size, Size::Exactly(size), "{text}");
-        let examples = sets_of(found);
-        assert_eq!(examples.len(), found.examples.len(), "one twice in {text}");
-        match sets.len() <= 8 {
-            true => assert_eq!((&examples, found.all), (&sets, true), "{text}"),
-            false => {
-                assert_eq!((examples.len(), found.all), (8, false), "{text}");
-                assert!(examples.is_subset(&sets), "{text}");
-            }
-        }
-    }
-    // Who counts is who can make a difference, and those who are in groups that hide it.
-    let matters = |n: usize| (0..met.len()).any(|mask| met[mask | 1 << n] != met[mask & !(1 << n)]);
-    for party in &analysis.parties {
-        let number = party.name[1..2].parse().unwrap();
-        assert!(party.counts || !matters(number), "{} in {text}", party.name);
-    }
-    let splits = analysis.defects.iter().find_map(|defect| match defect {
-        Defect::Splits { one, other } => Some([one, other].map(|side| mask_of(side))),
-        _ => None,
-    });
-    assert_eq!(splits.is_some(), facts.fork.size == Size::Exactly(0), "{text}");
-    if let Some([one, other]) = splits {
-        assert!(met[one] && met[other] && one & other == 0, "{text}");
-        for side in [one, other] {
-            let fewer = (0..PARTIES).map(|n| side & !(1 << n)).filter(|fewer| *fewer != side);
-            assert!(fewer.into_iter().all(|fewer| !met[fewer]), "{text}");
-        }
-        assert!(!analysis.is_sound());
-    }
-    let decide = analysis.defects.iter().find_map(|defect| match defect {
-        Defect::OneDecides { parties } => {
-            Some(parties.iter().map(|p| mask_of(std::slice::from_ref(p))))
-        }
-        _ => None,
-    });
-    let alone = (0..PARTIES).map(|n| 1 << n).filter(|mask| met[*mask]);
-    assert!(decide.into_iter().flatten().eq(alone), "{text}");
-}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
@@ -263,19 +90,6 @@ proptest! {
         prop_assert_eq!(read.quorum(), policy.quorum());
         prop_assert_eq!(read.analysis(), policy.analysis());
     }
-}
-
-// Witness lines w0, w1, ... of as many parties, each with an Ed25519 key.
-fn many(count: usize) -> String {
-    let mut text = String::new();
-    for n in 0..count {
-        let mut seed = [9; 32];
-        seed[..8].copy_from_slice(&(n as u64).to_be_bytes());
-        let key = KeyMaterial::Ed25519Cosigner(SecretKey::from_seed(&seed).public());
-        let key = VerifierKey::new(format!("n{n}.example"), key);
-        writeln!(text, "witness w{n} {}", key.encode()).unwrap();
-    }
-    text
 }
 
 fn names(of: std::ops::Range<usize>) -> String {
@@ -477,98 +291,4 @@ fn logs_with_one_kind_of_key_are_noted() {
     assert_eq!(of(&[&ed25519, &mldsa]), [Defect::QuorumNone]);
     assert_eq!(of(&[&ed25519]), [Defect::QuorumNone, Defect::LogOnlyEd25519 { log: log() }]);
     assert_eq!(of(&[&mldsa]), [Defect::QuorumNone, Defect::LogWithoutReceiptKey { log: log() }]);
-}
-
-fn refused(text: &[u8]) -> (usize, String) {
-    let why = Policy::parse(text).unwrap_err();
-    (why.line, why.why)
-}
-
-#[test]
-fn a_key_stands_once_whatever_it_is_called() {
-    let keys = head_keys("log.example", 1);
-    let [ed25519, mldsa] = keys.log_verifiers();
-    for key in [&ed25519, &mldsa] {
-        let other = VerifierKey::new("other.example".into(), key.material.clone());
-        let text = format!("log {}\nlog {}\nquorum none\n", key.encode(), other.encode());
-        assert_eq!(
-            refused(text.as_bytes()),
-            (2, "the log key of other.example stands twice".into())
-        );
-    }
-    // The same public key under another type is the same key.
-    let [cosigner, _] = keys.witness_verifiers();
-    let text = format!("log {}\nlog {}\nquorum none\n", ed25519.encode(), cosigner.encode());
-    assert_eq!(refused(text.as_bytes()), (2, "the log key of log.example stands twice".into()));
-    // One as a log and as a witness: the standard asks for neither list to look into the other.
-    let text = format!("log {}\nwitness w {}\nquorum w\n", ed25519.encode(), cosigner.encode());
-    assert!(Policy::parse(text.as_bytes()).is_ok());
-}
-
-#[test]
-fn names_are_octets() {
-    let keys: Vec<String> = KEYS.iter().map(|[ed25519, _]| ed25519.encode()).collect();
-    let line = |name: &[u8], key: &str, url: &[u8]| {
-        [b"witness ", name, b" ", key.as_bytes(), b" ", url, b"\n"].concat()
-    };
-    // One octet 0xE9, and é in UTF-8, are two names; so are a K and a Kelvin sign.
-    let latin = line(b"w\xe9", &keys[0], b"");
-    let utf8 = line("w\u{e9}".as_bytes(), &keys[1], b"https://x/\xff");
-    let (k, kelvin) = (line(b"K", &keys[2], b""), line("\u{212a}".as_bytes(), &keys[3], b""));
-    let group = b"group g all w\xe9 w\xc3\xa9 K \xe2\x84\xaa\nquorum g\n";
-    let lines = [&latin[..], &utf8, &k, &kelvin].concat();
-    let text = [&lines[..], group].concat();
-    let policy = Policy::parse(&text).unwrap();
-    let names: BTreeSet<&str> = policy.witnesses.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names.len(), 4);
-    assert_eq!(policy.analysis().quorum.unwrap().quorum.size, Size::Exactly(4));
-    // What another octet is shown as is no name that can be written.
-    let forged = line(b"w(0xE9)", &keys[4], b"");
-    let text = [&latin[..], &forged, b"group g all w(0xE9) w\xe9\nquorum g\n"].concat();
-    assert!(Policy::parse(&text).is_ok());
-}
-
-#[test]
-fn thresholds_are_decimal_and_quorums_come_after_what_they_name() {
-    let witnesses = many(3);
-    let of = |lines: &str| Policy::parse(format!("{witnesses}{lines}").as_bytes());
-    for threshold in ["1", "2", "3", "03", "any", "all"] {
-        assert!(of(&format!("group g {threshold} w0 w1 w2\nquorum g\n")).is_ok(), "{threshold}");
-    }
-    for threshold in ["0", "4", "+2", "-1", "2.0", "0x2", "ALL", "99999999999999999999999"] {
-        assert!(of(&format!("group g {threshold} w0 w1 w2\nquorum g\n")).is_err(), "{threshold}");
-    }
-    for lines in [
-        "group g any\nquorum g\n",
-        "group g all\nquorum g\n",
-        "group g any w0 w0\nquorum g\n",
-        "group g any w0\ngroup h any w0\nquorum g\n",
-        "group g any none\nquorum g\n",
-        "group g any g\nquorum g\n",
-        "group none any w0\nquorum none\n",
-        "group w1 any w0\nquorum w1\n",
-        "quorum g\ngroup g any w0\n",
-        "quorum w0\nquorum w0\n",
-        "quorum none\nquorum none\n",
-        "quorum\n",
-        "quorum w0 w1\n",
-        "quorum W0\n",
-        "Quorum w0\n",
-        "group g any w0\r\nquorum g\r\n",
-        "# a\u{7f}\nquorum w0\n",
-        "# a\u{0}\nquorum w0\n",
-        "",
-    ] {
-        assert!(of(lines).is_err(), "{lines:?}");
-    }
-    for lines in [
-        "quorum w0",
-        " \t quorum \t w0 \t \n\n \t\n",
-        "  # indented\n#\n\tquorum w0\n",
-        "quorum w0\ngroup later any w1 w2\n",
-        "group any all w0 w1\nquorum any\n",
-        "group quorum 1 w0\nquorum quorum\n",
-    ] {
-        assert!(of(lines).is_ok(), "{lines:?}");
-    }
 }

@@ -1,8 +1,10 @@
 //! Answers in plain words, as the protocols of witnesses and mirrors have them.
 
-use crate::Refused;
+use crate::{Client, Rate, Refused};
 use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use coldlog_kit::exit::{Failure, Outcome, text_of};
 use std::time::Duration;
@@ -25,12 +27,21 @@ pub fn of_type(status: StatusCode, kind: &'static str, body: impl Into<Body>) ->
     response
 }
 
-/// 429, with the time to wait.
-pub fn too_many(wait: Duration) -> Response {
+// 429, with the time to wait.
+fn too_many(wait: Duration) -> Response {
     let mut denied = text(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
     let seconds = HeaderValue::from(wait.as_secs() + 1);
     denied.headers_mut().insert(header::RETRY_AFTER, seconds);
     denied
+}
+
+/// Counts a request by its address, and lets it through where it is not one too many.
+pub async fn counted(rate: &Rate, request: Request, next: Next) -> Response {
+    let client = request.extensions().get::<Client>().map(|client| client.0);
+    match client.map_or(Ok(()), |client| rate.check(client)) {
+        Ok(()) => next.run(request).await,
+        Err(wait) => too_many(wait),
+    }
 }
 
 /// Does work that the connections should not wait for: the disk, signatures. What goes wrong is for those who

@@ -18,10 +18,10 @@ use coldlog_kit::{files, time};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey};
-use coldlog_web::reply::{TEXT, not_taken, of_type, text, too_many};
+use coldlog_web::reply::{TEXT, counted, not_taken, of_type, text};
 use coldlog_web::{
-    Authorities, BackendKey, Bastion, BastionAddress, Client, Limits, METRICS, Peer, Rate, Server,
-    Tls, Traffic, asked_to_stop, log_to_stderr, metrics_text,
+    Authorities, BackendKey, Bastion, BastionAddress, Limits, METRICS, Peer, Rate, Server, Tls,
+    Traffic, asked_to_stop, log_to_stderr, metrics_text,
 };
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -284,11 +284,7 @@ fn no_such_resource() -> Response {
 }
 
 async fn count(Held(state): Shared, request: Request, next: Next) -> Response {
-    let client = request.extensions().get::<Client>().map(|client| client.0);
-    match client.map_or(Ok(()), |client| state.rate.check(client)) {
-        Ok(()) => next.run(request).await,
-        Err(wait) => too_many(wait),
-    }
+    counted(&state.rate, request, next).await
 }
 
 // Signatures and the disk: nothing that the connections should wait for.
@@ -301,24 +297,31 @@ async fn aside<T: Send + 'static>(
 }
 
 fn told(state: &State, answer: Answer) -> Response {
-    match &answer.refused {
+    match answer.refused {
         None => _ = state.cosigned.inc(),
+        Some(_) if answer.status == 422 => _ = state.misfits.inc(),
+        Some(_) => {}
+    }
+    answered(answer)
+}
+
+/// What a witness or a mirror decided, over HTTP; a log that shows two histories is logged.
+pub fn answered(answer: Answer) -> Response {
+    match &answer.refused {
         Some((why, Some(evidence))) => {
-            state.misfits.inc();
             let (why, evidence) = (text_of(why), evidence.display());
             tracing::error!(%why, %evidence, "a log shows two histories");
         }
         Some((why, None)) if answer.status == 422 => {
-            state.misfits.inc();
             tracing::warn!(why = %text_of(why), "a head does not extend what was seen");
         }
-        Some(_) => {}
+        _ => {}
     }
     let status = u16::try_from(answer.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = if answer.status == 409 { SIZE } else { TEXT };
     let wait = answer.refused.as_ref().and_then(|(why, _)| why.downcast_ref::<TooMany>());
     let wait = wait.map(|why| HeaderValue::from(why.wait));
-    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = of_type(status, kind, answer.body);
     if let Some(wait) = wait {
         response.headers_mut().insert(header::RETRY_AFTER, wait);
