@@ -151,6 +151,17 @@ impl<'a> Tree<'a> {
         merkle::consistency_path(old, self.size, &mut |node| self.node(node))
     }
 
+    /// The path by which this tree shows that it extends an older head; where the older tree is a complete part
+    /// of this one and has another root, that root stands in front of it, as evidence has it.
+    pub fn path_from(&mut self, older: &Checkpoint) -> Result<Vec<Hash>> {
+        let mut path = self.consistency(older.size)?;
+        let shown = self.root_at(older.size)?;
+        if older.size.is_power_of_two() && older.size < self.size && shown != older.root {
+            path.insert(0, shown);
+        }
+        Ok(path)
+    }
+
     /// The consistency path of the part `[start, end)`, which must be a subtree.
     pub fn subtree_consistency(&mut self, start: u64, end: u64) -> Result<Vec<Hash>> {
         if !merkle::is_subtree(start, end) || end > self.size {

@@ -23,11 +23,11 @@ use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::mirroring::verify_bundle;
-use coldlog_spec::note::{SignatureLine, VerifierKey};
+use coldlog_spec::note::SignatureLine;
 use coldlog_spec::tile::{MAX_BUNDLE, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::cosigned::put;
 use coldlog_spec::witnessing::Request;
-use coldlog_witness::place::{Held as Memory, Known};
+use coldlog_witness::place::{Held as Memory, Known, forgotten};
 use resealed::fetch_due;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -96,14 +96,7 @@ impl Mirror {
 
     /// A head that this mirror has cosigned and does not remember: its folder was put back.
     pub(crate) fn must_remember(&self, known: &Known, head: &SignedCheckpoint) -> Outcome {
-        let own: Vec<&VerifierKey> = self.own().iter().collect();
-        let ours = head.verified_by(&own).is_ok_and(|ours| !ours.is_empty());
-        let last = known.last.as_ref().map(|last| &last.checkpoint);
-        let (size, seen) = (head.checkpoint.size, last.map_or(0, |last| last.size));
-        if ours
-            && (size > seen
-                || last.is_some_and(|last| last.size == size && *last != head.checkpoint))
-        {
+        if let Some((size, seen)) = forgotten(known, head, self.own()) {
             return no(format!(
                 "a head of {} at size {size} carries this mirror's cosignature, this mirror remembers size {seen}: its memory was restored from an older copy; run `mirror recover --newest HEAD` with that head",
                 known.log.origin
@@ -126,11 +119,7 @@ impl Mirror {
         if root == older.checkpoint.root {
             return Ok(());
         }
-        let mut path = tree.consistency(at)?;
-        if at.is_power_of_two() && at < size {
-            // Such a path does not hold the older root; evidence shows it.
-            path.insert(0, root);
-        }
+        let path = tree.path_from(&older.checkpoint)?;
         let shown = Evidence::SplitView { first: older.encode(), second: ours.encode(), path };
         let named = Hash::of(known.log.origin.as_bytes()).to_hex();
         let place = self.home.join("evidence").join(format!("{named}.evidence.cbor"));

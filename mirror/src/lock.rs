@@ -78,12 +78,7 @@ impl Mirror {
         let is_known = |last| last == &request.head.checkpoint;
         if !known.last.as_ref().map(|last| &last.checkpoint).is_some_and(is_known) {
             let mut head = request.head.clone();
-            // The log's signatures stay, one a key.
-            let theirs = &request.head.note.signatures;
-            let by_the_log = known.log.keys.iter().filter_map(|key| {
-                theirs.iter().find(|line| line.id == key.id() && line.name == key.name).cloned()
-            });
-            head.note.signatures = by_the_log.collect();
+            head.note.signatures = request.head.lines_by(&known.log.keys);
             held.remember_marked(&head)?;
             copy.add_pending(&head)?;
         } else if let Some(last) = &known.last

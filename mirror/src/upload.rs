@@ -173,11 +173,7 @@ impl Mirror {
                 Err(failure) => return Err(failure),
             },
         };
-        let is_ours = |line: &&coldlog_spec::note::SignatureLine| {
-            self.own().iter().any(|key| key.id() == line.id && key.name == line.name)
-        };
-        let lines = cosigned.note.signatures.iter().filter(is_ours);
-        let body = lines.map(|line| line.encode()).collect();
+        let body = cosigned.lines_by(self.own()).iter().map(|line| line.encode()).collect();
         Ok(Answer { status: 200, kind: TEXT, body })
     }
 

@@ -106,6 +106,15 @@ impl SignedCheckpoint {
         Ok(vouched)
     }
 
+    /// The lines by these keys, one a key, verified or not: what is worth keeping of a note that others wrote on.
+    pub fn lines_by(&self, keys: &[VerifierKey]) -> Vec<SignatureLine> {
+        let lines = &self.note.signatures;
+        let line = |key: &VerifierKey| {
+            lines.iter().find(|line| line.id == key.id() && line.name == key.name).cloned()
+        };
+        keys.iter().filter_map(line).collect()
+    }
+
     /// Whether one of a log's keys signed it.
     pub fn must_be_by(&self, keys: &[VerifierKey]) -> Result<(), NoteError> {
         let keys: Vec<&VerifierKey> = keys.iter().collect();

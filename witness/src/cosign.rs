@@ -181,11 +181,7 @@ impl Witness {
         let lines = self.keys.cosign(&request.head, now)?;
         let mut cosigned = request.head;
         // The log's signatures stay, one a key; whatever else somebody wrote there is not remembered.
-        let theirs = &cosigned.note.signatures;
-        let by_the_log = log.keys.iter().filter_map(|key| {
-            theirs.iter().find(|line| line.id == key.id() && line.name == key.name).cloned()
-        });
-        cosigned.note.signatures = by_the_log.collect();
+        cosigned.note.signatures = cosigned.lines_by(&log.keys);
         cosigned.note.signatures.extend(lines.iter().cloned());
         held.remember(&cosigned)?;
         turn.verified = Some((cosigned, now));
@@ -219,10 +215,7 @@ impl Witness {
     }
 
     fn own_lines(&self, head: &SignedCheckpoint) -> Vec<SignatureLine> {
-        let is_ours = |line: &&SignatureLine| {
-            self.own.iter().any(|key| key.id() == line.id && key.name == line.name)
-        };
-        head.note.signatures.iter().filter(is_ours).cloned().collect()
+        head.lines_by(&self.own)
     }
 
     /// Answers the body of `sign-subtree`.

@@ -192,6 +192,22 @@ fn by_hash(home: &Path, hash: &str) -> Result<Option<Known>> {
     if is_hash { known_in(&home.join("logs").join(hash)) } else { Ok(None) }
 }
 
+/// A head that carries a cosignature by `own` and is not remembered: its size, and the size that is. The memory
+/// was put back.
+pub fn forgotten(
+    known: &Known,
+    head: &SignedCheckpoint,
+    own: &[VerifierKey],
+) -> Option<(u64, u64)> {
+    let own: Vec<&VerifierKey> = own.iter().collect();
+    let ours = head.verified_by(&own).is_ok_and(|ours| !ours.is_empty());
+    let last = known.last.as_ref().map(|last| &last.checkpoint);
+    let (size, seen) = (head.checkpoint.size, last.map_or(0, |last| last.size));
+    let other = last.is_some_and(|last| last.size == size && *last != head.checkpoint);
+    let of_it = head.checkpoint.origin == known.log.origin;
+    (ours && of_it && (size > seen || other)).then_some((size, seen))
+}
+
 /// Refuses a head in the memory that this witness has not cosigned: somebody else wrote it.
 pub fn must_be_ours(last: &SignedCheckpoint, own: &[VerifierKey]) -> Result<u64> {
     let own: Vec<&VerifierKey> = own.iter().collect();

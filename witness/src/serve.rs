@@ -222,7 +222,6 @@ pub fn must_remember_what_is_published(
     ask_logs: bool,
     role: &str,
 ) -> Outcome {
-    let own: Vec<&VerifierKey> = own.iter().collect();
     for known in place::all(home)? {
         let origin = &known.log.origin;
         let hash = Hash::of(origin.as_bytes()).to_hex();
@@ -239,15 +238,7 @@ pub fn must_remember_what_is_published(
                     continue;
                 }
             };
-            let ours = head.verified_by(&own).is_ok_and(|ours| !ours.is_empty());
-            if head.checkpoint.origin != *origin || !ours {
-                continue;
-            }
-            let last = known.last.as_ref().map(|last| &last.checkpoint);
-            let (size, seen) = (head.checkpoint.size, last.map_or(0, |last| last.size));
-            let other =
-                last.is_some_and(|last| last.size == size && last.root != head.checkpoint.root);
-            if size > seen || other {
+            if let Some((size, seen)) = place::forgotten(&known, &head, own) {
                 return no(format!(
                     "{url} has a head of {origin} at size {size} that carries this {role}'s cosignature, this {role} remembers size {seen}: its memory was restored from an older copy; run `{role} recover --newest HEAD` with that head"
                 ));

@@ -23,8 +23,10 @@ pub(super) fn note_reseals(copy: &Copy, reseals: &[(u64, Reseal)]) -> Result<()>
     let mut due = read_due(copy)?;
     let before = due.len();
     for (at, reseal) in reseals {
-        if !due.iter().any(|(known, ..)| known == at) {
-            due.push((*at, reseal.from, reseal.to, 0));
+        // It is of entries before its own, whatever it says.
+        let (from, to) = (reseal.from, reseal.to.min(*at));
+        if from < to && !due.iter().any(|(known, ..)| known == at) {
+            due.push((*at, from, to, 0));
         }
     }
     if due.len() == before {

@@ -1,6 +1,6 @@
 //! `verifier evidence check` and `make`, and `verifier promises`: what convicts whom.
 
-use super::heads::{path_to, read_head};
+use super::heads::read_head;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
@@ -98,7 +98,7 @@ pub fn make(options: &Make) -> Outcome {
             let source = super::source(log)?;
             let mut tree = Tree::new(source.as_ref(), newer.checkpoint.size);
             must_be_of(&mut tree, &newer.checkpoint, log)?;
-            path_to(&mut tree, &older.checkpoint)?
+            tree.path_from(&older.checkpoint)?
         }
     };
     let (first, second) = (older.encode(), newer.encode());
@@ -174,7 +174,7 @@ pub fn promises(
                 statement: statement.clone(),
                 receipt: receipt.clone(),
                 head: head.encode(),
-                path: path_to(&mut tree, older)?,
+                path: tree.path_from(older)?,
             };
             judge(&shown, &policy).or_no()?;
             let place = files::write_evidence(evidence, &shown.encode())?;

@@ -5,7 +5,7 @@ use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::published::Tree;
 use coldlog_kit::report::{self, Report};
-use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
@@ -148,7 +148,7 @@ pub fn cross_check(
                     ));
                 }
                 let mut tree = Tree::new(source, size);
-                let proof = path_to(&mut tree, &head.checkpoint)?;
+                let proof = tree.path_from(&head.checkpoint)?;
                 fit(head, &published, &proof, &policy, evidence).map_err(|e| name(e, path))?;
                 compared += 1;
             }
@@ -178,17 +178,6 @@ fn name(failure: Failure, path: &Path) -> Failure {
         Failure::No(error) => Failure::No(error.context(path.display().to_string())),
         Failure::Trouble(error) => Failure::Trouble(error.context(path.display().to_string())),
     }
-}
-
-/// The path by which a tree shows that a head extends an older one; where the older tree is a complete part of
-/// it and has another root, that root stands in front of it.
-pub(super) fn path_to(tree: &mut Tree, older: &Checkpoint) -> Result<Vec<Hash>> {
-    let mut path = tree.consistency(older.size)?;
-    let shown = tree.root_at(older.size)?;
-    if older.size.is_power_of_two() && shown != older.root {
-        path.insert(0, shown);
-    }
-    Ok(path)
 }
 
 /// Refuses two heads that do not fit, and keeps what convicts.

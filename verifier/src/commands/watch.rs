@@ -5,7 +5,7 @@
 //! `ORIGIN/proven` says from which size on they must be held against the next tiles; what could not be compared
 //! yet takes it back.
 
-use super::heads::{Convicted, fit, path_to};
+use super::heads::{Convicted, fit};
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no, text_of, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
@@ -298,7 +298,7 @@ fn one_log(
             open += 1;
             continue;
         }
-        let path = path_to(&mut tree, &head.checkpoint)?;
+        let path = tree.path_from(&head.checkpoint)?;
         fit(head, published, &path, policy, evidence)?;
     }
     // All up to here fit these tiles. Where there are larger ones, whether these do is not known.
