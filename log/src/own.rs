@@ -96,7 +96,7 @@ pub(crate) fn push(
     let before = place.index.progress(&claims)?;
     let position = Position { sequence: before.next, previous: before.head, head: head.cloned() };
     let key = keys.receipt_key();
-    let statement = Statement::sign(&key, &claims, &position, payload);
+    let statement = Statement::sign(&key, &claims, &position, payload)?;
     // What no reader takes must never be in the log.
     own::verify(statement.bytes(), b"", keys.origin(), [&key.public()])?;
     // In the clear: nothing is sealed beside it.

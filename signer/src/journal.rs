@@ -124,7 +124,7 @@ impl Journal {
             commitment: disclosure.commitment(),
         };
         let position = Position { sequence: 0, previous: None, head: None };
-        let genesis = Statement::sign(key, claims, &position, Payload::KeyEvent(event));
+        let genesis = Statement::sign(key, claims, &position, Payload::KeyEvent(event))?;
         let sealed = seal::seal(&disclosure.encode(), recipients)?;
         let mut db = connect(&path)?;
         // What a reader would refuse must not be committed.
@@ -294,7 +294,7 @@ impl Journal {
             let disclosure = Disclosure { salt: draft.salt, record: draft.record };
             let position = Position { sequence, previous: Some(previous), head: head.clone() };
             let payload = Payload::Commitment(disclosure.commitment());
-            let statement = Statement::sign(key, &claims, &position, payload);
+            let statement = Statement::sign(key, &claims, &position, payload)?;
             let sealed = seal::seal(&disclosure.encode(), &self.recipients)?;
             insert(&step, &statement, &sealed, &disclosure, draft.output.as_deref())?;
             sequence += 1;
@@ -416,7 +416,7 @@ fn put_tail(
     claims: &Claims,
 ) -> Result<()> {
     let tail = Tail { count: newest.position.sequence + 1, head: newest.leaf() };
-    let signed = SignedTail::sign(key, claims, tail).sign1.encode();
+    let signed = SignedTail::sign(key, claims, tail)?.sign1.encode();
     step.execute("INSERT OR REPLACE INTO meta VALUES ('tail', ?1)", [signed])?;
     Ok(())
 }

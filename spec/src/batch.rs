@@ -3,7 +3,7 @@
 
 use crate::cbor::{self, DecodeError, Items, KeyOrder, Value};
 use crate::cose::{ALG_EDDSA, Claims, Headers, Sign1, label};
-use crate::ed25519::{PublicKey, SecretKey};
+use crate::ed25519::{NotSigned, PublicKey, SecretKey};
 use crate::hash::Hash;
 use crate::kind::Kind;
 use crate::tile::MAX_ENTRY;
@@ -146,7 +146,7 @@ pub struct SignedTail {
 
 impl SignedTail {
     /// Signs a tail; its `typ` keeps it apart from statements and receipts.
-    pub fn sign(key: &SecretKey, claims: &Claims, tail: Tail) -> SignedTail {
+    pub fn sign(key: &SecretKey, claims: &Claims, tail: Tail) -> Result<SignedTail, NotSigned> {
         let headers = Headers(vec![
             (label::ALG, ALG_EDDSA.into()),
             (label::KID, cbor::bytes(key.public().thumbprint().0)),
@@ -154,8 +154,8 @@ impl SignedTail {
             (label::TYP, TAIL_TYPE.into()),
         ]);
         let payload = Value::Array(vec![tail.count.into(), cbor::bytes(tail.head.0)]);
-        let sign1 = Sign1::sign(key, headers, &cbor::to_bytes(&payload), false);
-        SignedTail { sign1, claims: claims.clone(), tail }
+        let sign1 = Sign1::sign(key, headers, &cbor::to_bytes(&payload), false)?;
+        Ok(SignedTail { sign1, claims: claims.clone(), tail })
     }
 
     /// Reads a tail; its signature is not verified.

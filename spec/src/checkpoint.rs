@@ -5,7 +5,7 @@
 //! <origin>\n<size>\n<base64 root>\n[<extension line>\n...]
 //! ```
 
-use crate::ed25519;
+use crate::ed25519::{self, NotSigned};
 use crate::hash::Hash;
 use crate::mldsa;
 use crate::note::{KeyMaterial, Note, NoteError, SignatureLine, VerifierKey, is_key_name};
@@ -232,10 +232,16 @@ pub struct HeadKeys {
     pub mldsa: mldsa::SecretKey,
 }
 
-/// The time 0 would say that no time is known: a cosignature never carries it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the time must not be zero, and names at most 255 bytes: set the machine's clock")]
-pub struct CannotSign;
+/// Why a head is not signed. The time 0 would say that no time is known: a cosignature never carries it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CannotSign {
+    /// No time, or no name, that a cosignature may have.
+    #[error("the time must not be zero, and names at most 255 bytes: set the machine's clock")]
+    TimeOrName,
+    /// What holds the key did not sign.
+    #[error(transparent)]
+    Key(#[from] NotSigned),
+}
 
 impl HeadKeys {
     /// The verifier keys of a log: Ed25519 (0x01), then ML-DSA-44 (0x06).
@@ -260,7 +266,7 @@ impl HeadKeys {
         time: u64,
     ) -> Result<SignedCheckpoint, CannotSign> {
         let text = checkpoint.text();
-        let signature = self.ed25519.sign(text.as_bytes()).to_vec();
+        let signature = self.ed25519.sign(text.as_bytes())?.to_vec();
         let [ed25519, mldsa] = self.log_verifiers();
         let line = SignatureLine { name: self.name.clone(), id: ed25519.id(), signature };
         let signatures = vec![line, self.mldsa_line(mldsa.id(), checkpoint, time)?];
@@ -275,7 +281,8 @@ impl HeadKeys {
     ) -> Result<Vec<SignatureLine>, CannotSign> {
         let [ed25519, mldsa] = self.witness_verifiers();
         let mut signature = time.to_be_bytes().to_vec();
-        signature.extend_from_slice(&self.ed25519.sign(&ed25519_message(time, &head.note.text)));
+        let message = ed25519_message(time, &head.note.text);
+        signature.extend_from_slice(&self.ed25519.sign(&message)?);
         let line = SignatureLine { name: self.name.clone(), id: ed25519.id(), signature };
         Ok(vec![line, self.mldsa_line(mldsa.id(), &head.checkpoint, time)?])
     }
@@ -286,13 +293,15 @@ impl HeadKeys {
         checkpoint: &Checkpoint,
         time: u64,
     ) -> Result<SignatureLine, CannotSign> {
-        self.subtree_line(id, &checkpoint.whole(), time).filter(|_| time != 0).ok_or(CannotSign)
+        self.subtree_line(id, &checkpoint.whole(), time)
+            .filter(|_| time != 0)
+            .ok_or(CannotSign::TimeOrName)
     }
 
     /// A witness's cosignature line on a part of a tree: by ML-DSA-44, without a time.
     pub fn cosign_subtree(&self, subtree: &Subtree) -> Result<SignatureLine, CannotSign> {
         let [_, mldsa] = self.witness_verifiers();
-        self.subtree_line(mldsa.id(), subtree, 0).ok_or(CannotSign)
+        self.subtree_line(mldsa.id(), subtree, 0).ok_or(CannotSign::TimeOrName)
     }
 
     fn subtree_line(&self, id: u32, subtree: &Subtree, time: u64) -> Option<SignatureLine> {

@@ -5,7 +5,7 @@
 //! ```
 
 use crate::cbor::{self, DecodeError, KeyOrder, Value, show};
-use crate::ed25519::{PublicKey, SecretKey};
+use crate::ed25519::{NotSigned, PublicKey, SecretKey};
 
 /// Header labels: RFC 9052, RFC 9597 (CWT claims), the hash envelope draft, RFC 9942; and ours, for
 /// private use below -65536.
@@ -223,17 +223,22 @@ impl Sign1 {
     }
 
     /// Signs with Ed25519 over [`sig_structure`]. With `detached`, the payload is signed but not carried.
-    pub fn sign(key: &SecretKey, protected: Headers, payload: &[u8], detached: bool) -> Sign1 {
+    pub fn sign(
+        key: &SecretKey,
+        protected: Headers,
+        payload: &[u8],
+        detached: bool,
+    ) -> Result<Sign1, NotSigned> {
         let protected = Headers::sorted(protected.0);
         let protected_bytes = cbor::to_bytes(&protected.to_value());
-        let signature = key.sign(&sig_structure(&protected_bytes, payload)).to_vec();
-        Sign1 {
+        let signature = key.sign(&sig_structure(&protected_bytes, payload))?.to_vec();
+        Ok(Sign1 {
             protected_bytes,
             protected,
             unprotected: Headers::default(),
             payload: (!detached).then(|| payload.to_vec()),
             signature,
-        }
+        })
     }
 
     /// The algorithm in the protected header.

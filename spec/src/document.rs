@@ -5,7 +5,7 @@
 //! preamble, minisign a BLAKE2b digest, a statement a COSE `Sig_structure`.
 
 use crate::cbor::DecodeError;
-use crate::ed25519::{PublicKey, SecretKey};
+use crate::ed25519::{NotSigned, PublicKey, SecretKey};
 use crate::hash::Hash;
 use crate::record::Scheme;
 use base64::Engine;
@@ -139,22 +139,26 @@ const END: &str = "-----END SSH SIGNATURE-----\n";
 
 impl SignatureFile {
     /// Signs a document's digest in its format.
-    pub fn sign(key: &SecretKey, digest: &DocumentDigest, trusted: &str) -> SignatureFile {
+    pub fn sign(
+        key: &SecretKey,
+        digest: &DocumentDigest,
+        trusted: &str,
+    ) -> Result<SignatureFile, NotSigned> {
         let public = key.public();
-        match digest.scheme {
+        Ok(match digest.scheme {
             Scheme::Sshsig => SignatureFile::Sshsig {
                 key: *public.as_bytes(),
-                signature: key.sign(&sshsig_message(&digest.prehash)),
+                signature: key.sign(&sshsig_message(&digest.prehash))?,
             },
             Scheme::Minisign => {
-                let signature = key.sign(&digest.prehash);
-                let global = key.sign(&[&signature[..], trusted.as_bytes()].concat());
+                let signature = key.sign(&digest.prehash)?;
+                let global = key.sign(&[&signature[..], trusted.as_bytes()].concat())?;
                 let untrusted = "signature by Coldlog, verify with minisign".into();
                 let trusted = trusted.into();
                 let key_id = minisign_key_id(&public);
                 SignatureFile::Minisign { key_id, untrusted, signature, trusted, global }
             }
-        }
+        })
     }
 
     /// The format.

@@ -5,6 +5,7 @@
 //! ```
 
 use crate::checkpoint::{Checkpoint, CheckpointError, HeadKeys, SignedCheckpoint};
+use crate::ed25519::NotSigned;
 use crate::note::{KeyMaterial, Note, NoteError, SignatureLine, VerifierKey};
 use crate::policy::{CosignedCheckpoint, HeadError, Policy};
 
@@ -52,12 +53,12 @@ pub enum EndError {
 
 impl End {
     /// The end at a cosigned head.
-    pub fn sign(keys: &HeadKeys, head: &SignedCheckpoint) -> End {
+    pub fn sign(keys: &HeadKeys, head: &SignedCheckpoint) -> Result<End, NotSigned> {
         let text = format!("{FIRST_LINE}\n{}", head.checkpoint.text());
-        let signature = keys.ed25519.sign(text.as_bytes()).to_vec();
+        let signature = keys.ed25519.sign(text.as_bytes())?.to_vec();
         let id = keys.log_verifiers()[0].id();
         let signatures = vec![SignatureLine { name: keys.name.clone(), id, signature }];
-        End { last: head.checkpoint.clone(), note: Note { text, signatures } }
+        Ok(End { last: head.checkpoint.clone(), note: Note { text, signatures } })
     }
 
     /// The note.

@@ -2,7 +2,7 @@
 
 use crate::cbor::{self, DecodeError, Items, KeyOrder, Value, show};
 use crate::cose::{ALG_EDDSA, Claims, Headers, Sign1, label};
-use crate::ed25519::{PublicKey, SecretKey};
+use crate::ed25519::{NotSigned, PublicKey, SecretKey};
 use crate::hash::Hash;
 use crate::merkle::{MAX_PATH, ProofError, root_from_inclusion, verify_consistency};
 use crate::note::MAX_NOTE;
@@ -215,7 +215,12 @@ pub struct ReceiptSigner {
 
 impl ReceiptSigner {
     /// Signs the root as the log `origin` for the journal `subject`.
-    pub fn new(key: &SecretKey, origin: &str, subject: &str, root: Hash) -> ReceiptSigner {
+    pub fn new(
+        key: &SecretKey,
+        origin: &str,
+        subject: &str,
+        root: Hash,
+    ) -> Result<ReceiptSigner, NotSigned> {
         let claims = Claims { issuer: origin.into(), subject: subject.into() };
         let headers = Headers(vec![
             (label::ALG, ALG_EDDSA.into()),
@@ -223,7 +228,7 @@ impl ReceiptSigner {
             (label::CLAIMS, claims.to_value()),
             (label::VDS, 1.into()),
         ]);
-        ReceiptSigner { template: Sign1::sign(key, headers, &root.0, true) }
+        Ok(ReceiptSigner { template: Sign1::sign(key, headers, &root.0, true)? })
     }
 
     /// The receipt with an inclusion proof.

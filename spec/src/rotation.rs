@@ -6,6 +6,7 @@
 //! ```
 
 use crate::checkpoint::HeadKeys;
+use crate::ed25519::NotSigned;
 use crate::note::{KeyMaterial, Note, NoteError, SignatureLine, VerifierKey};
 use crate::policy::Policy;
 
@@ -53,17 +54,19 @@ pub enum RotationError {
 
 impl Rotation {
     /// The old keys name the new ones, which are of the same origin; both Ed25519 keys sign.
-    pub fn sign(old: &HeadKeys, new: &HeadKeys) -> Rotation {
+    pub fn sign(old: &HeadKeys, new: &HeadKeys) -> Result<Rotation, NotSigned> {
         let keys = new.log_verifiers();
         let origin = old.name.clone();
         let text = format!("{FIRST_LINE}\n{origin}\n{}\n{}\n", keys[0].encode(), keys[1].encode());
-        let line = |keys: &HeadKeys| SignatureLine {
-            name: keys.name.clone(),
-            id: keys.log_verifiers()[0].id(),
-            signature: keys.ed25519.sign(text.as_bytes()).to_vec(),
+        let line = |keys: &HeadKeys| {
+            Ok(SignatureLine {
+                name: keys.name.clone(),
+                id: keys.log_verifiers()[0].id(),
+                signature: keys.ed25519.sign(text.as_bytes())?.to_vec(),
+            })
         };
-        let signatures = vec![line(old), line(new)];
-        Rotation { origin, keys, note: Note { text, signatures } }
+        let signatures = vec![line(old)?, line(new)?];
+        Ok(Rotation { origin, keys, note: Note { text, signatures } })
     }
 
     /// The note.

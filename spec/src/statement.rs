@@ -4,7 +4,7 @@ use crate::cbor::{self, DecodeError, Fields, Items, KeyOrder, Value, show};
 use crate::cose::{
     ALG_ED25519, ALG_EDDSA, ALG_SHA256, Claims, Headers, Sign1, label, sig_structure,
 };
-use crate::ed25519::{PublicKey, SecretKey};
+use crate::ed25519::{NotSigned, PublicKey, SecretKey};
 use crate::hash::Hash;
 use crate::merkle::leaf_hash;
 use crate::note::is_key_name;
@@ -292,7 +292,7 @@ impl Statement {
         claims: &Claims,
         position: &Position,
         payload: Payload,
-    ) -> Statement {
+    ) -> Result<Statement, NotSigned> {
         let mut headers = vec![
             (label::ALG, ALG_EDDSA.into()),
             (label::KID, cbor::bytes(key.public().thumbprint().0)),
@@ -318,11 +318,12 @@ impl Statement {
                 reseal.encode()
             }
         };
-        let sign1 = Sign1::sign(key, Headers(headers), &bytes, false);
+        let sign1 = Sign1::sign(key, Headers(headers), &bytes, false)?;
         let kid = key.public().thumbprint().0.to_vec();
         let bytes = sign1.encode();
         let inner = SignedStatement { sign1, claims: claims.clone(), kid };
-        Statement { leaf: leaf_hash(&bytes), bytes, inner, position: position.clone(), payload }
+        let leaf = leaf_hash(&bytes);
+        Ok(Statement { leaf, bytes, inner, position: position.clone(), payload })
     }
 
     /// The entry's bytes.

@@ -75,7 +75,7 @@ fn signed(key: &SecretKey, change: impl Fn(&mut Vec<(i64, Value)>, &mut Vec<u8>)
     let (mut headers, mut payload) =
         (good.sign1().protected.0.clone(), good.commitment().unwrap().0.to_vec());
     change(&mut headers, &mut payload);
-    Sign1::sign(key, Headers(headers), &payload, false).encode()
+    Sign1::sign(key, Headers(headers), &payload, false).unwrap().encode()
 }
 
 fn set(headers: &mut Vec<(i64, Value)>, label: i64, value: Value) {
@@ -97,7 +97,7 @@ fn record_rows() -> Vec<Row<Refusal>> {
     let claimed = |(issuer, subject): (&str, &str)| {
         let claims = Claims { issuer: issuer.into(), subject: subject.into() };
         let payload = Payload::Commitment(Hash([2; 32]));
-        admit(Statement::sign(&signer(), &claims, &next(), payload).bytes(), AGE)
+        admit(Statement::sign(&signer(), &claims, &next(), payload).unwrap().bytes(), AGE)
     };
     let payload =
         |length: usize| admit(&signed(&signer(), |_, payload| payload.resize(length, 0)), AGE);
@@ -107,7 +107,8 @@ fn record_rows() -> Vec<Row<Refusal>> {
         sealed.resize(length, 7);
         sealed
     };
-    let tail = SignedTail::sign(&signer(), &claims(), Tail { count: 2, head: newest().leaf() });
+    let tail =
+        SignedTail::sign(&signer(), &claims(), Tail { count: 2, head: newest().leaf() }).unwrap();
     let behind = [good(), vec![0]].concat();
     let with_label = {
         let mut sign1 = commitment(&next(), 2).sign1().clone();
@@ -167,7 +168,7 @@ fn order_rows() -> Vec<Row<Refusal>> {
     let previous = |hash| Position { previous: Some(hash), ..next() };
     let head = |head| Position { head: Some(head), ..next() };
     let says = |payload: Payload| {
-        admit(Statement::sign(&signer(), &claims(), &next(), payload).bytes(), AGE)
+        admit(Statement::sign(&signer(), &claims(), &next(), payload).unwrap().bytes(), AGE)
     };
     // At the start of a journal.
     let first = |statement: Statement| {
@@ -263,13 +264,14 @@ fn genesis_rows() -> Vec<Row<Refusal>> {
         event.key = named;
         let payload = Payload::KeyEvent(event);
         let key = SecretKey::from_seed(&[seed; 32]);
-        judged(Statement::sign(&key, &claims(), &start, payload).bytes().to_vec())
+        judged(Statement::sign(&key, &claims(), &start, payload).unwrap().bytes().to_vec())
     };
     let own = (1, *signer().public().as_bytes());
     // The neutral point: everybody's signature would hold under it.
     let neutral = std::array::from_fn(|at| u8::from(at == 0));
     let record = commitment(&start, 1).bytes().to_vec();
-    let late = Statement::sign(&signer(), &claims(), &after(1, Hash([1; 32])), event("age1x"));
+    let late =
+        Statement::sign(&signer(), &claims(), &after(1, Hash([1; 32])), event("age1x")).unwrap();
     let says = "expected a genesis (sequence number 0, a key event), found sequence number";
     vec![
         row("cut short", judged, [good(), good()[..99].to_vec()], "Decode", "not well-formed"),
@@ -299,18 +301,18 @@ fn repeat_rows() -> Vec<Row<Refusal>> {
 
 fn trailer_rows() -> Vec<Row<Refusal>> {
     let end = |count, head| Tail { count, head };
-    let good = || SignedTail::sign(&signer(), &claims(), end(2, newest().leaf()));
+    let good = || SignedTail::sign(&signer(), &claims(), end(2, newest().leaf())).unwrap();
     let trailer = |(count, digest, tail): (u64, u8, SignedTail)| {
         let claimed = (count, Hash([digest; 32]), &tail);
         verify_trailer(claimed, (1, Hash([8; 32])), &admission(), &progress())
     };
     let tail = |tail: SignedTail| trailer((1, 8, tail));
-    let says = |tail: Tail| trailer((1, 8, SignedTail::sign(&signer(), &claims(), tail)));
+    let says = |tail: Tail| trailer((1, 8, SignedTail::sign(&signer(), &claims(), tail).unwrap()));
     let here = || end(2, newest().leaf());
     let altered = SignedTail::decode(&flipped(good().sign1.encode())).unwrap();
     let elsewhere = Claims { subject: "journal2".into(), ..claims() };
-    let elsewhere = SignedTail::sign(&signer(), &elsewhere, here());
-    let forger = SignedTail::sign(&stranger(), &claims(), here());
+    let elsewhere = SignedTail::sign(&signer(), &elsewhere, here()).unwrap();
+    let forger = SignedTail::sign(&stranger(), &claims(), here()).unwrap();
     let first = genesis("age1x").leaf();
     let not_signed = "not signed by the signer's key";
     vec![

@@ -99,7 +99,8 @@ fn a_log_is_convicted_by_its_receipt_and_a_head_without_the_entry() {
         let mut promised = tree(size.max(later), None);
         promised[index as usize] = statement.leaf();
         let there = &promised[..size as usize];
-        let signer = ReceiptSigner::new(&head_keys(LOG, 2).ed25519, LOG, "journal", root(there));
+        let signer =
+            ReceiptSigner::new(&head_keys(LOG, 2).ed25519, LOG, "journal", root(there)).unwrap();
         let path = inclusion_path(index, size, &mut reader(there)).unwrap();
         let receipt = signer.inclusion(Inclusion { size, index, path });
         let evidence = |leaves: &[Hash], statement: &[u8]| {
@@ -142,7 +143,8 @@ fn a_receipt_by_another_key_or_of_another_log_convicts_nobody() {
     let leaf = statement.leaf();
     let head = cosigned(1, leaf_hash(b"another"), &[]);
     let by = |name: &str, seed: u8| {
-        let signer = ReceiptSigner::new(&head_keys(name, seed).ed25519, name, "journal", leaf);
+        let signer =
+            ReceiptSigner::new(&head_keys(name, seed).ed25519, name, "journal", leaf).unwrap();
         let receipt = signer.inclusion(Inclusion { size: 1, index: 0, path: vec![] });
         read(&Evidence::BrokenPromise {
             statement: statement.bytes().to_vec(),

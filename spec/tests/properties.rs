@@ -413,7 +413,7 @@ fn a_witness_takes_only_extensions_and_says_why_not() {
 fn signatures_of_one_kind_never_pass_as_another() {
     // The same key for everything: only the domains keep them apart.
     let (claims, key) = (claims(), signer());
-    let tail = SignedTail::sign(&key, &claims, Tail { count: 1, head: Hash([1; 32]) });
+    let tail = SignedTail::sign(&key, &claims, Tail { count: 1, head: Hash([1; 32]) }).unwrap();
     assert!(Statement::decode(&tail.sign1.encode()).is_err());
     let statement = make_proof(record(), &TIMES).statement;
     assert!(SignedTail::decode(statement.bytes()).is_err());
@@ -423,7 +423,7 @@ fn signatures_of_one_kind_never_pass_as_another() {
         cose::sig_structure(&statement.sign1().protected_bytes, &statement.commitment().unwrap().0);
     for scheme in [Scheme::Sshsig, Scheme::Minisign] {
         let digest = DocumentHasher::digest(scheme, &signed);
-        let signature = match SignatureFile::sign(&key, &digest, "") {
+        let signature = match SignatureFile::sign(&key, &digest, "").unwrap() {
             SignatureFile::Sshsig { signature, .. } | SignatureFile::Minisign { signature, .. } => {
                 signature
             }

@@ -115,7 +115,7 @@ fn head_rows() -> Vec<Row<Refusal>> {
 }
 
 fn tail_of(key: &SecretKey, claims: &Claims, count: u64, head: Hash) -> SignedTail {
-    SignedTail::sign(key, claims, Tail { count, head })
+    SignedTail::sign(key, claims, Tail { count, head }).unwrap()
 }
 
 fn tail_rows() -> Vec<Row<Refusal>> {
@@ -167,7 +167,8 @@ fn receipt_rows() -> Vec<Row<Refusal>> {
         index: 3,
         path: inclusion_path(3, size as u64, &mut reader(&tree[..size])).unwrap(),
     };
-    let signed = |by: &str, subject: &str| ReceiptSigner::new(&log, by, subject, head(12).root);
+    let signed =
+        |by: &str, subject: &str| ReceiptSigner::new(&log, by, subject, head(12).root).unwrap();
     let good = || signed(LOG, "journal").inclusion(proof(12));
     let judged = |receipt: Receipt| {
         let index = verify_receipt(&receipt, &statement, &head(12), &policy("two"))?;
@@ -190,7 +191,7 @@ fn receipt_rows() -> Vec<Row<Refusal>> {
     let keyless = all.split_once('\n').unwrap().1.to_owned();
     let mut unclaimed = good().sign1;
     unclaimed.protected.0.retain(|(label, _)| *label != label::CLAIMS);
-    let signature = Sign1::sign(&log, unclaimed.protected, &head(12).root.0, true);
+    let signature = Sign1::sign(&log, unclaimed.protected, &head(12).root.0, true).unwrap();
     let unclaimed = Sign1 { unprotected: unclaimed.unprotected, ..signature };
     let unclaimed = Receipt::from_sign1(unclaimed).unwrap();
     let consistency = Consistency { old: 12, new: 12, path: vec![] };

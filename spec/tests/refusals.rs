@@ -54,7 +54,7 @@ fn texts() -> Vec<String> {
     say("note", &NoteError::NoKnownSignature { found: "w1.example".into() });
     say("note", &NoteError::VerifierKey("bad base64".into()));
     say("checkpoint", &CheckpointError::Malformed("no final newline".into()));
-    say("checkpoint", &CannotSign);
+    say("checkpoint", &CannotSign::TimeOrName);
     say("policy", &Policy::parse(b"quorum nobody\n").unwrap_err());
     say("policy", &Policy::parse(b"").unwrap_err());
     let (origin, known) = ("log.example".to_owned(), "none".to_owned());

@@ -155,7 +155,7 @@ fn own_rows() -> Vec<Row<NotOwn>> {
     let of = |claims| {
         let position = Position { sequence: 0, previous: None, head: None };
         let payload = Payload::Rules(common::rules());
-        judged(Statement::sign(&signer(), &claims, &position, payload).bytes().to_vec())
+        judged(Statement::sign(&signer(), &claims, &position, payload).unwrap().bytes().to_vec())
     };
     let known = |keys: Vec<PublicKey>| own::verify(&good(), b"", LOG, &keys).map(|_| ());
     let beside = |sealed: &[u8]| own::verify(&good(), sealed, LOG, &keys()).map(|_| ());
@@ -165,14 +165,14 @@ fn own_rows() -> Vec<Row<NotOwn>> {
         said.take(&first).unwrap();
         let position = after(number, first.leaf());
         let payload = Payload::Rules(common::rules());
-        said.take(&Statement::sign(&signer(), &own::claims(LOG), &position, payload))
+        said.take(&Statement::sign(&signer(), &own::claims(LOG), &position, payload).unwrap())
     };
     let behind = |previous: Hash| {
         let mut said = Own::default();
         said.take(&own(0, Payload::Rules(Rules::default()))).unwrap();
         let payload = Payload::Reseal(reseal());
         let position = after(1, previous);
-        said.take(&Statement::sign(&signer(), &own::claims(LOG), &position, payload))
+        said.take(&Statement::sign(&signer(), &own::claims(LOG), &position, payload).unwrap())
     };
     let rules = || Payload::Rules(common::rules());
     let mut renamed = own::claims(LOG);
@@ -229,7 +229,8 @@ fn each_entry_is_judged_by_the_rules_before_it() {
     assert!(!admitted(&said, &other, &other) && !admitted(&said, &other, &record));
     let then = |said: &mut Own, number, before: &Statement, rules: Rules| {
         let position = after(number, before.leaf());
-        let next = Statement::sign(&signer(), &own::claims(LOG), &position, Payload::Rules(rules));
+        let next = Statement::sign(&signer(), &own::claims(LOG), &position, Payload::Rules(rules))
+            .unwrap();
         said.take(&next).unwrap();
         next
     };

@@ -160,7 +160,7 @@ fn lets_in(log: &Path, rules: Rules) {
     let previous = Statement::decode(&first).unwrap().leaf();
     let position = Position { sequence: 1, previous: Some(previous), head: None };
     let rules = Payload::Rules(rules);
-    let rules = Statement::sign(&keys.ed25519(), &own::claims(&origin), &position, rules);
+    let rules = Statement::sign(&keys.ed25519(), &own::claims(&origin), &position, rules).unwrap();
     edge.push(rules.leaf(), rules.bytes(), b"").unwrap();
     let mut batch = Batch::open(&log.join("two.batch.cbor")).unwrap();
     for item in batch.next().ok().flatten().unwrap() {

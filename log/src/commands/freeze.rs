@@ -97,7 +97,7 @@ pub fn run(home: &Path, policy: &Path, secret: &Source) -> Outcome {
     cosigned(&place)?;
     keys.must_have_signed(&place.head)?;
     let head_keys = keys.current.head_keys();
-    place.store.put(end::PATH, &End::sign(&head_keys, &place.head).encode())?;
+    place.store.put(end::PATH, &End::sign(&head_keys, &place.head)?.encode())?;
     say(told(&place));
     Ok(())
 }

@@ -149,7 +149,7 @@ pub(crate) fn write(
         old_size,
         consistency: tree.consistency(old_size)?,
     };
-    let signer = ReceiptSigner::new(&keys.receipt_key(), &head.origin, &claims.subject, head.root);
+    let signer = ReceiptSigner::new(&keys.receipt_key(), &head.origin, &claims.subject, head.root)?;
     let mut writer = Writer::create(output, existing)?;
     writer.item(&receipts_header.encode())?;
     let progress = Progress::new("writing receipts", None);
@@ -263,12 +263,12 @@ pub fn prove(home: &Path, options: &Prove) -> Outcome {
             let path = tree.inclusion(index)?;
             let statement = Statement::decode(&tree.entry(index, entries_path)?)?;
             let subject = &statement.claims().subject;
-            let signer = ReceiptSigner::new(&key, &head.origin, subject, head.root);
+            let signer = ReceiptSigner::new(&key, &head.origin, subject, head.root)?;
             signer.inclusion(Inclusion { size: head.size, index, path })
         }
         (None, Some(old)) => {
             let path = tree.consistency(old)?;
-            let signer = ReceiptSigner::new(&key, &head.origin, "consistency", head.root);
+            let signer = ReceiptSigner::new(&key, &head.origin, "consistency", head.root)?;
             signer.consistency(Consistency { old, new: head.size, path })
         }
         _ => return coldlog_kit::exit::trouble("say either --index N or --consistency OLD-SIZE"),

@@ -32,7 +32,7 @@ pub fn start(home: &Path, output: &Path, force: bool, secret: &Source) -> Outcom
     let next = keys.next.as_ref().context("the next keys")?.head_keys();
     manage::write_policy(home, &keys.verifiers())?;
     sign_newest(&mut place, &keys)?;
-    let rotation = Rotation::sign(&keys.current.head_keys(), &next);
+    let rotation = Rotation::sign(&keys.current.head_keys(), &next)?;
     files::write(output, &rotation.encode(), Existing::from_force(force), Mode::Public)?;
     say(format!(
         "heads are signed by the old and the new key of {} from now on; give {} to all who have a policy (`verifier adopt-key`), and when they have it, run `log rotate-key --finish`",

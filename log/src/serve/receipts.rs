@@ -121,17 +121,21 @@ impl Receipts {
     ) -> Result<Vec<u8>> {
         let path = tree.inclusion(index)?;
         let proof = Inclusion { size: head.checkpoint.size, index, path };
-        let receipt = self.signer(head.checkpoint.root, subject).inclusion(proof);
+        let receipt = self.signer(head.checkpoint.root, subject)?.inclusion(proof);
         Ok(receipt.with_checkpoint(&head.encode()).encode())
     }
 
-    fn signer(&self, root: Hash, subject: &str) -> Arc<ReceiptSigner> {
+    fn signer(&self, root: Hash, subject: &str) -> Result<Arc<ReceiptSigner>> {
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         if signed.0 != root || signed.1.len() >= MANY {
             *signed = (root, HashMap::new());
         }
-        let make =
-            || Arc::new(ReceiptSigner::new(&self.keys.receipt_key(), &self.origin, subject, root));
-        signed.1.entry(subject.into()).or_insert_with(make).clone()
+        if let Some(signer) = signed.1.get(subject) {
+            return Ok(signer.clone());
+        }
+        let key = self.keys.receipt_key();
+        let signer = Arc::new(ReceiptSigner::new(&key, &self.origin, subject, root)?);
+        signed.1.insert(subject.into(), signer.clone());
+        Ok(signer)
     }
 }

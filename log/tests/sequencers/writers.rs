@@ -95,7 +95,7 @@ pub(crate) fn freeze(store: &dyn Store) -> Result<()> {
     if closed == Swapped::Lost || now.checkpoint != head.checkpoint {
         bail!("another writer moved the head");
     }
-    store.put(end::PATH, &End::sign(&KEYS, &now).encode())
+    store.put(end::PATH, &End::sign(&KEYS, &now).unwrap().encode())
 }
 
 pub(crate) fn cosign(store: &dyn Store, line: u8) -> Result<bool> {

@@ -406,7 +406,7 @@ fn sign_one(
     }
     let time = coldlog_kit::time::now();
     let comment = format!("timestamp:{time}\tfile:{}\thashed", one_line(&task.name));
-    let file = SignatureFile::sign(key, digest, &comment);
+    let file = SignatureFile::sign(key, digest, &comment)?;
     let bytes = file.encode();
     let public = key.public();
     let verified = (options.self_check)(&public, &bytes, digest);

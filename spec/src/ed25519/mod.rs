@@ -17,6 +17,7 @@ pub use verifiers::Verifiers;
 use crate::cbor;
 use crate::hash::Hash;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use std::sync::Arc;
 
 /// A public key that is a canonical encoding of a point that is not of small order.
 #[derive(Clone, PartialEq, Eq)]
@@ -97,24 +98,61 @@ impl std::fmt::Debug for PublicKey {
     }
 }
 
-/// A signing key; its bytes are wiped on drop and never shown.
-pub struct SecretKey(SigningKey);
+/// Where a key lives that never leaves its place: a token, an agent.
+pub trait Holder: Send + Sync {
+    /// The key's plain Ed25519 signature (RFC 8032, without context or prehash) over these bytes.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], NotSigned>;
+}
+
+/// A key that is held elsewhere did not sign. The text names the token and the key, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotSigned(pub String);
+
+/// A signing key: one in memory, whose bytes are wiped on drop and never shown, or one that is held
+/// elsewhere.
+pub struct SecretKey(Inner);
+
+enum Inner {
+    Seed(SigningKey),
+    Held(PublicKey, Arc<dyn Holder>),
+}
 
 impl SecretKey {
     /// The key of a 32-byte seed.
     pub fn from_seed(seed: &[u8; 32]) -> SecretKey {
-        SecretKey(SigningKey::from_bytes(seed))
+        SecretKey(Inner::Seed(SigningKey::from_bytes(seed)))
+    }
+
+    /// A key that is held elsewhere.
+    pub fn held(public: PublicKey, holder: Arc<dyn Holder>) -> SecretKey {
+        SecretKey(Inner::Held(public, holder))
     }
 
     /// Its public key.
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        match &self.0 {
+            Inner::Seed(key) => PublicKey(key.verifying_key()),
+            Inner::Held(public, _) => public.clone(),
+        }
     }
 
     /// A deterministic signature (RFC 8032, section 5.1.6). Private to `spec`: only the functions
-    /// that build a domain-separated message may sign.
-    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+    /// that build a domain-separated message may sign. What a holder answers is verified before it is
+    /// believed: it may hold another key by now.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<[u8; 64], NotSigned> {
+        match &self.0 {
+            Inner::Seed(key) => Ok(key.sign(message).to_bytes()),
+            Inner::Held(public, holder) => {
+                let signature = holder.sign(message)?;
+                match public.verify(message, &signature) {
+                    true => Ok(signature),
+                    false => Err(NotSigned(format!(
+                        "what holds the key {public:?} answered with a signature that does not verify: it signs with another key, or not plain Ed25519"
+                    ))),
+                }
+            }
+        }
     }
 }
 

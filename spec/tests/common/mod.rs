@@ -110,7 +110,7 @@ pub(crate) fn record() -> Record {
         size: digest.size,
         sha256: digest.sha256,
     };
-    let bytes = SignatureFile::sign(&key, &digest, "").encode();
+    let bytes = SignatureFile::sign(&key, &digest, "").unwrap().encode();
     let signature =
         Signature { scheme: Scheme::Sshsig, key: *key.public().as_bytes(), bytes, verified: true };
     Record {
@@ -129,7 +129,7 @@ pub(crate) fn claims() -> Claims {
 // The first statement of a journal; another recipient makes another genesis.
 pub(crate) fn genesis(recipient: &str) -> Statement {
     let position = Position { sequence: 0, previous: None, head: None };
-    Statement::sign(&signer(), &claims(), &position, event(recipient))
+    Statement::sign(&signer(), &claims(), &position, event(recipient)).unwrap()
 }
 
 pub(crate) fn event(recipient: &str) -> Payload {
@@ -147,6 +147,7 @@ pub(crate) fn after(sequence: u64, previous: Hash) -> Position {
 // A record's statement; another `content` makes another statement at the same place.
 pub(crate) fn commitment(position: &Position, content: u8) -> Statement {
     Statement::sign(&signer(), &claims(), position, Payload::Commitment(Hash([content; 32])))
+        .unwrap()
 }
 
 pub(crate) fn make_proof(record: Record, times: &[(usize, u64)]) -> Proof {
@@ -160,11 +161,11 @@ pub(crate) fn make_proof(record: Record, times: &[(usize, u64)]) -> Proof {
     };
     let position = Position { sequence: 3, previous: Some(Hash([4; 32])), head: Some(head) };
     let payload = Payload::Commitment(disclosure.commitment());
-    let statement = Statement::sign(&signer(), &claims(), &position, payload);
+    let statement = Statement::sign(&signer(), &claims(), &position, payload).unwrap();
     let sibling = leaf_hash(b"x");
     let root = node_hash(&sibling, &statement.leaf());
     let head = cosigned(2, root, times);
-    let receipts = ReceiptSigner::new(&head_keys(LOG, 2).ed25519, LOG, "journal", root);
+    let receipts = ReceiptSigner::new(&head_keys(LOG, 2).ed25519, LOG, "journal", root).unwrap();
     let receipt = receipts.inclusion(Inclusion { size: 2, index: 1, path: vec![sibling] });
     Proof {
         statement,
@@ -185,7 +186,8 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     let proof = make_proof(record(), &TIMES);
     let receipt = proof.receipts[0].clone();
     let head = cosigned(5, Hash([5; 32]), &TIMES);
-    let tail = SignedTail::sign(&signer(), &claims(), Tail { count: 4, head: Hash([7; 32]) });
+    let tail =
+        SignedTail::sign(&signer(), &claims(), Tail { count: 4, head: Hash([7; 32]) }).unwrap();
     let request = Request { old: 3, path: vec![Hash([6; 32])], head: head.clone() };
     let evidence = Evidence::SplitView {
         first: head.encode(),
@@ -256,9 +258,10 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         (
             "sshsig",
             SignatureFile::sign(&signer(), &DocumentHasher::digest(Scheme::Sshsig, b"x"), "")
+                .unwrap()
                 .encode(),
         ),
-        ("minisign", SignatureFile::sign(&signer(), &digest, "timestamp:1").encode()),
+        ("minisign", SignatureFile::sign(&signer(), &digest, "timestamp:1").unwrap().encode()),
         ("manifest", manifest::encode(&[row])),
         ("pending", pending().encode()),
         ("pack", pack().encode()),
@@ -266,8 +269,8 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("problem", Problem { title: "Refused".into(), detail: "ask again".into() }.encode()),
         ("access header", access::encode_header(LOG)),
         ("access", read.encode()),
-        ("rotation", Rotation::sign(&head_keys(LOG, 2), &head_keys(LOG, 3)).encode()),
-        ("end", End::sign(&head_keys(LOG, 2), &head).encode()),
+        ("rotation", Rotation::sign(&head_keys(LOG, 2), &head_keys(LOG, 3)).unwrap().encode()),
+        ("end", End::sign(&head_keys(LOG, 2), &head).unwrap().encode()),
         ("policy", policy_text("two").into_bytes()),
         ("rules", rules().encode()),
         ("rules entry", own(0, Payload::Rules(rules())).bytes().to_vec()),
@@ -297,7 +300,7 @@ pub(crate) fn reseal() -> Reseal {
 pub(crate) fn own(sequence: u64, payload: Payload) -> Statement {
     let previous = (sequence > 0).then_some(Hash([4; 32]));
     let position = Position { sequence, previous, head: None };
-    Statement::sign(&signer(), &own::claims(LOG), &position, payload)
+    Statement::sign(&signer(), &own::claims(LOG), &position, payload).unwrap()
 }
 
 pub(crate) fn pending() -> Pending {

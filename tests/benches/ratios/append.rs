@@ -47,7 +47,7 @@ fn make_batch(folder: &Path, name: &str, count: u64, keep: bool) -> (Vec<Vec<u8>
             }),
             _ => Payload::Commitment(leaf_hash(&sequence.to_be_bytes())),
         };
-        let statement = Statement::sign(&key, &claims, &position, payload);
+        let statement = Statement::sign(&key, &claims, &position, payload).unwrap();
         writer.item(&encode_record(statement.bytes(), &sealed)).unwrap();
         previous = Some(statement.leaf());
         if sequence == 0 {
@@ -59,7 +59,7 @@ fn make_batch(folder: &Path, name: &str, count: u64, keep: bool) -> (Vec<Vec<u8>
             all.push(statement.bytes().to_vec());
         }
     }
-    let tail = SignedTail::sign(&key, &claims, Tail { count, head: previous.unwrap() });
+    let tail = SignedTail::sign(&key, &claims, Tail { count, head: previous.unwrap() }).unwrap();
     writer.item(&encode_trailer(count, writer.digest(), &tail)).unwrap();
     writer.finish().unwrap();
     (all, key)

@@ -65,7 +65,7 @@ pub(crate) fn one_proof() {
     let policy = Policy::parse(text.as_bytes()).unwrap();
     let key = SecretKey::from_seed(&[1; 32]);
     let document = DocumentHasher::digest(Scheme::Sshsig, b"document");
-    let signature = SignatureFile::sign(&key, &document, "");
+    let signature = SignatureFile::sign(&key, &document, "").unwrap();
     let record = Record {
         time: 1,
         operator: "Ada".into(),
@@ -98,12 +98,12 @@ pub(crate) fn one_proof() {
     };
     let position = Position { sequence: 9, previous: Some(Hash([1; 32])), head: Some(known) };
     let payload = Payload::Commitment(disclosure.commitment());
-    let statement = Statement::sign(&key, &claims, &position, payload);
+    let statement = Statement::sign(&key, &claims, &position, payload).unwrap();
     let path: Vec<Hash> = (0..20).map(|n| Hash([n; 32])).collect();
     let size = 1 << 20;
     let root = root_from_inclusion(statement.leaf(), 12345, size, &path).unwrap();
     let head = cosigned(size, root);
-    let signer = ReceiptSigner::new(&keys(LOG, 2).ed25519, LOG, "journal", root);
+    let signer = ReceiptSigner::new(&keys(LOG, 2).ed25519, LOG, "journal", root).unwrap();
     let receipt = signer.inclusion(Inclusion { size, index: 12345, path });
     let proof = Proof {
         statement,
