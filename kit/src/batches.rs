@@ -5,14 +5,16 @@ use crate::sequence::Reader;
 use anyhow::{Context, Result};
 use coldlog_spec::batch::{self, Header, Item, MAX_ITEM, SignedTail};
 use coldlog_spec::cbor::DecodeError;
-use coldlog_spec::ed25519::Verifier;
+use coldlog_spec::ed25519::{PublicKey, Verifier};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::statement::Statement;
+use coldlog_spec::verify::admission::introduced;
 use coldlog_spec::verify::append::{
     Admission, Progress, Refusal, verify_genesis, verify_records, verify_trailer,
 };
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Records that are handed out at a time.
 const CHUNK: usize = 256;
@@ -34,6 +36,13 @@ impl std::ops::Deref for Sealed {
     }
 }
 
+/// Items that are records, as they were read.
+pub struct Chunk {
+    /// Each an item of the batch.
+    pub items: Vec<Vec<u8>>,
+    introduced: Arc<Vec<PublicKey>>,
+}
+
 /// A batch, open.
 pub struct Batch {
     reader: Reader<File>,
@@ -43,6 +52,8 @@ pub struct Batch {
     pub expected: usize,
     // A record that was looked at, and is still to be handed out.
     first: Option<Vec<u8>>,
+    // Keys that rotations in this batch introduced so far.
+    introduced: Arc<Vec<PublicKey>>,
     trailer: Option<(u64, Hash, SignedTail)>,
 }
 
@@ -53,7 +64,14 @@ impl Batch {
         let header = reader.next()?.with_context(|| format!("{} is empty", path.display()))?;
         let header = Header::decode(&header).with_context(|| path.display().to_string())?;
         let bytes = std::fs::metadata(path).map_or(0, |meta| meta.len());
-        Ok(Batch { reader, header, expected: (bytes >> 11) as usize, first: None, trailer: None })
+        Ok(Batch {
+            reader,
+            header,
+            expected: (bytes >> 11) as usize,
+            first: None,
+            introduced: Arc::default(),
+            trailer: None,
+        })
     }
 
     /// The genesis that a journal new to a log begins with: the first record, which stays to be handed out.
@@ -80,7 +98,7 @@ impl Batch {
 
     /// The next items that are records, for [`verify`]; the trailer, when it comes, is put aside.
     #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> Outcome<Option<Vec<Vec<u8>>>> {
+    pub fn next(&mut self) -> Outcome<Option<Chunk>> {
         let mut items = Vec::with_capacity(CHUNK);
         items.extend(self.first.take());
         while items.len() < CHUNK {
@@ -90,6 +108,10 @@ impl Batch {
             }
             // An array of two is a record, and left to the workers.
             if item.first() == Some(&0x82) {
+                let key = batch::plain_record(&item).and_then(|(entry, _)| introduced(entry));
+                if let Some(key) = key {
+                    Arc::make_mut(&mut self.introduced).push(key);
+                }
                 items.push(item);
                 continue;
             }
@@ -101,7 +123,8 @@ impl Batch {
                 self.trailer = Some((count, digest, tail));
             }
         }
-        Ok(Some(items).filter(|items| !items.is_empty()))
+        let introduced = self.introduced.clone();
+        Ok(Some(Chunk { items, introduced }).filter(|chunk| !chunk.items.is_empty()))
     }
 
     /// Holds the trailer against what was read: `count` records, up to `end`. Returns the journal's tail.
@@ -119,13 +142,13 @@ impl Batch {
 
 /// What needs no order, of the records that [`Batch::next`] gave.
 pub fn verify(
-    items: Vec<Vec<u8>>,
+    Chunk { items, introduced }: Chunk,
     admission: &Admission,
     verifier: &Verifier,
 ) -> Result<Vec<Judged>, DecodeError> {
     let records = items.iter().map(|item| record(item)).collect::<Result<Vec<_>, _>>()?;
     let lengths: Vec<usize> = records.iter().map(|(_, sealed)| sealed.len()).collect();
-    let statements = verify_records(&records, admission, verifier);
+    let statements = verify_records(&records, admission, &introduced, verifier);
     let sealed = items.into_iter().zip(lengths).map(|(item, length)| {
         // It stands at the end of its item.
         let from = item.len() - length;

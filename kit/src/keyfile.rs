@@ -45,6 +45,17 @@ impl Keys {
         })
     }
 
+    /// The same owner's keys around another Ed25519 seed: what was sealed to the owner still opens.
+    pub fn with_seed(&self, seed: Zeroizing<[u8; 32]>) -> Keys {
+        Keys {
+            role: self.role.clone(),
+            name: self.name.clone(),
+            ed25519: seed,
+            mldsa: self.mldsa.clone(),
+            identity: self.identity.clone(),
+        }
+    }
+
     /// The Ed25519 key.
     pub fn ed25519(&self) -> ed25519::SecretKey {
         ed25519::SecretKey::from_seed(&self.ed25519)

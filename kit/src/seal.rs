@@ -18,14 +18,14 @@ pub fn parse_recipient(text: &str) -> Result<Recipient> {
     })
 }
 
-/// Encrypts to all recipients.
+/// Reads several.
+pub fn parse_recipients(texts: &[String]) -> Result<Vec<Recipient>> {
+    texts.iter().map(|text| parse_recipient(text)).collect()
+}
+
+/// Encrypts a record to all recipients.
 pub fn seal(disclosure: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
-    let recipients = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
-    let encryptor = age::Encryptor::with_recipients(recipients)?;
-    let mut sealed = Vec::with_capacity(disclosure.len() + 512);
-    let mut writer = encryptor.wrap_output(&mut sealed)?;
-    writer.write_all(disclosure)?;
-    writer.finish()?;
+    let sealed = seal_any(disclosure, recipients)?;
     if sealed.len() > coldlog_spec::tile::MAX_ENTRY {
         bail!(
             "the sealed record has {} bytes, at most 65535 are allowed: shorten its texts",
@@ -35,13 +35,29 @@ pub fn seal(disclosure: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
     Ok(sealed)
 }
 
+/// Encrypts anything to all recipients.
+pub fn seal_any(bytes: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
+    let recipients = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
+    let encryptor = age::Encryptor::with_recipients(recipients)?;
+    let mut sealed = Vec::with_capacity(bytes.len() + 512);
+    let mut writer = encryptor.wrap_output(&mut sealed)?;
+    writer.write_all(bytes)?;
+    writer.finish()?;
+    Ok(sealed)
+}
+
+/// Whether a file is age's.
+pub fn is_sealed(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"age-encryption.org/v1\n")
+}
+
 /// Decrypts a sealed record; bounded, for its length is known.
 pub fn open(sealed: &[u8], identities: &[Identity]) -> Result<Vec<u8>> {
     let decryptor = age::Decryptor::new_buffered(sealed).context("not an age file")?;
     let identities = identities.iter().map(|identity| identity as &dyn age::Identity);
     let reader = decryptor.decrypt(identities).context("none of the identities opens it")?;
     let mut bytes = Vec::new();
-    reader.take(1 << 17).read_to_end(&mut bytes).context("the sealed record was altered")?;
+    reader.take(1 << 18).read_to_end(&mut bytes).context("the sealed record was altered")?;
     Ok(bytes)
 }
 

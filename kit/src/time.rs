@@ -7,6 +7,19 @@ pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
+/// Reads a time as RFC 3339 in UTC, or as POSIX seconds.
+pub fn parse(text: &str) -> anyhow::Result<u64> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let time = humantime::parse_rfc3339_weak(text).ok();
+    let seconds = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let seconds = seconds.map(|time| time.as_secs());
+    anyhow::Context::with_context(seconds, || {
+        format!("expected a time like 2026-03-01T12:00:00Z, or seconds since 1970, found {text:?}")
+    })
+}
+
 /// A time as RFC 3339 in UTC.
 pub fn show(seconds: u64) -> String {
     // Beyond the year 9999 there is no RFC 3339.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use coldlog_kit::files;
 use coldlog_kit::published::{Bundles, Tree};
 use coldlog_spec::hash::Hash;
-use coldlog_spec::statement::{KnownHead, Statement};
+use coldlog_spec::statement::{KnownHead, Payload, Statement};
 use coldlog_spec::tile::entries_path;
 use coldlog_spec::verify::append::{Admission, Progress, Refusal, judge};
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Judges the statements of one journal, in the order in which they come.
 pub struct Judge<'a> {
     place: &'a Place,
-    admission: &'a Admission,
+    admission: Admission,
     rules: Arc<InForce>,
     /// How far the journal is in the log, with what was pushed.
     progress: Progress,
@@ -30,7 +30,7 @@ impl<'a> Judge<'a> {
     /// newest head that this log is known to have signed.
     pub fn new(
         place: &'a Place,
-        admission: &'a Admission,
+        admission: &Admission,
         newest: u64,
     ) -> Result<Result<Judge<'a>, Refusal>> {
         let size = place.head.checkpoint.size;
@@ -40,7 +40,7 @@ impl<'a> Judge<'a> {
         }
         Ok(Ok(Judge {
             place,
-            admission,
+            admission: admission.clone(),
             rules,
             progress: place.index.progress(admission.genesis.claims())?,
             newest,
@@ -72,7 +72,7 @@ impl<'a> Judge<'a> {
                 };
             }
             let logged = Some(self.entries.get(at)?);
-            let by = (self.admission, &self.rules.rules);
+            let by = (&self.admission, &self.rules.rules);
             let judged = judge((statement, sealed), by, &self.progress, logged, |_| true);
             return Ok(judged.map(|_| Some(at)));
         }
@@ -86,22 +86,32 @@ impl<'a> Judge<'a> {
         let own_history = |head: &KnownHead| {
             head.origin != place.head.checkpoint.origin || roots.get(&head.size) == Some(&head.root)
         };
-        let by = (self.admission, &self.rules.rules);
+        let by = (&self.admission, &self.rules.rules);
         let judged = judge((statement, sealed), by, &self.progress, None, own_history);
-        Ok(judged.map(|next| {
-            self.progress = next.unwrap_or_else(|| self.progress.clone());
-            None
-        }))
+        let next = match judged {
+            Ok(next) => next,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Err(refusal) = self.admission.take(statement) {
+            return Ok(Err(refusal));
+        }
+        self.progress = next.unwrap_or_else(|| self.progress.clone());
+        Ok(Ok(None))
     }
 
     /// Appends a statement that was judged new; returns its index.
     pub fn push(&self, statement: &Statement, sealed: &[u8], edge: &mut Edge) -> Result<u64> {
         let index = edge.push(statement.leaf(), statement.bytes(), sealed)?;
         self.place.index.add(statement, index)?;
-        if statement.position.sequence == 0 {
+        if matches!(statement.payload, Payload::KeyEvent(_)) {
             self.place.note_pushed(index, statement.bytes());
         }
         Ok(index)
+    }
+
+    /// The journal, with all key events that were judged.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Names the refused record; a fork leaves its evidence.

@@ -57,6 +57,17 @@ pub(crate) enum Command {
         #[command(flatten)]
         secret: Source,
     },
+    /// Publishes a revocation that `signer revoke --prepare` made, when the signer's machine is gone.
+    #[command(after_help = "Example:\n  log revoke revocation.age --identity drawer.key")]
+    Revoke {
+        /// The prepared revocation, sealed or opened.
+        file: PathBuf,
+        /// The age identity that opens it.
+        #[arg(long)]
+        identity: Option<PathBuf>,
+        #[command(flatten)]
+        secret: Source,
+    },
     /// Prints the admission rules in force, as a file for `log set-rules`.
     #[command(after_help = "Example:\n  log rules > rules")]
     Rules {

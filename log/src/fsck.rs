@@ -13,15 +13,18 @@ use coldlog_kit::files;
 use coldlog_kit::published::{Source, Tree};
 use coldlog_kit::seal::{self, Identity};
 use coldlog_spec::checkpoint::SignedCheckpoint;
-use coldlog_spec::ed25519::Verifier;
+use coldlog_spec::ed25519::{PublicKey, Verifier};
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_event::revoked_journal;
 use coldlog_spec::merkle::{Frontier, leaf_hash};
 use coldlog_spec::note::VerifierKey;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, sealed_path};
+use coldlog_spec::verify::admission::introduced;
 use coldlog_spec::verify::append::{Admission, Progress, follows, verify_genesis, verify_records};
 use coldlog_spec::verify::own::{self, Own};
+use coldlog_spec::verify::revocation;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -100,6 +103,8 @@ impl Report {
 /// A journal's genesis with the verifier of its key.
 struct Known {
     admission: Admission,
+    /// All keys that rotations in its name introduce.
+    introduced: Vec<PublicKey>,
     verifier: Verifier,
 }
 
@@ -210,12 +215,18 @@ fn known_journals(source: &dyn Source, size: u64) -> HashMap<Hash, Known> {
             if !entry.windows(9).take(96).any(|window| window == b"key-event") {
                 continue;
             }
+            if let Some(key) = introduced(entry)
+                && let Ok(statement) = Statement::decode(entry)
+                && let Some(known) = known.get_mut(&journal_id(statement.claims()))
+            {
+                known.introduced.push(key);
+            }
             if let Ok(admission) = verify_genesis(entry) {
                 let id = journal_id(admission.genesis.claims());
                 let expected = if known.len() < TABLES { size as usize } else { 0 };
                 known.entry(id).or_insert_with(|| {
                     let verifier = Verifier::new(&admission.key, expected);
-                    Known { admission, verifier }
+                    Known { admission, introduced: Vec::new(), verifier }
                 });
             }
         }
@@ -260,11 +271,15 @@ fn read_bundle(
             }
             // Its bundle is missing: said once, above.
             (Ok(statement), None) => Ok((statement, None)),
+            (Ok(statement), Some(sealed)) if revocation::is_prepared(&statement) => {
+                prepared(&statement, sealed, known).map(|()| (statement, Some(sealed.len())))
+            }
             (Ok(statement), Some(sealed)) => match known.get(&journal_id(statement.claims())) {
                 // What a damaged genesis was is said there; the order tells whether one is.
                 None => Ok((statement, Some(sealed.len()))),
-                Some(Known { admission, verifier }) => {
-                    let judged = verify_records(&[(entry, *sealed)], admission, verifier);
+                Some(Known { admission, introduced, verifier }) => {
+                    let judged =
+                        verify_records(&[(entry, *sealed)], admission, introduced, verifier);
                     match judged.into_iter().next() {
                         Some(Err(why)) => Err(why.to_string()),
                         _ => Ok((statement, Some(sealed.len()))),
@@ -284,6 +299,21 @@ fn read_bundle(
         found.statements.push(statement);
     }
     found
+}
+
+fn prepared(
+    statement: &Statement,
+    sealed: &[u8],
+    known: &HashMap<Hash, Known>,
+) -> Result<(), String> {
+    let journal = revoked_journal(statement.claims()).ok_or("its journal has no name")?;
+    // What a damaged genesis was is said there; the order tells whether one is.
+    let Some(Known { admission, introduced, .. }) = known.get(&journal_id(&journal)) else {
+        return Ok(());
+    };
+    let keys = admission.keys().iter().chain(introduced);
+    let verified = revocation::verify_prepared(statement, sealed, &journal, keys);
+    verified.map(drop).map_err(|why| why.to_string())
 }
 
 // Whether a sealed record was opened: only where somebody is named who may.
@@ -346,7 +376,7 @@ impl IndexCheck {
 // What needs the order of the entries.
 struct Order<'a> {
     origin: &'a str,
-    journals: HashMap<Hash, Progress>,
+    journals: HashMap<Hash, (Admission, Progress)>,
     own: Own,
     /// Something is damaged, and it may be the rules: nothing is held against older ones.
     lost: bool,
@@ -364,6 +394,15 @@ impl Order<'_> {
             self.lost &= !matches!(statement.payload, Payload::Rules(_));
             return self.own.take(statement).map_err(|why| why.to_string());
         }
+        if revocation::is_prepared(statement) {
+            let journal = revoked_journal(statement.claims());
+            let journal = journal.and_then(|journal| self.journals.get(&journal_id(&journal)));
+            let known = journal.is_some_and(|(had, _)| had.named_by(statement).is_some());
+            return match known || self.lost {
+                true => Ok(()),
+                false => Err("it revokes a key that no journal before it had".into()),
+            };
+        }
         let id = journal_id(statement.claims());
         let Some(Known { admission, .. }) = known.get(&id) else {
             return match self.lost {
@@ -371,7 +410,8 @@ impl Order<'_> {
                 false => Err("its journal has no genesis in this log".into()),
             };
         };
-        let progress = self.journals.entry(id).or_default();
+        let begin = || (admission.clone(), Progress::default());
+        let (admission, progress) = self.journals.entry(id).or_insert_with(begin);
         let next = follows(statement, admission, progress, |head| {
             if head.origin == self.origin {
                 names(head.size, head.root);
@@ -383,12 +423,15 @@ impl Order<'_> {
             Progress { next: statement.position.sequence + 1, head: Some(statement.leaf()) };
         *progress = after;
         next.map_err(|why| why.to_string())?;
-        if self.lost {
-            return Ok(());
-        }
-        self.own
-            .admitted(&admission.genesis, statement, sealed.unwrap_or_default())
-            .map_err(|why| format!("the log's own rules did not let it in: {why}"))
+        let admitted = match self.lost {
+            true => Ok(()),
+            false => self
+                .own
+                .admitted(admission, statement, sealed.unwrap_or_default())
+                .map_err(|why| format!("the log's own rules did not let it in: {why}")),
+        };
+        admission.take(statement).map_err(|why| why.to_string())?;
+        admitted
     }
 }
 

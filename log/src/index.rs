@@ -6,7 +6,7 @@ use coldlog_kit::published::{Source, Tree};
 use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::statement::Statement;
+use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, WIDTH, entries_path};
 use coldlog_spec::verify::append::Progress;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -20,6 +20,8 @@ pub struct Index {
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entries (journal BLOB, sequence INTEGER, place INTEGER NOT NULL,
         leaf BLOB NOT NULL, PRIMARY KEY (journal, sequence)) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS events (journal BLOB, sequence INTEGER, place INTEGER NOT NULL,
+        PRIMARY KEY (journal, sequence)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS head (only INTEGER PRIMARY KEY, root BLOB NOT NULL) STRICT;";
 
@@ -125,6 +127,16 @@ impl Index {
         Ok(found.and_then(|(place, leaf)| Some((place, Hash::from_slice(&leaf)?))))
     }
 
+    /// Where the key events of a journal after its genesis are, in order.
+    pub fn events(&self, claims: &Claims) -> Result<Vec<u64>> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT place FROM events WHERE journal = ?1 ORDER BY sequence")?;
+        let journal = journal_id(claims);
+        let places = query.query_map([&journal.0[..]], |row| row.get(0))?;
+        Ok(places.collect::<Result<_, _>>()?)
+    }
+
     /// Starts a transaction that [`Index::commit`] ends, after the head has moved.
     pub fn begin(&self) -> Result<()> {
         Ok(self.db.execute_batch("BEGIN IMMEDIATE")?)
@@ -149,6 +161,11 @@ impl Index {
             place,
             &statement.leaf().0[..]
         ])?;
+        if statement.position.sequence > 0 && matches!(statement.payload, Payload::KeyEvent(_)) {
+            let mut insert =
+                self.db.prepare_cached("INSERT OR REPLACE INTO events VALUES (?1, ?2, ?3)")?;
+            insert.execute(params![&journal.0[..], statement.position.sequence, place])?;
+        }
         Ok(())
     }
 

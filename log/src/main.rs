@@ -6,8 +6,8 @@ use args::{Args, Command};
 use clap::Parser;
 use coldlog_kit::exit::Outcome;
 use coldlog_log::commands::{
-    append, backup, freeze, fsck, gc, manage, migrate, receipts, recover, reseal, rotate, rules,
-    witnesses,
+    append, backup, freeze, fsck, gc, manage, migrate, receipts, recover, reseal, revoke, rotate,
+    rules, witnesses,
 };
 use coldlog_log::place;
 use coldlog_log::serve::{self, readers};
@@ -23,6 +23,9 @@ fn main() -> ExitCode {
         Command::Join { store, secret } => manage::join(&home, &store, &secret),
         Command::Allow { genesis, fingerprint, secret } => {
             rules::allow(&home, &genesis, &fingerprint, &secret)
+        }
+        Command::Revoke { file, identity, secret } => {
+            revoke::run(&home, &file, identity.as_deref(), &secret)
         }
         Command::Rules { json } => rules::show(&home, json),
         Command::SetRules { rules: file, secret } => rules::set(&home, &file, &secret),

@@ -11,8 +11,9 @@ use coldlog_objects::{Remote, is_url};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::rules::Rules;
+use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::entries_path;
-use coldlog_spec::verify::append::{Admission, verify_genesis};
+use coldlog_spec::verify::append::{Admission, Refusal, verify_genesis};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -209,16 +210,25 @@ impl Place {
         Ok(newest)
     }
 
-    /// The journal's genesis, where it is in the log.
+    /// The journal's genesis, where it is in the log, with what its key events have made of it.
     pub fn admission(&self, claims: &Claims) -> Result<Option<Admission>> {
         let Some((at, leaf)) = self.index.find(claims, 0)? else { return Ok(None) };
         let admission = verify_genesis(&self.entry(at)?);
-        let admission =
+        let mut admission =
             admission.map_err(|why| anyhow::anyhow!("entry {at} does not hold: {why}"))?;
         anyhow::ensure!(
             admission.genesis.leaf() == leaf,
             "entry {at} is not the one of the index: run `log fsck`"
         );
+        for at in self.index.events(claims)? {
+            let event = Statement::decode(&self.entry(at)?);
+            let taken = event.map_err(Refusal::from).and_then(|event| {
+                event.verify(&admission.key)?;
+                admission.take(&event)
+            });
+            // What is wrong with the log's own store is no fault of a sender.
+            taken.map_err(|why| anyhow::anyhow!("entry {at} does not hold: {why}"))?;
+        }
         Ok(Some(admission))
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use coldlog_kit::secret::Source;
-use coldlog_signer::commands::{init, sign};
+use coldlog_signer::commands::{init, life, sign};
 use std::path::PathBuf;
 
 /// Signs documents on an offline machine and records every signature before it is released.
@@ -113,6 +113,74 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Hands the journal over to a new key: the old key signs the record, the new one consents.
+    #[command(
+        after_help = "Example:\n  signer rotate-key --operator Ada --purpose 'the yearly change'"
+    )]
+    RotateKey {
+        #[command(flatten)]
+        by: ByArgs,
+        /// Bring an unencrypted OpenSSH Ed25519 private key instead of making one.
+        #[arg(long)]
+        import_ssh_key: Option<PathBuf>,
+        /// Cost of opening the key file: scrypt with 2^N.
+        #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
+        scrypt_log_n: u8,
+    },
+    /// Changes who operates the signer, and who reads its records: by a record, from the next one on.
+    #[command(
+        after_help = "Example:\n  signer change --operator Ada --purpose 'Grace leaves' --remove-operator Grace --add-operator Edsger"
+    )]
+    Change {
+        #[command(flatten)]
+        by: ByArgs,
+        /// A new operator; repeat for several.
+        #[arg(long)]
+        add_operator: Vec<String>,
+        /// Who is no operator any more.
+        #[arg(long)]
+        remove_operator: Vec<String>,
+        /// A new auditor's age recipient (age1...); repeat for several.
+        #[arg(long)]
+        add_auditor: Vec<String>,
+        /// Whose recipient no record is sealed to any more.
+        #[arg(long)]
+        remove_auditor: Vec<String>,
+    },
+    /// Revokes a key from a bound on; what witnesses saw before it stays good.
+    #[command(
+        after_help = "Examples:\n  signer revoke --operator Ada --purpose 'the stick was stolen' --since-time 2026-03-01T12:00:00Z\n  signer revoke --operator Ada --purpose 'for the drawer' --prepare revocation.age --to age1..."
+    )]
+    Revoke {
+        #[command(flatten)]
+        by: ByArgs,
+        /// The key; by default the one in force, with which the journal ends.
+        #[arg(long)]
+        key: Option<String>,
+        /// Records from this number on are not to be trusted.
+        #[arg(long)]
+        since_record: Option<u64>,
+        /// What no witness saw by this time is not to be trusted (2026-03-01T12:00:00Z).
+        #[arg(long)]
+        since_time: Option<String>,
+        /// What is not in the tree of this head (a checkpoint file) is not to be trusted.
+        #[arg(long)]
+        since_head: Option<PathBuf>,
+        /// Write nothing into the journal: prepare a revocation, sealed into this file.
+        #[arg(long, requires = "to")]
+        prepare: Option<PathBuf>,
+        /// Who may open what is prepared: an age recipient; repeat for several.
+        #[arg(long, requires = "prepare")]
+        to: Vec<String>,
+    },
+    /// Ends the journal as planned: all that was signed stays good, nothing more can be signed.
+    #[command(
+        after_help = "Example:\n  signer retire --operator Ada --purpose 'the product has ended'"
+    )]
+    Retire {
+        #[command(flatten)]
+        by: ByArgs,
+    },
     /// Prints the public key for ssh-keygen and minisign.
     #[command(after_help = "Example:\n  signer public-key")]
     PublicKey,
@@ -157,6 +225,25 @@ impl From<InitArgs> for init::Options {
             scrypt_log_n: args.scrypt_log_n,
             secret: args.secret,
         }
+    }
+}
+
+/// Who changes what the journal stands on.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ByArgs {
+    /// Who does it; one of the operators.
+    #[arg(long)]
+    operator: String,
+    /// Why.
+    #[arg(long)]
+    purpose: String,
+    #[command(flatten)]
+    secret: Source,
+}
+
+impl From<ByArgs> for life::By {
+    fn from(args: ByArgs) -> life::By {
+        life::By { operator: args.operator, purpose: args.purpose, secret: args.secret }
     }
 }
 

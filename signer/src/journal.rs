@@ -3,6 +3,7 @@
 //! A row is never changed but for two marks (released, receipt). The journal's tail is signed and
 //! stored in the same transaction as the records that it covers.
 
+pub(crate) mod events;
 mod receipts;
 
 pub use receipts::ReceiptStore;
@@ -11,11 +12,13 @@ use anyhow::{Context, Result, bail};
 use coldlog_kit::files::{self, Existing, FolderLock, Mark, Mode};
 use coldlog_kit::seal::{self, Recipient};
 use coldlog_spec::batch::{SignedTail, Tail};
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::ed25519::{PublicKey, SecretKey};
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_event::{Event, KeyEvent, Recovers};
 use coldlog_spec::record::{Disclosure, Record};
-use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
+use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
 use coldlog_spec::verify::append::{Admission, verify_genesis};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
@@ -115,14 +118,16 @@ impl Journal {
         claims: &Claims,
         draft: Draft,
         recipients: &[Recipient],
+        recovers: Option<Recovers>,
     ) -> Result<Statement> {
         let path = path_in(home);
         let disclosure = Disclosure { salt: draft.salt, record: draft.record };
-        let event = KeyEvent {
+        let event = Event::Genesis {
             key: *key.public().as_bytes(),
             recipients: recipients.iter().map(ToString::to_string).collect(),
-            commitment: disclosure.commitment(),
+            recovers,
         };
+        let event = KeyEvent { event, commitment: disclosure.commitment() };
         let position = Position { sequence: 0, previous: None, head: None };
         let genesis = Statement::sign(key, claims, &position, Payload::KeyEvent(event))?;
         let sealed = seal::seal(&disclosure.encode(), recipients)?;
@@ -180,15 +185,10 @@ impl Journal {
         }
         let genesis: Vec<u8> =
             db.query_row("SELECT statement FROM records WHERE sequence = 0", [], |row| row.get(0))?;
-        let admission = verify_genesis(&genesis).context("the journal's genesis does not hold")?;
-        let recipients = match &admission.genesis.payload {
-            Payload::KeyEvent(event) => event
-                .recipients
-                .iter()
-                .map(|text| seal::parse_recipient(text))
-                .collect::<Result<_>>()?,
-            _ => Vec::new(),
-        };
+        let mut admission =
+            verify_genesis(&genesis).context("the journal's genesis does not hold")?;
+        events::take_events(&db, &mut admission)?;
+        let recipients = seal::parse_recipients(admission.recipients())?;
         let journal = Journal { db, admission, recipients };
         // One snapshot: a signing run in another process must not look like damage.
         journal.db.execute_batch("BEGIN")?;
@@ -220,11 +220,11 @@ impl Journal {
     pub fn claims(&self) -> &Claims {
         self.admission.genesis.claims()
     }
-    /// The genesis and its key.
+    /// The genesis, and what the key events have made of it.
     pub fn admission(&self) -> &Admission {
         &self.admission
     }
-    /// The signer's public key.
+    /// The signer's public key in force.
     pub fn key(&self) -> &PublicKey {
         &self.admission.key
     }
@@ -277,14 +277,19 @@ impl Journal {
         Ok(SignedTail::decode(&bytes)?)
     }
 
+    fn known_head(&self) -> Result<Option<KnownHead>> {
+        let newest = self.newest_head()?;
+        Ok(newest.map(|(SignedCheckpoint { checkpoint, .. }, note)| KnownHead {
+            origin: checkpoint.origin,
+            size: checkpoint.size,
+            root: checkpoint.root,
+            note,
+        }))
+    }
+
     /// Appends records, in one transaction that is durable when this returns.
     pub fn append(&mut self, key: &SecretKey, drafts: Vec<Draft>) -> Result<Vec<Statement>> {
-        let head = self.newest_head()?.map(|(head, note)| KnownHead {
-            origin: head.checkpoint.origin.clone(),
-            size: head.checkpoint.size,
-            root: head.checkpoint.root,
-            note,
-        });
+        let head = self.known_head()?;
         let tail = self.tail()?.tail;
         let (mut sequence, mut previous) = (tail.count, tail.head);
         let claims = self.claims().clone();
@@ -389,7 +394,8 @@ fn insert(
 ) -> Result<()> {
     let document = match &disclosure.record.operation {
         coldlog_spec::record::Operation::Sign { document, .. } => Some(document.sha256.0.to_vec()),
-        coldlog_spec::record::Operation::Genesis { .. } => None,
+        coldlog_spec::record::Operation::Genesis { .. }
+        | coldlog_spec::record::Operation::KeyEvent { .. } => None,
     };
     let output = output
         .map(|path| path.to_str().context("the output's path is not UTF-8; use --output-dir"))

@@ -4,7 +4,7 @@ mod args;
 
 use args::{Args, Command};
 use clap::Parser;
-use coldlog_signer::commands::{export, import, init, look, sign};
+use coldlog_signer::commands::{export, import, init, life, look, sign};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -26,6 +26,19 @@ fn main() -> ExitCode {
         }
         Command::Reopen { tail } => look::reopen(home, &tail),
         Command::Status { json } => look::status(home, json),
+        Command::RotateKey { by, import_ssh_key, scrypt_log_n } => {
+            life::rotate(home, &life::Rotate { import_ssh_key, scrypt_log_n }, &by.into())
+        }
+        Command::Change { by, add_operator, remove_operator, add_auditor, remove_auditor } => {
+            let operators = (add_operator, remove_operator);
+            let auditors = (add_auditor, remove_auditor);
+            life::change(home, &life::Change { operators, auditors }, &by.into())
+        }
+        Command::Revoke { by, key, since_record, since_time, since_head, prepare, to } => {
+            let bounds = (since_record, since_time, since_head);
+            life::revoke(home, &life::Revoke::new(key, bounds, prepare, to), &by.into())
+        }
+        Command::Retire { by } => life::retire(home, &by.into()),
         Command::PublicKey => look::public_key(home),
     };
     coldlog_kit::exit::finish("signer", outcome)

@@ -15,6 +15,7 @@ pub mod end;
 pub mod evidence;
 pub mod hash;
 pub mod heads;
+pub mod key_event;
 pub mod kind;
 pub mod log_list;
 pub mod manifest;

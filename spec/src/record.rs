@@ -43,7 +43,17 @@ pub enum Operation {
         /// Its signature.
         signature: Signature,
     },
+    /// A key event: the new operators, where it changes them.
+    KeyEvent {
+        /// The event's name, as in its statement.
+        event: String,
+        /// Who may operate the signer from now on.
+        operators: Option<Vec<String>>,
+    },
 }
+
+/// The key events that a record may be of; a genesis is a kind of its own.
+const EVENTS: [&str; 4] = ["rotation", "change", "revocation", "retirement"];
 
 /// A document as it was read, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +127,14 @@ impl Record {
         ];
         match &self.operation {
             Operation::Genesis { operators } => {
-                let names = operators.iter().map(|name| name.as_str().into()).collect();
                 entries.push(("operation", "genesis".into()));
-                entries.push(("operators", Value::Array(names)));
+                entries.push(("operators", names(operators)));
+            }
+            Operation::KeyEvent { event, operators } => {
+                entries.push(("operation", event.as_str().into()));
+                if let Some(operators) = operators {
+                    entries.push(("operators", names(operators)));
+                }
             }
             Operation::Sign { document, signature } => {
                 entries.push(("operation", "sign".into()));
@@ -159,23 +174,35 @@ impl Record {
         let approvals = fields.take("approvals")?;
         Items::new(WHAT, "approvals", approvals, 0..=0)?;
         let operation = match fields.text("operation", 32)?.as_str() {
-            "genesis" => {
-                let value = fields.take("operators")?;
-                let mut items = Items::new(WHAT, "operators", value, 1..=256)?;
-                let operators = (0..items.left()).map(|_| items.text("operators", MAX_TEXT));
-                Operation::Genesis { operators: operators.collect::<Result<_, _>>()? }
-            }
+            "genesis" => Operation::Genesis { operators: operators(fields.take("operators")?)? },
             "sign" => Operation::Sign {
                 document: Document::from_value(fields.take("document")?)?,
                 signature: Signature::from_value(fields.take("signature")?)?,
             },
+            "change" => Operation::KeyEvent {
+                event: "change".into(),
+                operators: Some(operators(fields.take("operators")?)?),
+            },
+            event if EVENTS.contains(&event) => {
+                Operation::KeyEvent { event: event.into(), operators: None }
+            }
             other => {
-                return Err(DecodeError::field(WHAT, "operation", "genesis or sign", other));
+                let expected = "genesis, sign, rotation, change, revocation or retirement";
+                return Err(DecodeError::field(WHAT, "operation", expected, other));
             }
         };
         fields.finish()?;
         Ok(Record { time, operator, purpose, device, operation })
     }
+}
+
+fn names(names: &[String]) -> Value {
+    Value::Array(names.iter().map(|name| name.as_str().into()).collect())
+}
+
+fn operators(value: Value) -> Result<Vec<String>, DecodeError> {
+    let mut items = Items::new(WHAT, "operators", value, 1..=256)?;
+    (0..items.left()).map(|_| items.text("operators", MAX_TEXT)).collect()
 }
 
 impl Document {

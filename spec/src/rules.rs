@@ -85,7 +85,7 @@ pub enum NotAdmitted {
     },
     /// The genesis does not name a recipient whom the rules demand.
     #[error(
-        "the rules demand that records are sealed to {missing}, which the genesis does not name: the signer's operator makes a journal with that auditor (`signer init --auditor`)"
+        "the rules demand that records are sealed to {missing}, which the journal does not name: the signer's operator names that auditor (`signer init --auditor`, or `signer change --auditor`)"
     )]
     Recipient {
         /// Who is missing.
@@ -234,18 +234,34 @@ impl Rules {
         if found != expected {
             return Err(NotAdmitted::OtherGenesis { expected, found });
         }
-        let sealed_to = match &genesis.payload {
-            Payload::KeyEvent(event) => event.recipients.as_slice(),
-            _ => &[],
+        Ok(())
+    }
+
+    // Whoever is demanded must be among those to whom records are sealed from now on.
+    fn admit_recipients(
+        &self,
+        statement: &Statement,
+        in_force: &[String],
+    ) -> Result<(), NotAdmitted> {
+        let said = match &statement.payload {
+            Payload::KeyEvent(event) => event.event.recipients(),
+            _ => None,
         };
+        let sealed_to = said.unwrap_or(in_force);
         match self.recipients.iter().find(|recipient| !sealed_to.contains(recipient)) {
             None => Ok(()),
             Some(missing) => Err(NotAdmitted::Recipient { missing: missing.clone() }),
         }
     }
 
-    /// "Has this statement what the rules demand?" `sealed` is the length of its sealed record.
-    pub fn admit(&self, statement: &Statement, sealed: usize) -> Result<(), NotAdmitted> {
+    /// "Has this statement what the rules demand?" `sealed` is the length of its sealed record, `in_force`
+    /// those to whom its journal's records are sealed.
+    pub fn admit(
+        &self,
+        statement: &Statement,
+        sealed: usize,
+        in_force: &[String],
+    ) -> Result<(), NotAdmitted> {
         let sizes = [
             ("statement", self.largest_statement, statement.bytes().len()),
             ("sealed record", self.largest_sealed, sealed),
@@ -259,7 +275,7 @@ impl Rules {
         if self.known_head && sequence > 0 && statement.position.head.is_none() {
             return Err(NotAdmitted::NoKnownHead { sequence });
         }
-        Ok(())
+        self.admit_recipients(statement, in_force)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Signed statements (SCITT, RFC 9943, section 6): one log entry each (`formats.cddl`: `statement`).
 
-use crate::cbor::{self, DecodeError, Fields, Items, KeyOrder, Value, show};
+use crate::cbor::{self, DecodeError, Items, KeyOrder, Value, show};
 use crate::cose::{
     ALG_ED25519, ALG_EDDSA, ALG_SHA256, Claims, Headers, Sign1, label, sig_structure,
 };
 use crate::ed25519::{NotSigned, PublicKey, SecretKey};
 use crate::hash::Hash;
+use crate::key_event::{KEY_EVENT_TYPE, KeyEvent};
 use crate::merkle::leaf_hash;
 use crate::note::is_key_name;
 use crate::record::DISCLOSURE_TYPE;
@@ -14,8 +15,6 @@ use crate::rules::{RULES_TYPE, Rules};
 use crate::tile::MAX_ENTRY;
 
 const WHAT: &str = "signed statement";
-/// The content type of a key event's payload.
-pub const KEY_EVENT_TYPE: &str = "application/vnd.coldlog.key-event+cbor";
 
 /// Where a statement stands in its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,51 +52,6 @@ pub enum Payload {
     Rules(Rules),
     /// What only a log itself says: records that were sealed anew.
     Reseal(Reseal),
-}
-
-/// An event in the life of a signer's key. So far: genesis.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyEvent {
-    /// The signer's Ed25519 public key.
-    pub key: [u8; 32],
-    /// The age recipients that every record is sealed to.
-    pub recipients: Vec<String>,
-    /// The commitment to the disclosure that names the operators: names are not public.
-    pub commitment: Hash,
-}
-
-impl KeyEvent {
-    fn encode(&self) -> Vec<u8> {
-        let recipients = self.recipients.iter().map(|r| r.as_str().into()).collect();
-        cbor::to_bytes(&cbor::text_map(vec![
-            ("v", 1.into()),
-            ("event", "genesis".into()),
-            ("key", cbor::bytes(self.key)),
-            ("recipients", Value::Array(recipients)),
-            ("commitment", cbor::bytes(self.commitment.0)),
-        ]))
-    }
-
-    fn decode(bytes: &[u8]) -> Result<KeyEvent, DecodeError> {
-        const WHAT: &str = "key event";
-        let value = cbor::decode(WHAT, bytes, MAX_ENTRY)?;
-        let mut fields = Fields::new(WHAT, "the event", value)?;
-        let version = fields.uint("v")?;
-        if version != 1 {
-            return Err(DecodeError::Unsupported { what: WHAT, found: version, supported: 1 });
-        }
-        let event = fields.text("event", 32)?;
-        if event != "genesis" {
-            return Err(DecodeError::field(WHAT, "event", "genesis", event));
-        }
-        let key = fields.hash("key")?.0;
-        let mut items = Items::new(WHAT, "recipients", fields.take("recipients")?, 1..=64)?;
-        let recipients = (0..items.left()).map(|_| items.text("recipients", 4096));
-        let recipients = recipients.collect::<Result<_, _>>()?;
-        let commitment = fields.hash("commitment")?;
-        fields.finish()?;
-        Ok(KeyEvent { key, recipients, commitment })
-    }
 }
 
 /// A SCITT Signed Statement by anybody: what RFC 9943 and the hash envelope demand, and no more.

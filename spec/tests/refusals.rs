@@ -20,6 +20,7 @@ use coldlog_spec::receipt::ReceiptError;
 use coldlog_spec::rotation::RotationError;
 use coldlog_spec::rules::{NotAdmitted, Rules};
 use coldlog_spec::statement::{NotCommitted, StatementError};
+use coldlog_spec::verify::admission::EventError;
 use coldlog_spec::verify::append::Refusal as Append;
 use coldlog_spec::verify::cosign::{Refusal as Cosign, SubtreeRefusal as Subtree};
 use coldlog_spec::verify::cosigned::NotTaken;
@@ -27,6 +28,7 @@ use coldlog_spec::verify::document::NotProven;
 use coldlog_spec::verify::heads::{Misfit, NotConvicted};
 use coldlog_spec::verify::own::NotOwn;
 use coldlog_spec::verify::receipts::Refusal as Receipts;
+use coldlog_spec::verify::revocation::NotPrepared;
 use coldlog_spec::verify::succession::NotSuccessor;
 use coldlog_spec::witnessing::RequestError;
 use std::fmt::Display;
@@ -150,6 +152,18 @@ fn texts() -> Vec<String> {
     say("append", &Append::Sealed { found: "missing".into() });
     say("append", &Append::ForeignHead { origin: origin.clone(), size: 9, root: a });
     say("append", &Append::LateGenesis { sequence: 4 });
+    say("append", &Append::Ended { sequence: 5, at: 4, event: "retirement" });
+    let key = format!("ed25519:{}", "07".repeat(32));
+    for why in [
+        EventError::NoConsent { key: key.clone(), sequence: 4 },
+        EventError::UsedBefore { key: key.clone() },
+        EventError::OtherKey { expected: "does not have in force now", found: key.clone() },
+        EventError::Beyond { from: 9, sequence: 4 },
+    ] {
+        say("admission", &why);
+    }
+    say("revocation", &NotPrepared::OtherKind { found: "a rotation".into() });
+    say("revocation", &NotPrepared::OtherKey { key, journal: journal("a.example") });
     say("append", &Append::Count { claimed: 5, found: 4 });
     say("append", &Append::Digest { claimed: a, found: b });
     say("append", &Append::TailSignature);

@@ -169,7 +169,7 @@ fn two_records_of_the_same_bytes_look_like_records_of_any_two_documents() {
         .iter()
         .map(|disclosure| match &disclosure.record.operation {
             Operation::Sign { document, .. } => document.sha256,
-            Operation::Genesis { .. } => panic!("a genesis among the documents"),
+            other => panic!("no document among them: {other:?}"),
         })
         .collect();
     // They are the twins: the same bytes, and, Ed25519 being deterministic, the same signature.

@@ -163,7 +163,7 @@ fn lets_in(log: &Path, rules: Rules) {
     let rules = Statement::sign(&keys.ed25519(), &own::claims(&origin), &position, rules).unwrap();
     edge.push(rules.leaf(), rules.bytes(), b"").unwrap();
     let mut batch = Batch::open(&log.join("two.batch.cbor")).unwrap();
-    for item in batch.next().ok().flatten().unwrap() {
+    for item in batch.next().ok().flatten().unwrap().items {
         let Item::Record { statement, sealed } = Item::decode(&item).unwrap() else { panic!() };
         let statement = Statement::decode(&statement).unwrap();
         edge.push(statement.leaf(), statement.bytes(), &sealed).unwrap();

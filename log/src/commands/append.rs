@@ -290,8 +290,8 @@ fn batch(place: &Place, path: &Path, edge: &mut Edge, known: u64) -> Outcome<App
             records.into_iter().try_for_each(|record| batch.put(record, edge))
         },
     )?;
-    let Records { end, new, repeated, .. } = batch;
-    let tail = file.finish(new + repeated, &admission, &end)?;
+    let Records { judge, end, new, repeated } = batch;
+    let tail = file.finish(new + repeated, judge.admission(), &end)?;
     let records = receipts::Records::Logged { left: new + repeated, tail: Box::new(tail) };
     let logged = Logged { claims, first, remembered, records };
     Ok(Appended { counts: Counts { new, repeated }, logged })

@@ -10,6 +10,7 @@ pub mod migrate;
 pub mod receipts;
 pub mod recover;
 pub mod reseal;
+pub mod revoke;
 pub mod rotate;
 pub mod rules;
 pub mod witnesses;

@@ -254,7 +254,10 @@ impl Sequencer {
             for entry in entries {
                 let claims = entry.statement.claims();
                 if journal.as_ref().is_none_or(|(held, _)| *held != claims) {
-                    journal = Some((claims, Judge::new(place, &entry.admission, before)?));
+                    // A key event may have come since the entry was looked at.
+                    let newest = place.admission(claims)?;
+                    let admission = newest.as_ref().unwrap_or(&entry.admission);
+                    journal = Some((claims, Judge::new(place, admission, before)?));
                 }
                 let judge = match journal.as_mut().context("a judge")? {
                     (_, Ok(judge)) => judge,

@@ -254,7 +254,7 @@ fn verified(
         };
         let verifier =
             verifiers.lock().unwrap_or_else(PoisonError::into_inner).of(&admission.key, 1);
-        let judged = verify_records(&[(statement.bytes(), &sealed)], &admission, &verifier);
+        let judged = verify_records(&[(statement.bytes(), &sealed)], &admission, &[], &verifier);
         judged.into_iter().try_for_each(|judged| judged.map(drop))?;
         Ok(admission)
     };

@@ -1,6 +1,7 @@
 //! `signer init`: key, journal, genesis.
 
 use crate::journal::{Draft, Journal};
+use crate::keys;
 use anyhow::{Context, bail};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files::{self, Existing, Mode};
@@ -54,26 +55,26 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         Err(anyhow::anyhow!("{} holds a signer already; choose another --home", home.display()))?;
     }
     // A key without a journal is what an interrupted init leaves: it goes on with that key.
-    let keys = if key_file.exists() {
+    let key_pair = if key_file.exists() {
         Keys::load(&key_file, "signer", &options.secret)?
     } else {
-        let keys = match &options.import_ssh_key {
+        let made = match &options.import_ssh_key {
             None => Keys::generate("signer", &options.name)?,
             Some(path) => Keys::from_seed("signer", &options.name, read_ssh_seed(path)?)?,
         };
         let passphrase = options.secret.ask("the new signing key", true)?;
-        keys.save(&key_file, Some((&passphrase, options.scrypt_log_n)))?;
-        keys
+        made.save(&key_file, Some((&passphrase, options.scrypt_log_n)))?;
+        made
     };
-    if keys.name != options.name {
+    if key_pair.name != options.name {
         Err(anyhow::anyhow!(
             "{} is the key of {:?}, not of {:?}",
             key_file.display(),
-            keys.name,
+            key_pair.name,
             options.name
         ))?;
     }
-    recipients.push(keys.recipient());
+    recipients.push(key_pair.recipient());
     let claims = Claims { issuer: options.name.clone(), subject: options.journal.clone() };
     let record = Record {
         time: coldlog_kit::time::now(),
@@ -83,10 +84,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         operation: Operation::Genesis { operators: options.operators.clone() },
     };
     let draft = Draft { record, salt: secret::random()?, output: None };
-    let key = keys.ed25519();
+    let key = key_pair.ed25519();
     // A journal without the files that follow from it is what an interrupted init leaves, too.
     if !begun {
-        Journal::create(home, &key, &claims, draft, &recipients)?;
+        Journal::create(home, &key, &claims, draft, &recipients, None)?;
     }
     let journal = Journal::open(home)?;
     journal.leave(home)?;
@@ -94,21 +95,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let genesis_file = home.join("genesis.cbor");
     files::write(&genesis_file, genesis.bytes(), Existing::Replace, Mode::Public)?;
     let public = key.public();
-    let ssh = format!("{} {}\n", coldlog_spec::document::ssh_public_key(&public), options.name);
-    files::write(&home.join("signer.pub"), ssh.as_bytes(), Existing::Replace, Mode::Public)?;
-    let allowed = format!(
-        "{} namespaces=\"file\" {}\n",
-        options.name,
-        coldlog_spec::document::ssh_public_key(&public)
-    );
-    files::write(
-        &home.join("allowed_signers"),
-        allowed.as_bytes(),
-        Existing::Replace,
-        Mode::Public,
-    )?;
-    let minisign = coldlog_spec::document::minisign_public_key(&public);
-    files::write(&home.join("minisign.pub"), minisign.as_bytes(), Existing::Replace, Mode::Public)?;
+    keys::write_public(home, &journal)?;
     say(format!("signer   {} ({public:?})", options.name));
     say(format!("genesis  {}", genesis_file.display()));
     say(format!("fingerprint  {}", genesis.leaf()));
@@ -122,7 +109,7 @@ fn bail_usage(name: &str) -> anyhow::Result<()> {
     )
 }
 
-fn read_ssh_seed(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
+pub(crate) fn read_ssh_seed(path: &Path) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     let bytes = files::read_private(path, 1 << 16)?;
     let key = ssh_key::PrivateKey::from_openssh(&bytes[..])
         .with_context(|| format!("{} is no OpenSSH private key", path.display()))?;

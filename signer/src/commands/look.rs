@@ -15,7 +15,7 @@ use coldlog_spec::document::{minisign_public_key, ssh_public_key};
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::Operation;
-use coldlog_spec::verify::append::{Progress, follows};
+use coldlog_spec::verify::append::{Progress, follows, verify_genesis};
 use coldlog_spec::verify::receipts::{Refusal, verify_path, verify_receipt};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -41,6 +41,10 @@ fn record_json(row: &Row) -> Value {
             object["operation"] = json!("genesis");
             object["operators"] = json!(operators);
         }
+        Operation::KeyEvent { event, operators } => {
+            object["operation"] = json!(event);
+            object["operators"] = json!(operators);
+        }
         Operation::Sign { document, signature } => {
             object["operation"] = json!("sign");
             object["document"] = json!({
@@ -58,6 +62,7 @@ fn line(row: &Row) -> String {
     let record = &row.disclosure.record;
     let what = match &record.operation {
         Operation::Genesis { .. } => "genesis".into(),
+        Operation::KeyEvent { event, .. } => format!("{event}: {}", field(&record.purpose)),
         Operation::Sign { document, .. } => {
             format!(
                 "{} {} {}",
@@ -168,13 +173,15 @@ pub fn verify(
         let wanted = inputs::parse_tail(at_least)?;
         let mut progress = Progress::default();
         let mut reached = wanted.is_none();
-        let admission = journal.admission();
+        let genesis = journal.admission().genesis.bytes();
+        let mut admission = verify_genesis(genesis).or_no()?;
         each(&journal, |row| {
             let statement = &row.statement;
             let place = || format!("record {}", progress.next);
-            statement.verify(journal.key()).with_context(place).or_no()?;
+            statement.verify(&admission.key).with_context(place).or_no()?;
             let next =
-                follows(statement, admission, &progress, |_| true).with_context(place).or_no()?;
+                follows(statement, &admission, &progress, |_| true).with_context(place).or_no()?;
+            admission.take(statement).with_context(place).or_no()?;
             if Some(row.disclosure.commitment()) != statement.commitment() {
                 return no(format!(
                     "record {}: its disclosure is not what its statement commits to",

@@ -3,5 +3,6 @@
 pub mod export;
 pub mod import;
 pub mod init;
+pub mod life;
 pub mod look;
 pub mod sign;

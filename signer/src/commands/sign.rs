@@ -1,11 +1,11 @@
 //! `signer sign`: hash once, sign, check, record, make durable, and only then release.
 
 use crate::journal::{self, Draft, Journal, Row};
+use crate::keys;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{Failure, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::inputs::{self, Inputs};
-use coldlog_kit::keyfile::Keys;
 use coldlog_kit::progress::Progress;
 use coldlog_kit::secret;
 use coldlog_kit::terminal::say;
@@ -78,26 +78,11 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
     let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
-    if !journal.is_original(home)? {
-        return no(
-            "this journal was restored, copied or moved since it last signed: if the original signs too, the journal forks. Take the newest tail that was written down, and run `signer reopen --tail TAIL`",
-        );
-    }
-    let operators = operators(&journal)?;
-    if !operators.contains(&options.operator) {
-        return no(format!(
-            "{:?} is not an operator of this signer; the genesis names {}",
-            options.operator,
-            operators.join(", ")
-        ));
-    }
+    journal.must_go_on(home)?;
+    journal.must_be_operated_by(&options.operator)?;
     need_space(home, &tasks, options)?;
-    let keys = Keys::load(&home.join("key.age"), "signer", &options.secret)?;
-    let key = keys.ed25519();
-    if key.public() != *journal.key() {
-        return no("the key file is not the key of this journal");
-    }
-    let device = device(&journal)?;
+    let key = keys::load(home, &journal, &options.secret)?.ed25519();
+    let device = journal.device()?;
     journal.begin(home)?;
     let mut run = Run { journal, key, device, scheme, options, signed: 0, again: 0, unsigned: 0 };
     let progress = Progress::new("signing", Some(tasks.len() as u64));
@@ -453,22 +438,10 @@ fn release<'a>(releases: impl Iterator<Item = &'a Release<'a>>, replace: bool) -
 fn signature_bytes(row: &Row) -> Vec<u8> {
     match &row.disclosure.record.operation {
         Operation::Sign { signature, .. } => signature.bytes.clone(),
-        Operation::Genesis { .. } => Vec::new(),
+        Operation::Genesis { .. } | Operation::KeyEvent { .. } => Vec::new(),
     }
 }
 
 fn verified(row: &Row) -> bool {
     matches!(&row.disclosure.record.operation, Operation::Sign { signature, .. } if signature.verified)
-}
-
-fn operators(journal: &Journal) -> Result<Vec<String>> {
-    let row = journal.row(0)?.context("the journal has no genesis")?;
-    match row.disclosure.record.operation {
-        Operation::Genesis { operators } => Ok(operators),
-        Operation::Sign { .. } => bail!("the journal does not begin with a genesis"),
-    }
-}
-
-fn device(journal: &Journal) -> Result<String> {
-    Ok(journal.row(0)?.context("the journal has no genesis")?.disclosure.record.device)
 }

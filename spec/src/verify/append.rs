@@ -8,17 +8,8 @@ use crate::evidence::Evidence;
 use crate::hash::Hash;
 use crate::rules::{NotAdmitted, Rules};
 use crate::statement::{KnownHead, Payload, Statement, StatementError};
-
-/// A signer that may write: its genesis, verified by itself.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Admission {
-    /// The genesis statement.
-    pub genesis: Statement,
-    /// The key that it names.
-    pub key: PublicKey,
-    /// The key's thumbprint, which every statement names.
-    pub kid: Hash,
-}
+use crate::verify::admission::EventError;
+pub use crate::verify::admission::{Admission, verify_genesis};
 
 /// How far a journal is in the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,7 +107,22 @@ pub enum Refusal {
         /// Its root.
         root: Hash,
     },
-    /// A key event after the genesis.
+    /// A key event that changes nothing.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// After the end.
+    #[error(
+        "the journal ended with its {event}, record {at}: record {sequence} cannot follow; begin a new journal (`signer init`), and let the log's operator allow it"
+    )]
+    Ended {
+        /// The statement's number.
+        sequence: u64,
+        /// The number of the event that ended the journal.
+        at: u64,
+        /// `retirement` or `revocation`.
+        event: &'static str,
+    },
+    /// A genesis within a journal.
     #[error(
         "a genesis stands at sequence number {sequence}, expected only at 0: a new journal starts in a folder of its own"
     )]
@@ -167,50 +173,49 @@ impl Refusal {
     }
 }
 
-/// Reads and verifies a genesis by the key that it names.
-pub fn verify_genesis(bytes: &[u8]) -> Result<Admission, Refusal> {
-    let genesis = Statement::decode(bytes)?;
-    let key = match &genesis.payload {
-        Payload::KeyEvent(event) if genesis.position.sequence == 0 => event.key,
-        _ => {
-            let found = format!("sequence number {}", genesis.position.sequence);
-            return Err(Refusal::NotGenesis { found });
-        }
-    };
-    let key = PublicKey::from_bytes(&key)?;
-    genesis.verify(&key)?;
-    Ok(Admission { genesis, kid: key.thumbprint(), key })
-}
-
 /// The part that needs no order: canonical bytes, journal, key, sealed record, signature. Runs on any
-/// core. `verifier` is for the admission's key; one for another key is not asked.
+/// core. A statement may be by any key that the journal has had, or that is `introduced` in the same
+/// batch: whether it is the one in force, the order says ([`follows`]). `verifier` is asked for the
+/// statements by its key.
 pub fn verify_records<B: AsRef<[u8]>>(
     records: &[(B, B)],
     admission: &Admission,
+    introduced: &[PublicKey],
     verifier: &Verifier,
 ) -> Vec<Result<Statement, Refusal>> {
-    let decoded: Vec<Result<Statement, Refusal>> = records
-        .iter()
-        .map(|(statement, sealed)| decode_record(statement.as_ref(), sealed.as_ref(), admission))
-        .collect();
-    let messages: Vec<Vec<u8>> = decoded.iter().flatten().map(Statement::signed_bytes).collect();
-    let statements = decoded.iter().flatten();
+    let own =
+        (*verifier.key() != admission.key).then(|| Verifier::new(&admission.key, records.len()));
+    let verifier = own.as_ref().unwrap_or(verifier);
+    let kid = verifier.key().thumbprint();
+    let others = admission.keys().iter().chain(introduced);
+    let others: Vec<(Hash, &PublicKey)> =
+        others.filter(|key| *key != verifier.key()).map(|key| (key.thumbprint(), key)).collect();
+    let judged = records.iter().map(|(statement, sealed)| {
+        let statement = decode_record(statement.as_ref(), sealed.as_ref(), admission)?;
+        match others.iter().find(|(kid, _)| statement.names(kid).is_ok()) {
+            // Few are by a key before, or after, the one in force.
+            Some((_, key)) => statement.verify(key)?,
+            None => statement.names(&kid)?,
+        }
+        Ok(statement)
+    });
+    let judged: Vec<Result<Statement, Refusal>> = judged.collect();
+    let asked = |statement: &&Statement| statement.names(&kid).is_ok();
+    let messages: Vec<Vec<u8>> =
+        judged.iter().flatten().filter(asked).map(Statement::signed_bytes).collect();
     let signed: Vec<Signed> = messages
         .iter()
-        .zip(statements)
+        .zip(judged.iter().flatten().filter(asked))
         .map(|(message, statement)| (&message[..], &statement.sign1().signature[..]))
         .collect();
-    let own =
-        (*verifier.key() != admission.key).then(|| Verifier::new(&admission.key, signed.len()));
-    let mut verdicts = own.as_ref().unwrap_or(verifier).verify_all(&signed).into_iter();
-    let mut judge = |statement: Statement| match verdicts.next() {
-        Some(true) => Ok(statement),
-        _ => {
-            let key = admission.key.thumbprint().to_hex();
-            Err(StatementError::BadSignature { key }.into())
+    let mut verdicts = verifier.verify_all(&signed).into_iter();
+    let mut judge = |statement: Statement| match asked(&&statement) {
+        true if verdicts.next() != Some(true) => {
+            Err(StatementError::BadSignature { key: kid.to_hex() }.into())
         }
+        _ => Ok(statement),
     };
-    decoded.into_iter().map(|record| record.and_then(&mut judge)).collect()
+    judged.into_iter().map(|record| record.and_then(&mut judge)).collect()
 }
 
 /// One record: see [`verify_records`].
@@ -220,7 +225,7 @@ pub fn verify_record(
     admission: &Admission,
 ) -> Result<Statement, Refusal> {
     let statement = decode_record(statement, sealed, admission)?;
-    statement.verify(&admission.key)?;
+    statement.verify(admission.named_by(&statement).unwrap_or(&admission.key))?;
     Ok(statement)
 }
 
@@ -240,7 +245,12 @@ fn decode_record(
         Payload::Rules(_) => return Err(Refusal::NotASigners { found: "a version of the rules" }),
         Payload::Reseal(_) => return Err(Refusal::NotASigners { found: "a note of a reseal" }),
     }
-    statement.names(&admission.kid)?;
+    must_be_sealed(sealed)?;
+    Ok(statement)
+}
+
+/// Whether a sealed record can be one.
+pub(super) fn must_be_sealed(sealed: &[u8]) -> Result<(), Refusal> {
     if sealed.len() > crate::tile::MAX_ENTRY || !sealed.starts_with(b"age-encryption.org/v1\n") {
         let found = match sealed.len() {
             0 => "missing".into(),
@@ -248,11 +258,11 @@ fn decode_record(
         };
         return Err(Refusal::Sealed { found });
     }
-    Ok(statement)
+    Ok(())
 }
 
-/// The part that needs order: the next number, the chain, the genesis, the known head. Returns the
-/// progress after it.
+/// The part that needs order: the next number, the chain, the genesis, the key in force, the known head.
+/// Returns the progress after it; a key event is then for [`Admission::take`].
 pub fn follows(
     statement: &Statement,
     admission: &Admission,
@@ -267,14 +277,13 @@ pub fn follows(
         let (expected, found) = (admission.genesis.leaf(), statement.leaf());
         return Err(NotAdmitted::OtherGenesis { expected, found }.into());
     }
-    if position.sequence > 0 && matches!(statement.payload, Payload::KeyEvent(_)) {
-        return Err(Refusal::LateGenesis { sequence: position.sequence });
-    }
     if position.previous != progress.head {
         let show = |hash: Option<Hash>| hash.map_or("nothing".into(), |hash| hash.to_hex());
         let (expected, found) = (show(progress.head), show(position.previous));
         return Err(Refusal::Chain { expected, found });
     }
+    // By the key in force; and a key event must be one that can be taken.
+    admission.after(statement)?;
     if let Some(head) = &position.head
         && !own_history(head)
     {
@@ -298,7 +307,7 @@ pub fn judge(
         return repeats(statement, logged, admission).map(|()| None);
     }
     let next = follows(statement, admission, progress, own_history)?;
-    rules.admit(statement, sealed)?;
+    rules.admit(statement, sealed, admission.recipients())?;
     Ok(Some(next))
 }
 
@@ -307,8 +316,18 @@ pub fn repeats(statement: &Statement, logged: &[u8], admission: &Admission) -> R
     if statement.bytes() == logged {
         return Ok(());
     }
+    // Two keys convict nobody of anything: the one in force then has signed the logged one.
+    let first = Statement::decode(logged)?;
+    let Some(key) = admission.named_by(&first) else {
+        return Err(StatementError::OtherKey {
+            expected: crate::hash::to_hex(first.kid()),
+            found: crate::hash::to_hex(statement.kid()),
+        }
+        .into());
+    };
+    statement.names(&key.thumbprint())?;
     let evidence = Evidence::Fork {
-        key: *admission.key.as_bytes(),
+        key: *key.as_bytes(),
         first: logged.to_vec(),
         second: statement.bytes().to_vec(),
     };

@@ -232,7 +232,9 @@ fn open(proof: &Proof) -> Result<(Record, Document, Signature), NotProven> {
             Err(NotProven::OtherOperation("a key event"))
         }
         Operation::Sign { document, signature } => Ok((record, document, signature)),
-        Operation::Genesis { .. } => Err(NotProven::OtherOperation("a genesis")),
+        Operation::Genesis { .. } | Operation::KeyEvent { .. } => {
+            Err(NotProven::OtherOperation("a key event"))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The trust decisions, one file a question. Each is a pure function from bytes, or decoded values,
 //! and a policy to facts, or to the first reason why not.
 
+pub mod admission;
 pub mod append;
 pub mod cosign;
 pub mod cosigned;
@@ -8,4 +9,5 @@ pub mod document;
 pub mod heads;
 pub mod own;
 pub mod receipts;
+pub mod revocation;
 pub mod succession;

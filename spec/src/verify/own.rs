@@ -9,7 +9,7 @@ use crate::cose::Claims;
 use crate::ed25519::PublicKey;
 use crate::rules::{NotAdmitted, Rules};
 use crate::statement::{Payload, Statement, StatementError};
-use crate::verify::append::Progress;
+use crate::verify::append::{Admission, Progress};
 
 /// The name of a log's own journal.
 pub const JOURNAL: &str = "log";
@@ -89,7 +89,7 @@ pub fn verify<'a>(
     match statement.payload {
         Payload::Rules(_) | Payload::Reseal(_) => {}
         Payload::Commitment(_) => return Err(NotOwn::OtherKind { found: "a signer's record" }),
-        Payload::KeyEvent(_) => return Err(NotOwn::OtherKind { found: "a genesis" }),
+        Payload::KeyEvent(_) => return Err(NotOwn::OtherKind { found: "a signer's key event" }),
     }
     if !sealed.is_empty() {
         return Err(NotOwn::Sealed(sealed.len()));
@@ -131,16 +131,16 @@ impl Own {
         }
     }
 
-    /// "Did the log's own rules let this entry in?" — of a signer's statement that was verified, in the
-    /// journal that begins with `genesis`. The journal as a whole is asked each time, as the log asks.
+    /// "Did the log's own rules let this entry in?" — of a signer's statement that was verified, in a
+    /// journal that has come so far. The journal as a whole is asked each time, as the log asks.
     pub fn admitted(
         &self,
-        genesis: &Statement,
+        admission: &Admission,
         statement: &Statement,
         sealed: usize,
     ) -> Result<(), NotAdmitted> {
-        self.rules.admit_journal(genesis)?;
-        self.rules.admit(statement, sealed)
+        self.rules.admit_journal(&admission.genesis)?;
+        self.rules.admit(statement, sealed, admission.recipients())
     }
 
     /// The rules in force.

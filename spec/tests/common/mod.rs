@@ -14,6 +14,7 @@ use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::end::End;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_event::{Event, KeyEvent};
 use coldlog_spec::manifest;
 use coldlog_spec::merkle::{self, Node, leaf_hash, node_hash};
 use coldlog_spec::mldsa;
@@ -28,7 +29,7 @@ use coldlog_spec::registration::Registration;
 use coldlog_spec::reseal::Reseal;
 use coldlog_spec::rotation::Rotation;
 use coldlog_spec::rules::Rules;
-use coldlog_spec::statement::{KeyEvent, KnownHead, Payload, Position, Statement};
+use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
 use coldlog_spec::tile;
 use coldlog_spec::verify::own;
 use coldlog_spec::witnessing::{Request, Response};
@@ -133,11 +134,9 @@ pub(crate) fn genesis(recipient: &str) -> Statement {
 }
 
 pub(crate) fn event(recipient: &str) -> Payload {
-    Payload::KeyEvent(KeyEvent {
-        key: *signer().public().as_bytes(),
-        recipients: vec![recipient.into()],
-        commitment: Hash([3; 32]),
-    })
+    let (key, recipients) = (*signer().public().as_bytes(), vec![recipient.into()]);
+    let event = Event::Genesis { key, recipients, recovers: None };
+    Payload::KeyEvent(KeyEvent { event, commitment: Hash([3; 32]) })
 }
 
 pub(crate) fn after(sequence: u64, previous: Hash) -> Position {

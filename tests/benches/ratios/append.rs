@@ -14,8 +14,8 @@ use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::ed25519::Signed;
 use coldlog_spec::ed25519::Verifier;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_event::{Event, KeyEvent};
 use coldlog_spec::merkle::leaf_hash;
-use coldlog_spec::statement::KeyEvent;
 use coldlog_spec::statement::Payload;
 use coldlog_spec::statement::Position;
 use coldlog_spec::statement::Statement;
@@ -41,8 +41,11 @@ fn make_batch(folder: &Path, name: &str, count: u64, keep: bool) -> (Vec<Vec<u8>
         let position = Position { sequence, previous, head: None };
         let payload = match sequence {
             0 => Payload::KeyEvent(KeyEvent {
-                key: *key.public().as_bytes(),
-                recipients: vec!["age1bench".into()],
+                event: Event::Genesis {
+                    key: *key.public().as_bytes(),
+                    recipients: vec!["age1bench".into()],
+                    recovers: None,
+                },
                 commitment: Hash([1; 32]),
             }),
             _ => Payload::Commitment(leaf_hash(&sequence.to_be_bytes())),

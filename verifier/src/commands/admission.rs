@@ -61,7 +61,7 @@ pub fn run(options: &Options) -> Outcome {
         let mut known = known(options, &policy, &claims, checks)?;
         let rules = known.own.rules().clone();
         rules.allowed(&claims).or_no()?;
-        let admission = match known.admission.take() {
+        let mut admission = match known.admission.take() {
             Some(admission) => admission,
             None => batch.genesis()?,
         };
@@ -82,8 +82,8 @@ pub fn run(options: &Options) -> Outcome {
         let mut end = Progress { next: batch.header.first, head: None };
         let (mut count, mut there) = (0, 0);
         let verifier = Verifier::new(&admission.key, batch.expected);
-        while let Some(items) = batch.next()? {
-            for (statement, sealed) in batches::verify(items, &admission, &verifier)? {
+        while let Some(chunk) = batch.next()? {
+            for (statement, sealed) in batches::verify(chunk, &admission, &verifier)? {
                 let number = end.next;
                 let record = || format!("record {number} of the journal");
                 let statement = statement.with_context(record).or_no()?;
@@ -115,6 +115,7 @@ pub fn run(options: &Options) -> Outcome {
                 );
                 if let Some(next) = next.with_context(record).or_no()? {
                     progress = next;
+                    admission.take(&statement).with_context(record).or_no()?;
                 }
                 end = Progress { next: number + 1, head: Some(statement.leaf()) };
                 count += 1;
@@ -170,6 +171,9 @@ fn known(
             if statement.position.sequence == 0 {
                 let admission = verify_genesis(entry).with_context(|| format!("entry {place}"));
                 known.admission = Some(admission.or_no()?);
+            } else if let Some(admission) = &mut known.admission {
+                let named = || format!("entry {place}");
+                admission.take(&statement).with_context(named).or_no()?;
             }
             known.places.push(place);
             known.newest = Some(statement.leaf());

@@ -13,6 +13,7 @@ use coldlog_kit::time;
 use coldlog_spec::batch::Tail;
 use coldlog_spec::ed25519::Verifiers;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_event::revoked_journal;
 use coldlog_spec::merkle::Frontier;
 use coldlog_spec::policy::{CosignedCheckpoint, Policy};
 use coldlog_spec::record::{Disclosure, Operation};
@@ -21,6 +22,7 @@ use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::append::{Admission, Progress, follows, verify_genesis, verify_records};
 use coldlog_spec::verify::own::{self, Own};
+use coldlog_spec::verify::revocation;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -199,6 +201,13 @@ fn line(place: u64, disclosure: &Disclosure) -> String {
         Operation::Genesis { operators } => {
             format!("genesis, operators {}", field(&operators.join(", ")))
         }
+        Operation::KeyEvent { event, operators: None } => {
+            format!("key event: {event}, {}", field(&record.purpose))
+        }
+        Operation::KeyEvent { event, operators: Some(operators) } => {
+            let operators = field(&operators.join(", "));
+            format!("key event: {event}, operators {operators}, {}", field(&record.purpose))
+        }
         Operation::Sign { document, .. } => {
             format!(
                 "signed {} {} (SHA-256 {})",
@@ -220,6 +229,10 @@ fn to_json(place: u64, statement: &Statement, disclosure: &Disclosure) -> Value 
     });
     match &record.operation {
         Operation::Genesis { operators } => object["operators"] = json!(operators),
+        Operation::KeyEvent { event, operators } => {
+            object["event"] = json!(event);
+            object["operators"] = json!(operators);
+        }
         Operation::Sign { document, signature } => {
             object["document"] = json!({"name": document.name, "version": document.version,
                 "size": document.size, "sha256": document.sha256.to_hex()});
@@ -239,6 +252,21 @@ struct Journal {
     progress: Progress,
     /// The leaf hash at the count that was asked for.
     at_count: Option<Hash>,
+}
+
+// A revocation that stands outside its journal must be of one that is there.
+fn prepared(
+    statement: &Statement,
+    sealed: &[u8],
+    journals: &BTreeMap<(String, String), Journal>,
+) -> anyhow::Result<()> {
+    let journal = revoked_journal(statement.claims()).context("its journal has no name")?;
+    let id = (journal.issuer.clone(), journal.subject.clone());
+    let known = journals.get(&id).with_context(|| {
+        format!("it revokes a key of {} / {}, which has no genesis before it", id.0, id.1)
+    })?;
+    revocation::verify_prepared(statement, sealed, &journal, known.admission.keys())?;
+    Ok(())
 }
 
 /// `verifier completeness`
@@ -271,6 +299,11 @@ pub fn completeness(
                 let taken = statement.and_then(|statement| said.take(&statement));
                 return taken.with_context(|| format!("entry {place}, the log's own")).or_no();
             }
+            if revocation::is_prepared(&statement) {
+                return prepared(&statement, sealed, &journals)
+                    .with_context(|| format!("entry {place}"))
+                    .or_no();
+            }
             let id = (statement.claims().issuer.clone(), statement.claims().subject.clone());
             if !journals.contains_key(&id) && matches!(statement.payload, Payload::KeyEvent(_)) {
                 let admission =
@@ -288,7 +321,7 @@ pub fn completeness(
             };
             let named = |why| anyhow::Error::from(why).context(format!("entry {place}"));
             let verifier = verifiers.of(&journal.admission.key, 1);
-            let mut judged = verify_records(&[(entry, sealed)], &journal.admission, &verifier);
+            let mut judged = verify_records(&[(entry, sealed)], &journal.admission, &[], &verifier);
             let statement = judged.pop().context("a verdict")?.map_err(named).or_no()?;
             journal.progress =
                 follows(&statement, &journal.admission, &journal.progress, |known| {
@@ -301,9 +334,10 @@ pub fn completeness(
                 })
                 .map_err(named)
                 .or_no()?;
-            said.admitted(&journal.admission.genesis, &statement, sealed.len())
+            said.admitted(&journal.admission, &statement, sealed.len())
                 .with_context(|| format!("entry {place}: the log let in what its own rules refuse"))
                 .or_no()?;
+            journal.admission.take(&statement).map_err(named).or_no()?;
             if wanted.as_ref().is_some_and(|(count, _)| *count == journal.progress.next) {
                 journal.at_count = journal.progress.head;
             }

@@ -39,7 +39,7 @@ pub fn run(proof: &Path, part: Part, output: &Path, force: bool) -> Outcome {
         }
         Part::Signature => match Disclosure::decode(&proof.disclosure)?.record.operation {
             Operation::Sign { signature, .. } => signature.bytes,
-            Operation::Genesis { .. } => {
+            Operation::Genesis { .. } | Operation::KeyEvent { .. } => {
                 return trouble("the proof is of a genesis, which has no signature file");
             }
         },
