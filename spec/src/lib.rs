@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod hash;
 pub mod heads;
 pub mod key_event;
+pub mod key_events;
 pub mod kind;
 pub mod log_list;
 pub mod manifest;

@@ -3,11 +3,13 @@
 mod check;
 mod evidence;
 mod export;
+mod keys;
 mod policy;
 
 pub(crate) use check::CheckArgs;
 pub(crate) use evidence::{EvidenceCommand, HeadsCommand};
 pub(crate) use export::PartArgs;
+pub(crate) use keys::{ImpactArgs, KeyEventsArgs};
 pub(crate) use policy::PolicyCommand;
 
 use clap::{Parser, Subcommand};
@@ -215,6 +217,16 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes the key events of a log, each with its proof, for `check --key-events`.
+    #[command(
+        after_help = "Example:\n  verifier key-events --log public --policy policy --signer signer.example/releases -o alice.key-events"
+    )]
+    KeyEvents(KeyEventsArgs),
+    /// Which signatures of a key stay trusted after a revocation, and which do not?
+    #[command(
+        after_help = "Examples:\n  verifier impact signer.pub --log public --policy policy\n  verifier impact signer.pub --log public --policy policy --since-time 2026-03-01T12:00:00Z --identity auditor.key"
+    )]
+    Impact(ImpactArgs),
     /// Would a log's own rules let this batch in, or why not? Replays what the log itself was asked.
     #[command(
         after_help = "Example:\n  verifier admission monday.batch.cbor --log public --policy policy --at 301"

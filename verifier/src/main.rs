@@ -2,10 +2,10 @@
 
 mod args;
 
-use args::{Args, Command, EvidenceCommand, HeadsCommand, PolicyCommand};
+use args::{Args, Command, EvidenceCommand, HeadsCommand, KeyEventsArgs, PolicyCommand};
 use clap::Parser;
 use coldlog_verifier::commands::{
-    admission, audit, check, evidence, export, heads, inspect, life, policy, watch,
+    admission, audit, check, evidence, export, heads, inspect, keys, life, policy, watch,
 };
 use std::process::ExitCode;
 
@@ -50,6 +50,10 @@ fn main() -> ExitCode {
         Command::Open { log, policy, identity, index, signer, json } => {
             audit::open(&log, &policy, &identity, audit::Which { index, signer }, json)
         }
+        Command::KeyEvents(KeyEventsArgs { log, policy, signer, output, force }) => {
+            keys::events(&log, &policy, signer.as_deref(), &output, force)
+        }
+        Command::Impact(options) => keys::impact(&options.into()),
         Command::Admission { batch, log, policy, at, json } => {
             let (batch, log, policy) = (&batch, &log, &policy);
             admission::run(&admission::Options { batch, log, policy, at, json })

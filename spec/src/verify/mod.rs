@@ -7,6 +7,7 @@ pub mod cosign;
 pub mod cosigned;
 pub mod document;
 pub mod heads;
+pub mod keys;
 pub mod own;
 pub mod receipts;
 pub mod revocation;

@@ -52,6 +52,17 @@ pub fn verify_prepared<'a>(
     journal: &Claims,
     keys: impl IntoIterator<Item = &'a PublicKey>,
 ) -> Result<PublicKey, NotPrepared> {
+    let key = verify_by_itself(statement, journal, keys)?;
+    must_be_sealed(sealed)?;
+    Ok(key)
+}
+
+/// The same where its sealed record is not at hand.
+pub(super) fn verify_by_itself<'a>(
+    statement: &Statement,
+    journal: &Claims,
+    keys: impl IntoIterator<Item = &'a PublicKey>,
+) -> Result<PublicKey, NotPrepared> {
     let event = match &statement.payload {
         Payload::KeyEvent(event) if is_prepared(statement) => event,
         _ => {
@@ -72,6 +83,5 @@ pub fn verify_prepared<'a>(
         return Err(Refusal::other_journal(&expected, statement.claims()).into());
     }
     statement.verify(&key).map_err(Refusal::from)?;
-    must_be_sealed(sealed)?;
     Ok(key)
 }

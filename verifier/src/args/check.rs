@@ -22,6 +22,9 @@ pub(crate) struct CheckArgs {
     /// The key that must have signed: 64 hex digits, an OpenSSH public key, or its file.
     #[arg(long)]
     signer: Option<String>,
+    /// The key events of the log (`verifier key-events`): was the key in force, was it revoked?
+    #[arg(long)]
+    key_events: Option<PathBuf>,
     /// Take what is in folders. A signature beside its document, in the recorded format, is checked with
     /// it; what is neither a document nor beside one is refused.
     #[arg(long)]
@@ -49,6 +52,7 @@ impl From<CheckArgs> for check::Options {
             require_logs: args.require_logs,
             signature: args.signature,
             signer: args.signer,
+            key_events: args.key_events,
             recursive: args.recursive,
             files_from: args.files_from,
             checksums: args.checksums,

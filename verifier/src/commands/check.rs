@@ -7,16 +7,22 @@ use coldlog_kit::progress::Progress;
 use coldlog_kit::report::{self, Checks};
 use coldlog_kit::terminal::{field, say, say_json};
 use coldlog_kit::{files, time};
+use coldlog_spec::cose::Claims;
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile, parse_public_key};
 use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_events::KeyEvents;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::record::Scheme;
 use coldlog_spec::verify::document::{Check, NotProven, Proven, check_logging, expected_scheme};
+use coldlog_spec::verify::keys::{InForce, Life, NoLife, NotGood};
 use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// What the command line says.
 pub struct Options {
@@ -32,6 +38,8 @@ pub struct Options {
     pub signature: Option<PathBuf>,
     /// The signer that must have signed: a key, or a file that holds one.
     pub signer: Option<String>,
+    /// Key events of the log.
+    pub key_events: Option<PathBuf>,
     /// Take folders.
     pub recursive: bool,
     /// A list of names.
@@ -48,6 +56,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Outcome {
     let policy = super::policy(&options.policy)?;
     let signer = options.signer.as_deref().map(read_signer).transpose()?;
+    let lives = Lives::read(options.key_events.as_deref())?;
     let single = options.proof.is_some() || options.signature.is_some() || options.checksums;
     let Inputs { files: documents, others } =
         inputs::expand(&options.files, options.recursive, options.files_from.as_deref())?;
@@ -70,7 +79,7 @@ pub fn run(options: &Options) -> Outcome {
         let proof = options.proof.clone().unwrap_or_else(|| files::with_suffix(document, "proof"));
         let outcome = match unchecked {
             Some(why) => no(why),
-            None => one(document, &proof, &policy, options, signer.as_ref()),
+            None => one(document, &proof, &policy, options, (signer.as_ref(), &lives)),
         };
         seen += 1;
         match &outcome {
@@ -125,8 +134,8 @@ fn one(
     proof: &Path,
     policy: &Policy,
     options: &Options,
-    signer: Option<&PublicKey>,
-) -> Outcome<Proven> {
+    (signer, lives): (Option<&PublicKey>, &Lives),
+) -> Outcome<Checked> {
     if !proof.exists() {
         return no(format!(
             "{} has no proof at {}: a signature that is not proven to be logged is not accepted",
@@ -154,14 +163,60 @@ fn one(
         (logging, digest)
     });
     let digest = digest?;
+    let life = lives.of(proof.statement.claims(), policy)?;
+    // A key that was handed over from the one that is demanded is as good, where it was in force.
+    let signer = signer.filter(|key| !life.as_ref().is_some_and(|life| life.has(key)));
     let proven = logging
         .document(&digest, signature.as_ref(), signer)
         .map_err(|why| Failure::No(why.into()))?;
+    let in_force = life.map(|life| life.judge(&proven)).transpose().or_no()?;
     proven.must_be_in(options.require_logs).map_err(|why| Failure::No(why.into()))?;
     if options.checksums {
         checksums(document, &digest)?;
     }
-    Ok(proven)
+    Ok(Checked { proven, in_force })
+}
+
+/// What is proven of a document, and of its key where key events are at hand.
+struct Checked {
+    proven: Proven,
+    in_force: Option<InForce>,
+}
+
+/// The lives of journals, each looked at once.
+struct Lives {
+    file: Option<KeyEvents>,
+    known: RefCell<BTreeMap<Claims, Rc<Life>>>,
+}
+
+impl Lives {
+    fn read(path: Option<&Path>) -> Result<Lives> {
+        let file = path.map(super::keys::read).transpose()?;
+        Ok(Lives { file, known: RefCell::default() })
+    }
+
+    fn of(&self, journal: &Claims, policy: &Policy) -> Outcome<Option<Rc<Life>>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        if let Some(life) = self.known.borrow().get(journal) {
+            return Ok(Some(life.clone()));
+        }
+        let life = Rc::new(Life::of(file, policy, journal).or_no()?);
+        self.known.borrow_mut().insert(journal.clone(), life.clone());
+        Ok(Some(life))
+    }
+}
+
+fn in_force(state: &InForce) -> String {
+    let keys = match state.keys {
+        1 => "the journal's only key".into(),
+        keys => format!("one of the journal's {keys} keys"),
+    };
+    let (origin, size) = &state.as_of;
+    let spared = match &state.spared {
+        None => String::new(),
+        Some(since) => format!("; revoked {since}, and this signature is older"),
+    };
+    format!("{keys}, in force then, as of {origin} at size {size}{spared}")
 }
 
 fn hash(path: &Path, scheme: Scheme) -> Result<DocumentDigest> {
@@ -177,7 +232,7 @@ fn hash(path: &Path, scheme: Scheme) -> Result<DocumentDigest> {
     }
 }
 
-fn read_signer(text: &str) -> Result<PublicKey> {
+pub(crate) fn read_signer(text: &str) -> Result<PublicKey> {
     if let Some(key) = parse_public_key(text) {
         return Ok(key);
     }
@@ -191,6 +246,7 @@ fn read_signer(text: &str) -> Result<PublicKey> {
 }
 
 const AT_HAND: &str = "proof is at hand";
+const IN_FORCE: &str = "key in force then, not revoked";
 const LISTED: &str = "each listed file has its sum";
 
 /// A list whose signature is proven, and whose files are not what it says.
@@ -239,7 +295,7 @@ fn bound(time: Option<u64>) -> String {
     time.map_or("not known".into(), time::show)
 }
 
-fn print_one(document: &Path, proven: &Proven) {
+fn print_one(document: &Path, Checked { proven, in_force: state }: &Checked) {
     say(format!("proven: {}", field(&document.display().to_string())));
     let recorded = &proven.document;
     say(format!(
@@ -250,6 +306,9 @@ fn print_one(document: &Path, proven: &Proven) {
         recorded.sha256
     ));
     say(format!("  signed by  {} ({:?})", field(&proven.issuer), proven.key));
+    if let Some(state) = state {
+        say(format!("  its key    {}", in_force(state)));
+    }
     say(format!(
         "  record     number {} of the journal {}, operator {}, purpose {:?}",
         proven.sequence,
@@ -275,9 +334,9 @@ fn print_one(document: &Path, proven: &Proven) {
     say(format!("  made under {made}"));
 }
 
-fn line(document: &Path, outcome: &Outcome<Proven>) -> String {
+fn line(document: &Path, outcome: &Outcome<Checked>) -> String {
     match outcome {
-        Ok(proven) => {
+        Ok(Checked { proven, .. }) => {
             let places: Vec<String> =
                 proven.logged.iter().map(|l| format!("{} #{}", l.origin, l.index)).collect();
             format!(
@@ -296,7 +355,7 @@ fn refused(how: &str, document: &Path, why: &anyhow::Error) -> String {
     format!("{how}  {}: {}", field(&document.display().to_string()), field(&text_of(why)))
 }
 
-fn to_json(document: &Path, outcome: &Outcome<Proven>, options: &Options) -> Value {
+fn to_json(document: &Path, outcome: &Outcome<Checked>, options: &Options) -> Value {
     let name = document.display().to_string();
     let asked = |check: &Check| match check {
         Check::Signer => options.signer.is_some(),
@@ -304,16 +363,20 @@ fn to_json(document: &Path, outcome: &Outcome<Proven>, options: &Options) -> Val
     };
     let mut names = vec![AT_HAND];
     names.extend(Check::ALL.iter().filter(|c| asked(c)).map(|c| c.name()));
+    if options.key_events.is_some() {
+        names.push(IN_FORCE);
+    }
     if options.checksums {
         names.push(LISTED);
     }
     let mut checks = Checks::new(&names);
     // The error says which check it failed; all before it passed.
     if let Err(Failure::No(why)) = outcome {
-        let failed = why
-            .downcast_ref::<NotProven>()
-            .map_or(if why.is::<NotListed>() { LISTED } else { names[0] }, |why| {
-                why.check().name()
+        let failed =
+            why.downcast_ref::<NotProven>().map(|why| why.check().name()).unwrap_or(match why {
+                why if why.is::<NotListed>() => LISTED,
+                why if why.is::<NotGood>() || why.is::<NoLife>() => IN_FORCE,
+                _ => names[0],
             });
         names.iter().take_while(|name| **name != failed).for_each(|_| checks.pass());
     }
@@ -325,7 +388,7 @@ fn to_json(document: &Path, outcome: &Outcome<Proven>, options: &Options) -> Val
         Err(Failure::Trouble(why)) => {
             json!({"file": name, "result": "trouble", "reason": text_of(why), "checks": checks})
         }
-        Ok(proven) => json!({
+        Ok(Checked { proven, in_force }) => json!({
             "file": name, "result": "yes", "checks": checks,
             "document": {"name": proven.document.name, "version": proven.document.version,
                 "size": proven.document.size, "sha256": proven.document.sha256.to_hex()},
@@ -342,6 +405,10 @@ fn to_json(document: &Path, outcome: &Outcome<Proven>, options: &Options) -> Val
             "not_after": proven.not_after.map(time::show),
             "claimed_time": time::show(proven.record.time),
             "made_under_this_policy": proven.same_policy,
+            "key_in_force": in_force.as_ref().map(|state| json!({
+                "keys": state.keys, "log": state.as_of.0, "size": state.as_of.1,
+                "revoked": state.spared.as_ref().map(ToString::to_string),
+            })),
         }),
     }
 }

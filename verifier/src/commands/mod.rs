@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod export;
 pub mod heads;
 pub mod inspect;
+pub mod keys;
 pub mod life;
 pub mod policy;
 pub mod watch;
