@@ -9,9 +9,11 @@ fn main() {
     println!("cargo::rerun-if-env-changed=COLDLOG_PYTHON");
     let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     let python = std::env::var("COLDLOG_PYTHON").unwrap_or_else(|_| "python3".into());
-    let peers: [(&str, &str, &[&str]); 10] = [
+    let peers: [(&str, &str, &[&str]); 12] = [
         ("ssh_keygen", "ssh-keygen", &["-?"]),
         ("minisign", "minisign", &["-v"]),
+        ("softhsm2", "softhsm2-util", &["--version"]),
+        ("ssh_agent", "ssh-agent", &["-?"]),
         ("age", "age", &["--version"]),
         ("strace", "strace", &["-V"]),
         ("unshare", "unshare", &["-rn", "true"]),
@@ -25,8 +27,9 @@ fn main() {
         println!("cargo::rustc-check-cfg=cfg(have_{name})");
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // ssh-keygen answers -? with its usage and 1; to be found is enough for it.
-        let found = command.status().is_ok_and(|status| status.success() || name == "ssh_keygen");
+        // OpenSSH's answer -? with their usage and 1; to be found is enough for them.
+        let found =
+            command.status().is_ok_and(|status| status.success() || name.starts_with("ssh_"));
         if ci || found {
             println!("cargo::rustc-cfg=have_{name}");
         }

@@ -1,16 +1,20 @@
-//! Key files: one format for signer, log and witness; age with a passphrase around it, or plain with
-//! mode 0600 for machines that run unattended.
+//! Key files: one format for signer, log and witness; encrypted with age, to a passphrase or to
+//! recipients, or plain with mode 0600 for machines that run unattended. The Ed25519 key is in it, or is
+//! held elsewhere and named in it: see [`custody`](crate::custody).
 
+use crate::custody::{self, NotOpened, Protection, Reference};
 use crate::files::{self, Existing, Mode};
-use crate::seal::{self, Identity};
-use age::secrecy::SecretString;
-use anyhow::{Context, Result, bail};
+use crate::seal::{self, Recipient};
+use crate::secret::Source;
+use age::x25519::Identity;
+use anyhow::{Result, bail};
 use coldlog_spec::cbor::{self, Value};
 use coldlog_spec::checkpoint::HeadKeys;
 use coldlog_spec::kind::Kind;
 use coldlog_spec::{ed25519, mldsa};
-use std::io::{Read, Write};
+use ed25519::Holder;
 use std::path::Path;
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// How many times scrypt doubles its work by default, as in age: about a second.
@@ -23,9 +27,14 @@ pub struct Keys {
     pub role: String,
     /// The signer's name, the log's origin or the witness's name.
     pub name: String,
-    ed25519: Zeroizing<[u8; 32]>,
+    ed25519: Ed25519,
     mldsa: Zeroizing<[u8; 32]>,
     identity: Identity,
+}
+
+enum Ed25519 {
+    Seed(Zeroizing<[u8; 32]>),
+    Held(Reference, Arc<dyn Holder>),
 }
 
 impl Keys {
@@ -36,10 +45,24 @@ impl Keys {
 
     /// Keys around an Ed25519 seed that exists already.
     pub fn from_seed(role: &str, name: &str, seed: Zeroizing<[u8; 32]>) -> Result<Keys> {
+        Keys::around(role, name, Ed25519::Seed(seed))
+    }
+
+    /// Keys around an Ed25519 key that is held elsewhere.
+    pub fn held(
+        role: &str,
+        name: &str,
+        reference: Reference,
+        holder: Arc<dyn Holder>,
+    ) -> Result<Keys> {
+        Keys::around(role, name, Ed25519::Held(reference, holder))
+    }
+
+    fn around(role: &str, name: &str, ed25519: Ed25519) -> Result<Keys> {
         Ok(Keys {
             role: role.into(),
             name: name.into(),
-            ed25519: seed,
+            ed25519,
             mldsa: Zeroizing::new(crate::secret::random()?),
             identity: Identity::generate(),
         })
@@ -50,7 +73,7 @@ impl Keys {
         Keys {
             role: self.role.clone(),
             name: self.name.clone(),
-            ed25519: seed,
+            ed25519: Ed25519::Seed(seed),
             mldsa: self.mldsa.clone(),
             identity: self.identity.clone(),
         }
@@ -58,7 +81,28 @@ impl Keys {
 
     /// The Ed25519 key.
     pub fn ed25519(&self) -> ed25519::SecretKey {
-        ed25519::SecretKey::from_seed(&self.ed25519)
+        match &self.ed25519 {
+            Ed25519::Seed(seed) => ed25519::SecretKey::from_seed(seed),
+            Ed25519::Held(reference, holder) => {
+                ed25519::SecretKey::held(reference.public().clone(), holder.clone())
+            }
+        }
+    }
+
+    /// Where the Ed25519 key is held, if it is not in the file.
+    pub fn reference(&self) -> Option<&Reference> {
+        match &self.ed25519 {
+            Ed25519::Seed(_) => None,
+            Ed25519::Held(reference, _) => Some(reference),
+        }
+    }
+
+    /// Opens what holds the key, where it is held elsewhere: asks for a PIN, at most once.
+    pub fn open(&mut self, source: &Source) -> Result<()> {
+        if let Ed25519::Held(reference, holder) = &mut self.ed25519 {
+            *holder = custody::open(reference, source)?;
+        }
+        Ok(())
     }
 
     /// The keys that sign or cosign heads.
@@ -71,15 +115,18 @@ impl Keys {
     }
 
     /// The owner's own age recipient.
-    pub fn recipient(&self) -> seal::Recipient {
-        self.identity.to_public()
+    pub fn recipient(&self) -> Recipient {
+        Recipient::X25519(self.identity.to_public())
     }
 
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut items = Kind::Key.head();
         items.push(self.role.as_str().into());
         items.push(self.name.as_str().into());
-        items.push(cbor::bytes(*self.ed25519));
+        items.push(match &self.ed25519 {
+            Ed25519::Seed(seed) => cbor::bytes(**seed),
+            Ed25519::Held(reference, _) => reference.encode(),
+        });
         items.push(cbor::bytes(*self.mldsa));
         items.push(seal::identity_text(&self.identity).as_str().into());
         let mut value = Value::Array(items);
@@ -92,38 +139,31 @@ impl Keys {
         let tag = Kind::Key.tag();
         let mut items = Kind::Key.open(cbor::decode(tag, bytes, LIMIT as usize)?, 5)?;
         let (role, name) = (items.text("role", 16)?, items.text("name", 255)?);
-        let ed25519 = Zeroizing::new(items.hash("the Ed25519 seed")?.0);
+        let ed25519 = match items.any("the Ed25519 key")? {
+            held @ Value::Array(_) => Ed25519::Held(Reference::decode(held)?, Arc::new(NotOpened)),
+            seed => {
+                Ed25519::Seed(Zeroizing::new(cbor::into_hash(tag, "the Ed25519 seed", seed)?.0))
+            }
+        };
         let mldsa = Zeroizing::new(items.hash("the ML-DSA-44 seed")?.0);
         let text = Zeroizing::new(items.text("the age identity", 128)?);
         let identity = text.parse().map_err(|_| anyhow::anyhow!("the age identity is damaged"))?;
         Ok(Keys { role, name, ed25519, mldsa, identity })
     }
 
-    /// Writes the key file; `passphrase` with its scrypt cost, or `None` for a plain file.
-    pub fn save(&self, path: &Path, passphrase: Option<(&str, u8)>) -> Result<()> {
-        let plain = self.encode();
-        let bytes = match passphrase {
-            None => plain,
-            Some((passphrase, log_n)) => {
-                let mut recipient =
-                    age::scrypt::Recipient::new(SecretString::from(passphrase.to_owned()));
-                recipient.set_work_factor(log_n.clamp(10, 22));
-                let encryptor = age::Encryptor::with_recipients(std::iter::once(
-                    &recipient as &dyn age::Recipient,
-                ))?;
-                let mut sealed = Vec::new();
-                let mut writer = encryptor.wrap_output(&mut sealed)?;
-                writer.write_all(&plain)?;
-                writer.finish()?;
-                Zeroizing::new(sealed)
-            }
-        };
+    /// Writes the key file: with a passphrase and its scrypt cost, to recipients, or plain.
+    pub fn save<'a>(&self, path: &Path, protection: impl Into<Protection<'a>>) -> Result<()> {
+        let bytes = protection.into().close(self.encode())?;
         files::write(path, &bytes, Existing::Never, Mode::Private)
     }
 
-    /// Reads a key file of a role, asking for its passphrase where it has one.
-    pub fn load(path: &Path, role: &str, source: &crate::secret::Source) -> Result<Keys> {
-        Keys::read(path, role, |what| source.ask(what, false))
+    /// Reads a key file of a role, asking for its passphrase where it has one, and opens what holds
+    /// its Ed25519 key.
+    pub fn load(path: &Path, role: &str, source: &Source) -> Result<Keys> {
+        let ask = |what: &str| source.ask(what, false);
+        let mut keys = Keys::read_with(path, role, source.identity.as_deref(), ask)?;
+        keys.open(source)?;
+        Ok(keys)
     }
 
     /// Reads a key file of a role; `ask` is told which file, and called where it has a passphrase.
@@ -132,23 +172,20 @@ impl Keys {
         role: &str,
         ask: impl FnOnce(&str) -> Result<Zeroizing<String>>,
     ) -> Result<Keys> {
+        Keys::read_with(path, role, None, ask)
+    }
+
+    /// The same, with a file of age identities for a key file that is encrypted to recipients. A key
+    /// that is held elsewhere does not sign before [`Keys::open`].
+    pub fn read_with(
+        path: &Path,
+        role: &str,
+        identities: Option<&Path>,
+        ask: impl FnOnce(&str) -> Result<Zeroizing<String>>,
+    ) -> Result<Keys> {
         let bytes = files::read_private(path, LIMIT)?;
-        let keys = if bytes.starts_with(b"age-encryption.org/v1\n") {
-            let passphrase = ask(&path.display().to_string())?;
-            let mut identity =
-                age::scrypt::Identity::new(SecretString::from(passphrase.to_string()));
-            identity.set_max_work_factor(22);
-            let decryptor =
-                age::Decryptor::new_buffered(&bytes[..]).context("the key file is damaged")?;
-            let reader = decryptor
-                .decrypt(std::iter::once(&identity as &dyn age::Identity))
-                .with_context(|| format!("the passphrase does not open {}", path.display()))?;
-            let mut plain = Zeroizing::new(Vec::with_capacity(LIMIT as usize));
-            reader.take(LIMIT).read_to_end(&mut plain).context("the key file is damaged")?;
-            Keys::decode(&plain)?
-        } else {
-            Keys::decode(&bytes)?
-        };
+        let plain = custody::open_file(path, bytes, LIMIT, identities, ask)?;
+        let keys = Keys::decode(&plain)?;
         if keys.role != role {
             bail!("{} is the key of a {}, expected the key of a {role}", path.display(), keys.role);
         }

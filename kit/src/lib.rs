@@ -1,6 +1,7 @@
 //! What Coldlog's binaries share that touches the world.
 
 pub mod batches;
+pub mod custody;
 pub mod exit;
 pub mod files;
 pub mod inputs;

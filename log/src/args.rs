@@ -1,6 +1,7 @@
 //! The command line of `log`.
 
 use clap::{Parser, Subcommand};
+use coldlog_kit::custody::NewKey;
 use coldlog_kit::secret::Source;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
         /// Do not encrypt the key file: for a machine that runs unattended.
         #[arg(long)]
         unencrypted: bool,
+        #[command(flatten)]
+        place: NewKey,
         #[command(flatten)]
         secret: Source,
     },

@@ -54,10 +54,13 @@ impl LogKeys {
     ) -> Result<(LogKeys, Option<Zeroizing<String>>)> {
         let mut known: Option<Zeroizing<String>> = None;
         let mut read = |path: &Path| {
-            Keys::read(path, "log", |what| match &known {
+            let ask = |what: &str| match &known {
                 Some(passphrase) => Ok(passphrase.clone()),
                 None => secret.ask(what, false).inspect(|told| known = Some(told.clone())),
-            })
+            };
+            let mut keys = Keys::read_with(path, "log", secret.identity.as_deref(), ask)?;
+            keys.open(secret)?;
+            anyhow::Ok(keys)
         };
         let current = read(&key_file(home))?;
         let next = next_key_file(home);

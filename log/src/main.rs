@@ -17,8 +17,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
     let outcome = match command {
-        Command::Init { origin, store, unencrypted, secret } => {
-            manage::init(&home, &origin, store.as_deref(), unencrypted, &secret)
+        Command::Init { origin, store, unencrypted, place, secret } => {
+            manage::init(&home, &origin, store.as_deref(), unencrypted, &place, &secret)
         }
         Command::Join { store, secret } => manage::join(&home, &store, &secret),
         Command::Allow { genesis, fingerprint, secret } => {

@@ -15,9 +15,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
     let outcome = match command {
-        Command::Init { name, url, unencrypted, secret } => {
-            let (role, url) = ("mirror", url.as_deref());
-            init::run(&home, &init::Cosigner { role, name: &name, url, unencrypted }, &secret)
+        Command::Init { name, url, unencrypted, place, secret } => {
+            let (role, name, url, place) = ("mirror", &name, url.as_deref(), &place);
+            let cosigner = init::Cosigner { role, name, url, unencrypted, place };
+            init::run(&home, &cosigner, &secret)
         }
         Command::AddLog { policy, from, token_file, entries_only, replace } => {
             logs::add(&home, &logs::Add { policy, from, token_file, entries_only, replace })

@@ -1,6 +1,7 @@
 //! The command line of `signer`.
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use coldlog_kit::custody::NewKey;
 use coldlog_kit::secret::Source;
 use coldlog_signer::commands::{init, life, sign};
 use std::path::PathBuf;
@@ -204,11 +205,13 @@ pub(crate) struct InitArgs {
     #[arg(long, default_value = "offline machine")]
     device: String,
     /// Bring an unencrypted OpenSSH Ed25519 private key instead of making one.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["pkcs11", "ssh_agent"])]
     import_ssh_key: Option<PathBuf>,
     /// Cost of opening the key file: scrypt with 2^N.
     #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
     scrypt_log_n: u8,
+    #[command(flatten)]
+    place: NewKey,
     #[command(flatten)]
     secret: Source,
 }
@@ -223,6 +226,7 @@ impl From<InitArgs> for init::Options {
             device: args.device,
             import_ssh_key: args.import_ssh_key,
             scrypt_log_n: args.scrypt_log_n,
+            place: args.place,
             secret: args.secret,
         }
     }

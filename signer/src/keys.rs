@@ -2,11 +2,14 @@
 
 use crate::journal::Journal;
 use anyhow::{Context, Result};
+use coldlog_kit::custody::{Protected, Reference};
 use coldlog_kit::exit::{Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::secret;
+use coldlog_kit::terminal::talk;
 use coldlog_spec::document::{minisign_public_key, ssh_public_key};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// The key file.
@@ -22,18 +25,78 @@ pub(crate) fn next_file(home: &Path) -> PathBuf {
 /// Loads the key in force. Where a rotation was interrupted after its record was durable, the next key is
 /// the one: the rotation is finished first.
 pub fn load(home: &Path, journal: &Journal, source: &secret::Source) -> Outcome<Keys> {
-    let keys = Keys::load(&file(home), "signer", source)?;
-    if keys.ed25519().public() == *journal.key() {
-        return Ok(keys);
+    load_for(home, journal, None, source)
+}
+
+/// A signing run that is about to begin.
+pub(crate) struct Run {
+    /// So many documents.
+    pub(crate) documents: usize,
+    /// So many of which share the signature of the tail.
+    pub(crate) group: usize,
+}
+
+/// The same, for a run: what it will ask of a person is said before it asks.
+pub(crate) fn load_for(
+    home: &Path,
+    journal: &Journal,
+    run: Option<Run>,
+    source: &secret::Source,
+) -> Outcome<Keys> {
+    let read = |path: &Path| {
+        let ask = |what: &str| source.ask(what, false);
+        Keys::read_with(path, "signer", source.identity.as_deref(), ask)
+    };
+    let (mut keys, mut finishes) = (read(&file(home))?, false);
+    if keys.ed25519().public() != *journal.key() && files::is_there(&next_file(home))? {
+        (keys, finishes) = (read(&next_file(home))?, true);
     }
-    if files::is_there(&next_file(home))? {
-        let next = Keys::load(&next_file(home), "signer", source)?;
-        if next.ed25519().public() == *journal.key() {
-            finish_rotation(home, journal)?;
-            return Ok(next);
+    // Before a PIN is asked for: none is spent on a key that is not this journal's.
+    if keys.ed25519().public() != *journal.key() {
+        return no("the key file is not the key of this journal");
+    }
+    if finishes {
+        finish_rotation(home, journal)?;
+    }
+    if let (Some(reference), Some(run)) = (keys.reference(), run) {
+        talk(cost(reference, &run));
+    }
+    keys.open(source)?;
+    Ok(keys)
+}
+
+fn cost(reference: &Reference, Run { documents, group }: &Run) -> String {
+    let signatures = 2 * documents + documents.div_ceil(*group);
+    let ask = match reference {
+        Reference::Token(_) => "the PIN is asked for once",
+        Reference::Agent(_) => "the agent asks as often as it was told to",
+    };
+    let takes = if *documents == 1 { "document takes" } else { "documents take" };
+    format!(
+        "the key is {reference}: {documents} {takes} {signatures} signatures (two each, and one for the tail of every {group}); {ask}; a key that wants a touch wants one for each signature"
+    )
+}
+
+/// Where the key lives, in words and for JSON, as far as the file tells without a secret.
+pub(crate) fn place(home: &Path) -> Result<(String, Value)> {
+    let path = file(home);
+    if !files::is_there(&path)? {
+        return Ok(("the key file is not here".into(), json!({"place": "missing"})));
+    }
+    let protected = Protected::of(&files::read_private(&path, 4096)?);
+    let name = path.display();
+    if protected != Protected::ByMode {
+        let words = format!("the key opens by {name}, {}", protected.words());
+        return Ok((words, json!({"place": "file", "protected": protected.word()})));
+    }
+    let keys = Keys::read(&path, "signer", |_| anyhow::bail!("it has no passphrase"))?;
+    Ok(match keys.reference() {
+        None => {
+            let words = format!("the key is in {name}, {}", protected.words());
+            (words, json!({"place": "file", "protected": protected.word()}))
         }
-    }
-    no("the key file is not the key of this journal")
+        Some(reference) => (format!("the key is {reference}"), reference.to_json()),
+    })
 }
 
 /// Puts the next key in the place of the old one, which stays beside it under another name.

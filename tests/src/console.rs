@@ -66,7 +66,7 @@ pub fn bless(document: &Path, stage: &Path) -> Result<()> {
             }
         }
         if line.starts_with("```") {
-            in_console = !in_console && line.trim_end() == "```console";
+            in_console = !in_console && is_run(line);
         } else if in_console && line.starts_with("$ ") {
             if let Some((_, out)) = next.take_if(|(at, _)| *at == index + 1) {
                 pending = Some(out);
@@ -142,9 +142,7 @@ fn steps(document: &str) -> Result<Vec<Step>> {
         let line = index + 1;
         if text.starts_with("```") {
             let inside = in_console || in_other;
-            let mut words = text.trim_start_matches('`').split_whitespace();
-            let console = words.next() == Some("console");
-            in_console = !inside && console && words.all(is_at_hand);
+            in_console = !inside && is_run(text);
             in_other = !inside && !in_console;
         } else if !in_console {
             continue;
@@ -162,6 +160,12 @@ fn steps(document: &str) -> Result<Vec<Step>> {
         }
     }
     Ok(steps)
+}
+
+// Whether the block that begins with this line is run.
+fn is_run(line: &str) -> bool {
+    let mut words = line.trim_start_matches('`').split_whitespace();
+    words.next() == Some("console") && words.all(is_at_hand)
 }
 
 // Whether a program is installed; in CI all are, or the block fails.

@@ -90,6 +90,11 @@ pub fn typed(path: &Path) -> String {
 
 /// Runs one of the programs in a folder; see [`words`].
 pub fn run(folder: &Path, line: &str) -> Result<Ran> {
+    run_with(folder, line, &[])
+}
+
+/// The same, with more in its environment.
+pub fn run_with(folder: &Path, line: &str, env: &[(String, String)]) -> Result<Ran> {
     let mut words = words(line).into_iter();
     let program = words.next().context("an empty command")?;
     let mut command = Command::new(programs()?.join(program));
@@ -97,6 +102,7 @@ pub fn run(folder: &Path, line: &str) -> Result<Ran> {
     for role in ["SIGNER", "LOG", "WITNESS", "MIRROR"] {
         command.env_remove(format!("COLDLOG_{role}"));
     }
+    command.envs(env.iter().map(|(name, value)| (name, value)));
     let output = command.output().with_context(|| format!("cannot run {line}"))?;
     Ok(ran(&output))
 }
@@ -172,3 +178,4 @@ pub mod console;
 pub mod kills;
 pub mod server;
 pub mod story;
+pub mod tokens;

@@ -1,7 +1,8 @@
 //! The whole story, step by step: roles in folders, files through `usb/`.
 
-use crate::{Ran, copy, run, write_private};
+use crate::{Ran, copy, run, run_with, write_private};
 use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The witnesses of the story.
@@ -21,6 +22,32 @@ pub struct Story {
     pub import_key: Option<String>,
     /// The format of the signatures.
     pub format: &'static str,
+    /// The roles whose signing keys do not live in their key files.
+    pub held: BTreeMap<&'static str, Held>,
+    /// What all programs have in their environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// What a role says whose signing key lives elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    /// To make the key.
+    pub init: String,
+    /// To use it.
+    pub open: String,
+}
+
+impl Held {
+    // The line of a role, with what its key needs.
+    fn line(&self, line: &str) -> String {
+        match line.split(' ').nth(1) {
+            Some("init") => format!("{line} {} {}", self.init, self.open),
+            Some("sign" | "allow" | "append" | "receipts" | "cosign") => {
+                format!("{line} {}", self.open)
+            }
+            _ => line.into(),
+        }
+    }
 }
 
 impl Story {
@@ -32,7 +59,16 @@ impl Story {
         }
         // Absolute, for the programs run inside the roles' folders.
         let stage = stage.canonicalize()?;
-        Ok(Story { stage, aloud, scrypt_log_n, commands: 0, import_key: None, format: "sshsig" })
+        Ok(Story {
+            stage,
+            aloud,
+            scrypt_log_n,
+            commands: 0,
+            import_key: None,
+            format: "sshsig",
+            held: BTreeMap::new(),
+            env: Vec::new(),
+        })
     }
 
     /// A story of two rounds, Monday's and Tuesday's, with 150 documents each: its log has 302 entries,
@@ -79,8 +115,9 @@ impl Story {
 
     /// Runs a command on a machine and expects an exit code.
     pub fn expect(&mut self, role: &str, line: &str, code: i32) -> Result<Ran> {
+        let line = &self.held.get(role).map_or_else(|| line.to_owned(), |held| held.line(line));
         self.tell(&format!("{role}$ {line}"));
-        let ran = run(&self.at(role), line)?;
+        let ran = run_with(&self.at(role), line, &self.env)?;
         self.commands += 1;
         let lines: Vec<&str> = ran.out.lines().chain(ran.err.lines()).collect();
         let shown = 14;

@@ -33,6 +33,11 @@ fn the_signer_says_why_not() {
 }
 
 #[test]
+fn what_holds_a_key_says_why_not() {
+    refused("custody.md");
+}
+
+#[test]
 fn the_log_says_why_not() {
     refused("log.md");
 }

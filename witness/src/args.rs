@@ -1,6 +1,7 @@
 //! The command line of `witness`.
 
 use clap::{Parser, Subcommand};
+use coldlog_kit::custody::NewKey;
 use coldlog_kit::secret::Source;
 use coldlog_witness::serve::Through;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
         /// Do not encrypt the key file: for a machine that runs unattended.
         #[arg(long)]
         unencrypted: bool,
+        #[command(flatten)]
+        place: NewKey,
         #[command(flatten)]
         secret: Source,
     },

@@ -11,9 +11,10 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
     let outcome = match command {
-        Command::Init { name, unencrypted, secret } => {
-            let role = "witness";
-            init::run(&home, &init::Cosigner { role, name: &name, url: None, unencrypted }, &secret)
+        Command::Init { name, unencrypted, place, secret } => {
+            let (role, name, place) = ("witness", &name, &place);
+            let cosigner = init::Cosigner { role, name, url: None, unencrypted, place };
+            init::run(&home, &cosigner, &secret)
         }
         Command::AddLog { policy, list, rotation, replace } => {
             logs::add(&home, &logs::Add { policy, list, rotation, replace })

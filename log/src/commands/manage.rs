@@ -5,6 +5,7 @@ use crate::memory;
 use crate::place::{self, Place};
 use crate::store::Swapped;
 use anyhow::Context;
+use coldlog_kit::custody::{NewKey, Start};
 use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
@@ -26,6 +27,7 @@ pub fn init(
     origin: &str,
     store: Option<&str>,
     unencrypted: bool,
+    place: &NewKey,
     secret: &Source,
 ) -> Outcome {
     if !is_key_name(origin) {
@@ -56,11 +58,15 @@ pub fn init(
     let keys = if key_file.exists() {
         Keys::load(&key_file, "log", secret)?
     } else {
-        let keys = Keys::generate("log", origin)?;
-        let passphrase =
-            if unencrypted { None } else { Some(secret.ask("the new log key", true)?) };
-        keys.save(&key_file, passphrase.as_ref().map(|p| (p.as_str(), SCRYPT_LOG_N)))?;
-        keys
+        let start = Start {
+            role: "log",
+            name: origin,
+            place,
+            seed: None,
+            scrypt_log_n: SCRYPT_LOG_N,
+            unencrypted,
+        };
+        start.run(&key_file, secret)?
     };
     if keys.name != origin {
         Err(anyhow::anyhow!(

@@ -4,6 +4,7 @@ use crate::commands::manage;
 use crate::own;
 use crate::place::{self, Place};
 use crate::store::Store;
+use coldlog_kit::custody::NewKey;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::published::{self, Tree};
@@ -48,7 +49,14 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         && place::store(to)?.get("checkpoint", MAX_NOTE)?.is_some();
     if !begun {
         let store = options.store.as_deref();
-        manage::init(to, &options.origin, store, options.unencrypted, &options.secret)?;
+        manage::init(
+            to,
+            &options.origin,
+            store,
+            options.unencrypted,
+            &NewKey::default(),
+            &options.secret,
+        )?;
     }
     let mut place = Place::open(to)?;
     let keys = manage::keys(&place, &options.secret)?;

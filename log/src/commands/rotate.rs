@@ -24,6 +24,11 @@ pub fn start(home: &Path, output: &Path, force: bool, secret: &Source) -> Outcom
     manage::must_be_of(&place, &keys)?;
     freeze::must_not_be_frozen(&place)?;
     if keys.next.is_none() {
+        if let Some(reference) = keys.current.reference() {
+            return no(format!(
+                "the log's key is {reference}, and `log rotate-key` makes new keys in files only: a key does not leave its token for one; nothing was changed"
+            ));
+        }
         let next = Keys::generate("log", keys.origin())?;
         let passphrase = passphrase.as_ref().map(|known| (known.as_str(), SCRYPT_LOG_N));
         next.save(&next_key_file(home), passphrase)?;

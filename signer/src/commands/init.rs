@@ -3,6 +3,7 @@
 use crate::journal::{Draft, Journal};
 use crate::keys;
 use anyhow::{Context, bail};
+use coldlog_kit::custody::{NewKey, Start};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::Keys;
@@ -28,6 +29,8 @@ pub struct Options {
     pub device: String,
     /// An OpenSSH key to bring in.
     pub import_ssh_key: Option<PathBuf>,
+    /// Where the signing key shall live.
+    pub place: NewKey,
     /// scrypt cost.
     pub scrypt_log_n: u8,
     /// The passphrase's source.
@@ -58,13 +61,17 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let key_pair = if key_file.exists() {
         Keys::load(&key_file, "signer", &options.secret)?
     } else {
-        let made = match &options.import_ssh_key {
-            None => Keys::generate("signer", &options.name)?,
-            Some(path) => Keys::from_seed("signer", &options.name, read_ssh_seed(path)?)?,
+        let start = Start {
+            role: "signer",
+            name: &options.name,
+            place: &options.place,
+            seed: options.import_ssh_key.as_deref().map(read_ssh_seed).transpose()?,
+            scrypt_log_n: options.scrypt_log_n,
+            // Where the signing key is held elsewhere, the file has nothing that the journal beside it
+            // has not: no second secret to type, unless one is asked for.
+            unencrypted: options.place.is_held() && !options.secret.names_passphrase(),
         };
-        let passphrase = options.secret.ask("the new signing key", true)?;
-        made.save(&key_file, Some((&passphrase, options.scrypt_log_n)))?;
-        made
+        start.run(&key_file, &options.secret)?
     };
     if key_pair.name != options.name {
         Err(anyhow::anyhow!(

@@ -140,6 +140,8 @@ pub fn status(home: &Path, as_json: bool) -> Outcome {
             }
             _ => "every record has its receipt".into(),
         });
+        let (place, place_json) = crate::keys::place(home)?;
+        text.push(place);
         if let Some(head) = &head {
             text.push(format!("newest head known: {} with {} entries", head.origin, head.size));
         }
@@ -147,6 +149,7 @@ pub fn status(home: &Path, as_json: bool) -> Outcome {
             "records": tail.count, "tail": tail.short(),
             "waiting": waiting.map_or(0, |(_, count)| count),
             "waiting_since": since.map(time::show),
+            "key": place_json,
             "known_head": head.map(|h| json!({"origin": h.origin, "size": h.size, "root": h.root.to_hex()})),
         });
         Ok(Report { text, fields })

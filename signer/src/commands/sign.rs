@@ -81,7 +81,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     journal.must_go_on(home)?;
     journal.must_be_operated_by(&options.operator)?;
     need_space(home, &tasks, options)?;
-    let key = keys::load(home, &journal, &options.secret)?.ed25519();
+    let run = keys::Run { documents: tasks.len(), group: GROUP };
+    let key = keys::load_for(home, &journal, Some(run), &options.secret)?.ed25519();
     let device = journal.device()?;
     journal.begin(home)?;
     let mut run = Run { journal, key, device, scheme, options, signed: 0, again: 0, unsigned: 0 };

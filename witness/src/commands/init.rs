@@ -2,6 +2,7 @@
 
 use crate::place;
 use anyhow::{Result, bail};
+use coldlog_kit::custody::{NewKey, Start};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
@@ -20,6 +21,8 @@ pub struct Cosigner<'a> {
     pub url: Option<&'a str>,
     /// Whether its key file is not encrypted.
     pub unencrypted: bool,
+    /// Where its signing key shall live.
+    pub place: &'a NewKey,
 }
 
 /// Runs the command.
@@ -62,11 +65,13 @@ fn init(home: &Path, cosigner: &Cosigner, secret: &Source) -> Result<()> {
 }
 
 fn make_keys(path: &Path, cosigner: &Cosigner, secret: &Source) -> Result<Keys> {
-    let keys = Keys::generate(cosigner.role, cosigner.name)?;
-    let passphrase = match cosigner.unencrypted {
-        true => None,
-        false => Some(secret.ask(&format!("the new {} key", cosigner.role), true)?),
+    let start = Start {
+        role: cosigner.role,
+        name: cosigner.name,
+        place: cosigner.place,
+        seed: None,
+        scrypt_log_n: SCRYPT_LOG_N,
+        unencrypted: cosigner.unencrypted,
     };
-    keys.save(path, passphrase.as_ref().map(|p| (p.as_str(), SCRYPT_LOG_N)))?;
-    Ok(keys)
+    start.run(path, secret)
 }
