@@ -27,11 +27,15 @@ pub enum Kind {
     Access,
     /// Heads that somebody saw, for others to compare.
     Heads,
+    /// The manifest of a signer's backup.
+    Backup,
+    /// The statements of one journal that a log has.
+    Statements,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
@@ -43,6 +47,8 @@ impl Kind {
         Kind::Pack,
         Kind::Access,
         Kind::Heads,
+        Kind::Backup,
+        Kind::Statements,
     ];
 
     /// The first item of the file's first array.
@@ -59,6 +65,8 @@ impl Kind {
             Kind::Pack => "coldlog-pack",
             Kind::Access => "coldlog-access",
             Kind::Heads => "coldlog-heads",
+            Kind::Backup => "coldlog-backup",
+            Kind::Statements => "coldlog-statements",
         }
     }
 

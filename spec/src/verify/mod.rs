@@ -3,11 +3,14 @@
 
 pub mod admission;
 pub mod append;
+pub mod backup;
+pub mod clock;
 pub mod cosign;
 pub mod cosigned;
 pub mod document;
 pub mod heads;
 pub mod own;
 pub mod receipts;
+pub mod recovery;
 pub mod revocation;
 pub mod succession;
