@@ -82,7 +82,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     ));
     if nameless > 0 {
         say(format!(
-            "{nameless} documents came from stdin and have no file to put a proof beside: import again with --output-dir for record-NUMBER.proof"
+            "{nameless} documents came from stdin, or back from the log, and have no file to put a proof beside: import again with --output-dir for record-NUMBER.proof"
         ));
     }
     if headless > 0 {
