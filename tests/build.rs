@@ -9,13 +9,14 @@ fn main() {
     println!("cargo::rerun-if-env-changed=COLDLOG_PYTHON");
     let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     let python = std::env::var("COLDLOG_PYTHON").unwrap_or_else(|_| "python3".into());
-    let peers: [(&str, &str, &[&str]); 12] = [
+    let peers: [(&str, &str, &[&str]); 13] = [
         ("ssh_keygen", "ssh-keygen", &["-?"]),
         ("minisign", "minisign", &["-v"]),
         ("softhsm2", "softhsm2-util", &["--version"]),
         ("ssh_agent", "ssh-agent", &["-?"]),
         ("age", "age", &["--version"]),
         ("strace", "strace", &["-V"]),
+        ("faketime", "faketime", &["--version"]),
         ("unshare", "unshare", &["-rn", "true"]),
         ("curl", "curl", &["--version"]),
         ("openssl", "openssl", &["version"]),

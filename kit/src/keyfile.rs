@@ -119,6 +119,11 @@ impl Keys {
         Recipient::X25519(self.identity.to_public())
     }
 
+    /// The owner's own age identity, which opens what was sealed to [`Keys::recipient`].
+    pub fn identity(&self) -> &seal::Identity {
+        &self.identity
+    }
+
     fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut items = Kind::Key.head();
         items.push(self.role.as_str().into());

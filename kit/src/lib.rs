@@ -13,6 +13,7 @@ pub mod published;
 pub mod read_back;
 pub mod report;
 pub mod seal;
+pub mod sealed_file;
 pub mod secret;
 pub mod sequence;
 pub mod terminal;

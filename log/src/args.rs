@@ -174,6 +174,32 @@ pub(crate) enum Command {
         #[command(flatten)]
         secret: Source,
     },
+    /// Writes what this log has of one journal, under its newest head, for a signer whose machine died:
+    /// `signer recover`.
+    #[command(
+        after_help = "Example:\n  log journal-of signer.example/release journal -o usb/own.statements.cbor --policy policy"
+    )]
+    JournalOf {
+        /// The signer's name.
+        issuer: String,
+        /// The journal's name.
+        journal: String,
+        /// The file.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Begin at this number; the signer must have all before it.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// The size of the newest head that the signer remembers; `signer restore` says it.
+        #[arg(long, default_value_t = 0)]
+        old: u64,
+        /// Refuse unless the head meets this policy's quorum.
+        #[arg(long)]
+        policy: Option<PathBuf>,
+        /// Replace the file if it exists.
+        #[arg(long)]
+        force: bool,
+    },
     /// Prints the newest checkpoint.
     #[command(after_help = "Example:\n  log head > checkpoint")]
     Head {

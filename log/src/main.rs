@@ -6,8 +6,8 @@ use args::{Args, Command};
 use clap::Parser;
 use coldlog_kit::exit::Outcome;
 use coldlog_log::commands::{
-    append, backup, freeze, fsck, gc, manage, migrate, receipts, recover, reseal, revoke, rotate,
-    rules, witnesses,
+    append, backup, freeze, fsck, gc, journal_of, manage, migrate, receipts, recover, reseal,
+    revoke, rotate, rules, witnesses,
 };
 use coldlog_log::place;
 use coldlog_log::serve::{self, readers};
@@ -46,6 +46,10 @@ fn main() -> ExitCode {
         }
         Command::Receipts { batch, output, policy, old, force, secret } => {
             receipts::run(&home, &receipts::Options { batch, output, policy, old, force, secret })
+        }
+        Command::JournalOf { issuer, journal, output, from, old, policy, force } => {
+            let options = journal_of::Options { issuer, journal, output, from, old, policy, force };
+            journal_of::run(&home, &options)
         }
         Command::Head { json } => manage::head(&home, json),
         Command::Prove { index, consistency, output, force, secret } => {

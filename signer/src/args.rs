@@ -3,7 +3,7 @@
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use coldlog_kit::custody::NewKey;
 use coldlog_kit::secret::Source;
-use coldlog_signer::commands::{init, life, sign};
+use coldlog_signer::commands::{init, life, recover, sign};
 use std::path::PathBuf;
 
 /// Signs documents on an offline machine and records every signature before it is released.
@@ -100,7 +100,41 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Lets a restored or moved journal sign again, after the newest tail from paper.
+    /// Copies journal and key file to a removable medium, beside the older copies, and reads all back. The
+    /// journal is sealed to the auditors and the signer; a key file that is not encrypted is refused.
+    #[command(
+        after_help = "Examples:\n  signer backup /media/vault/signer\n  signer backup /media/vault/signer --verify"
+    )]
+    Backup {
+        /// The folder on the medium.
+        folder: PathBuf,
+        /// Read every generation there, hold it against its manifest, and write nothing.
+        #[arg(long)]
+        verify: bool,
+        /// Generations that stay; older ones go when the new one is verified.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..))]
+        keep: u16,
+        /// One JSON object, with --verify.
+        #[arg(long, requires = "verify")]
+        json: bool,
+    },
+    /// Makes a signer's folder out of a backup. It does not sign before `signer recover`.
+    #[command(after_help = "Example:\n  signer --home new restore /media/vault/signer")]
+    Restore {
+        /// The folder on the medium.
+        folder: PathBuf,
+        /// Which generation, if not the newest.
+        #[arg(long)]
+        generation: Option<u64>,
+        #[command(flatten)]
+        secret: Source,
+    },
+    /// Brings a restored journal up to date with what the log has of it, and lets it sign again.
+    #[command(
+        after_help = "Example:\n  signer recover --statements usb/own.statements.cbor --policy policy --tail 42:1a2b-3c4d-5e6f-7081"
+    )]
+    Recover(RecoverArgs),
+    /// Lets a copied or moved journal sign again, after the newest tail from paper.
     #[command(after_help = "Example:\n  signer reopen --tail 42:1a2b-3c4d-5e6f-7081")]
     Reopen {
         /// The newest tail that was written down.
@@ -252,6 +286,48 @@ impl From<ByArgs> for life::By {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct RecoverArgs {
+    /// What the log has of this journal: `log journal-of`.
+    #[arg(long)]
+    statements: Option<PathBuf>,
+    /// The policy: logs, witnesses, quorum.
+    #[arg(long)]
+    policy: Option<PathBuf>,
+    /// A head of the log that somebody else has: the file must be as new.
+    #[arg(long)]
+    newest: Option<PathBuf>,
+    /// A batch that was exported, and perhaps never reached the log; repeat for several, in order.
+    #[arg(long = "batch")]
+    batches: Vec<PathBuf>,
+    /// The newest tail that was written down: the journal must reach it.
+    #[arg(long)]
+    tail: Option<String>,
+    /// Where the log cannot be asked: the journal must end where the paper says.
+    #[arg(long, conflicts_with = "statements")]
+    without_log: bool,
+    /// Where evidence goes if the journal was forked.
+    #[arg(long, default_value = "journal.evidence.cbor")]
+    evidence: PathBuf,
+    #[command(flatten)]
+    secret: Source,
+}
+
+impl From<RecoverArgs> for recover::Options {
+    fn from(args: RecoverArgs) -> recover::Options {
+        recover::Options {
+            statements: args.statements,
+            policy: args.policy,
+            newest: args.newest,
+            batches: args.batches,
+            tail: args.tail,
+            without_log: args.without_log,
+            evidence: args.evidence,
+            secret: args.secret,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct SignArgs {
     /// Files, folders with --recursive, or - for stdin.
     files: Vec<PathBuf>,
@@ -289,6 +365,9 @@ pub(crate) struct SignArgs {
     /// Go on after a document that cannot be read or signed; the run then ends with 2.
     #[arg(long)]
     keep_going: bool,
+    /// Sign although the clock shows a time that cannot be; how far it is off is recorded.
+    #[arg(long)]
+    clock_wrong: bool,
     #[command(flatten)]
     secret: Source,
 }
@@ -308,6 +387,7 @@ impl From<SignArgs> for sign::Options {
             output_dir: args.output_dir,
             force: args.force,
             keep_going: args.keep_going,
+            clock_wrong: args.clock_wrong,
             self_check: sign::self_check,
             secret: args.secret,
         }

@@ -5,8 +5,10 @@
 
 pub(crate) mod events;
 mod receipts;
+mod recovery;
 
 pub use receipts::ReceiptStore;
+pub use recovery::Recovering;
 
 use anyhow::{Context, Result, bail};
 use coldlog_kit::files::{self, Existing, FolderLock, Mark, Mode};
@@ -85,7 +87,8 @@ pub struct Draft {
     pub output: Option<PathBuf>,
 }
 
-fn path_in(home: &Path) -> PathBuf {
+/// Where the journal is in a signer's folder.
+pub fn path_in(home: &Path) -> PathBuf {
     home.join("journal.sqlite")
 }
 
@@ -153,6 +156,11 @@ impl Journal {
     pub fn open(home: &Path) -> Result<Journal> {
         let path = there(home)?;
         Journal::over(connect(&path)?)
+    }
+
+    /// Opens a journal's file wherever it is: one that is not in its place yet.
+    pub fn open_at(path: &Path) -> Result<Journal> {
+        Journal::over(connect(path)?)
     }
 
     /// Opens a journal without writing to it. Only where an interrupted run left its last step half
@@ -223,6 +231,10 @@ impl Journal {
     /// The genesis, and what the key events have made of it.
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+    /// Whom every record is sealed to: the auditors and the signer.
+    pub fn recipients(&self) -> &[Recipient] {
+        &self.recipients
     }
     /// The signer's public key in force.
     pub fn key(&self) -> &PublicKey {

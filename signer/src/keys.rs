@@ -121,6 +121,12 @@ pub(crate) fn finish_rotation(home: &Path, journal: &Journal) -> Result<PathBuf>
     Ok(old)
 }
 
+/// Writes the genesis, for logs that shall allow the journal.
+pub fn write_genesis(home: &Path, journal: &Journal) -> Result<()> {
+    let genesis = journal.admission().genesis.bytes();
+    files::write(&home.join("genesis.cbor"), genesis, Existing::Replace, Mode::Public)
+}
+
 /// Writes the files that others need to check the signer's signatures.
 pub fn write_public(home: &Path, journal: &Journal) -> Result<()> {
     let name = &journal.claims().issuer;

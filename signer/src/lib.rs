@@ -1,5 +1,7 @@
 //! The offline signer: custody, journal, sign, export, import.
 
+pub mod backup;
+pub mod clock;
 pub mod commands;
 pub mod journal;
 pub mod keys;

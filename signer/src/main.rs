@@ -4,7 +4,7 @@ mod args;
 
 use args::{Args, Command};
 use clap::Parser;
-use coldlog_signer::commands::{export, import, init, life, look, sign};
+use coldlog_signer::commands::{backup, export, import, init, life, look, recover, restore, sign};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -24,6 +24,14 @@ fn main() -> ExitCode {
         Command::VerifyJournal { at_least, policy, json } => {
             look::verify(home, at_least.as_deref(), policy.as_deref(), json)
         }
+        Command::Backup { folder, verify: true, json, .. } => backup::verify(&folder, json),
+        Command::Backup { folder, keep, .. } => {
+            backup::run(home, &backup::Options { folder, keep: usize::from(keep) })
+        }
+        Command::Restore { folder, generation, secret } => {
+            restore::run(home, &restore::Options { folder, generation, secret })
+        }
+        Command::Recover(options) => recover::run(home, &options.into()),
         Command::Reopen { tail } => look::reopen(home, &tail),
         Command::Status { json } => look::status(home, json),
         Command::RotateKey { by, import_ssh_key, scrypt_log_n } => {

@@ -47,6 +47,7 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
         output_dir: None,
         force: false,
         keep_going: false,
+        clock_wrong: false,
         self_check: |key, bytes, digest| digest.size == 4 && sign::self_check(key, bytes, digest),
         secret,
     };

@@ -29,11 +29,15 @@ pub enum Kind {
     Heads,
     /// Key events with their proofs.
     KeyEvents,
+    /// The manifest of a signer's backup.
+    Backup,
+    /// The statements of one journal that a log has.
+    Statements,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
@@ -46,6 +50,8 @@ impl Kind {
         Kind::Access,
         Kind::Heads,
         Kind::KeyEvents,
+        Kind::Backup,
+        Kind::Statements,
     ];
 
     /// The first item of the file's first array.
@@ -63,6 +69,8 @@ impl Kind {
             Kind::Access => "coldlog-access",
             Kind::Heads => "coldlog-heads",
             Kind::KeyEvents => "coldlog-key-events",
+            Kind::Backup => "coldlog-backup",
+            Kind::Statements => "coldlog-statements",
         }
     }
 

@@ -5,6 +5,7 @@
 //! decisions are in [`verify`], one file a question.
 
 pub mod access;
+pub mod backup;
 pub mod batch;
 pub mod cbor;
 pub mod checkpoint;
@@ -36,6 +37,7 @@ pub mod reseal;
 pub mod rotation;
 pub mod rules;
 pub mod statement;
+pub mod statements;
 pub mod tile;
 pub mod tlog_proof;
 pub mod verify;

@@ -24,8 +24,50 @@ pub struct Record {
     pub purpose: String,
     /// On which machine.
     pub device: String,
+    /// What was odd about its clock, if anything was.
+    pub clock: Option<Clock>,
     /// What was done.
     pub operation: Operation,
+}
+
+/// What was odd about the clock when a record was made, in seconds; 0 where it was not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Clock {
+    /// Behind the record before.
+    pub behind_last: u64,
+    /// Behind a time that it cannot be before; the operator said that the clock is wrong.
+    pub impossible: u64,
+    /// Ahead of all that was known.
+    pub ahead: u64,
+}
+
+impl Clock {
+    const FIELDS: [&str; 3] = ["behind_last", "impossible", "ahead"];
+
+    fn to_value(self) -> Value {
+        let seconds = [self.behind_last, self.impossible, self.ahead];
+        let odd = Clock::FIELDS.into_iter().zip(seconds).filter(|(_, seconds)| *seconds > 0);
+        cbor::text_map(odd.map(|(field, seconds)| (field, seconds.into())).collect())
+    }
+
+    fn from_value(value: Value) -> Result<Clock, DecodeError> {
+        let mut fields = Fields::new(WHAT, "clock", value)?;
+        let mut seconds = [0; 3];
+        for (field, seconds) in Clock::FIELDS.into_iter().zip(&mut seconds) {
+            if let Some(value) = fields.optional(field) {
+                *seconds = cbor::as_uint(WHAT, field, &value)?;
+                if *seconds == 0 {
+                    return Err(DecodeError::field(WHAT, field, "absent, or more than 0", "0"));
+                }
+            }
+        }
+        fields.finish()?;
+        let [behind_last, impossible, ahead] = seconds;
+        match seconds {
+            [0, 0, 0] => Err(DecodeError::field(WHAT, "clock", "absent, or what is odd", "{}")),
+            _ => Ok(Clock { behind_last, impossible, ahead }),
+        }
+    }
 }
 
 /// The kinds of operation.
@@ -125,6 +167,9 @@ impl Record {
             ("device", self.device.as_str().into()),
             ("approvals", Value::Array(Vec::new())),
         ];
+        if let Some(clock) = self.clock {
+            entries.push(("clock", clock.to_value()));
+        }
         match &self.operation {
             Operation::Genesis { operators } => {
                 entries.push(("operation", "genesis".into()));
@@ -171,6 +216,7 @@ impl Record {
         let (time, operator) = (fields.uint("time")?, fields.text("operator", MAX_TEXT)?);
         let (purpose, device) =
             (fields.text("purpose", MAX_TEXT)?, fields.text("device", MAX_TEXT)?);
+        let clock = fields.optional("clock").map(Clock::from_value).transpose()?;
         let approvals = fields.take("approvals")?;
         Items::new(WHAT, "approvals", approvals, 0..=0)?;
         let operation = match fields.text("operation", 32)?.as_str() {
@@ -192,7 +238,7 @@ impl Record {
             }
         };
         fields.finish()?;
-        Ok(Record { time, operator, purpose, device, operation })
+        Ok(Record { time, operator, purpose, device, clock, operation })
     }
 }
 

@@ -6,6 +6,7 @@ mod common;
 
 use change::*;
 use coldlog_spec::access::{self, Access};
+use coldlog_spec::backup::Manifest;
 use coldlog_spec::batch::{self, SignedTail};
 use coldlog_spec::cbor;
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -25,7 +26,7 @@ use coldlog_spec::tile::{self, Tile, WIDTH};
 use coldlog_spec::verify::document::{Proven, check};
 use coldlog_spec::verify::heads::{Conviction, judge};
 use coldlog_spec::witnessing::{Request, Response};
-use coldlog_spec::{manifest, receipts};
+use coldlog_spec::{manifest, receipts, statements};
 use common::*;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -191,6 +192,13 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         "pack" => Pack::decode(bytes).ok().map(|v| v.encode()),
         "registration" => Registration::decode(bytes).ok().map(|v| v.encode()),
         "problem" => Problem::decode(bytes).ok().map(|v| v.encode()),
+        "backup" => Manifest::decode(bytes).ok().map(|v| v.encode()),
+        "statements header" => {
+            statements::decode_header(bytes).ok().map(|v| statements::encode_header(&v))
+        }
+        "statements head" | "statements item" | "statements trailer" => {
+            statements::Item::decode(bytes).ok().map(|v| v.encode())
+        }
         "access header" => access::decode_header(bytes).ok().map(|v| access::encode_header(&v)),
         "access" => Access::decode(bytes).ok().map(|v| v.encode()),
         other => panic!("no decoder for {other}"),

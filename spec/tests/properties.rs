@@ -4,6 +4,7 @@
 mod common;
 
 use coldlog_spec::access::{self, Access};
+use coldlog_spec::backup::Manifest;
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::document::{DocumentHasher, SignatureFile};
@@ -26,7 +27,7 @@ use coldlog_spec::verify::cosign::{self, decide};
 use coldlog_spec::verify::document::check;
 use coldlog_spec::verify::heads::{extends, judge};
 use coldlog_spec::witnessing::{Request, Response};
-use coldlog_spec::{cbor, cose, manifest, receipts};
+use coldlog_spec::{cbor, cose, manifest, receipts, statements};
 use common::*;
 use proptest::prelude::*;
 
@@ -241,6 +242,10 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     same("registration", Registration::decode(bytes).ok().map(|v| v.encode()));
     same("problem", Problem::decode(bytes).ok().map(|v| v.encode()));
     same("access header", access::decode_header(bytes).ok().map(|v| access::encode_header(&v)));
+    same("backup", Manifest::decode(bytes).ok().map(|v| v.encode()));
+    let header = statements::decode_header(bytes).ok();
+    same("statements header", header.map(|v| statements::encode_header(&v)));
+    same("statements item", statements::Item::decode(bytes).ok().map(|v| v.encode()));
     same("access", Access::decode(bytes).ok().map(|v| v.encode()));
     same("signature", SignatureFile::decode(bytes).ok().map(|v| v.encode()));
     if let Some(Ok(request)) = body.as_deref().map(Request::from_body) {

@@ -22,12 +22,15 @@ use coldlog_spec::rules::{NotAdmitted, Rules};
 use coldlog_spec::statement::{NotCommitted, StatementError};
 use coldlog_spec::verify::admission::EventError;
 use coldlog_spec::verify::append::Refusal as Append;
+use coldlog_spec::verify::backup::Refusal as Backup;
+use coldlog_spec::verify::clock::Impossible;
 use coldlog_spec::verify::cosign::{Refusal as Cosign, SubtreeRefusal as Subtree};
 use coldlog_spec::verify::cosigned::NotTaken;
 use coldlog_spec::verify::document::NotProven;
 use coldlog_spec::verify::heads::{Misfit, NotConvicted};
 use coldlog_spec::verify::own::NotOwn;
 use coldlog_spec::verify::receipts::Refusal as Receipts;
+use coldlog_spec::verify::recovery::Refusal as Recovery;
 use coldlog_spec::verify::revocation::NotPrepared;
 use coldlog_spec::verify::succession::NotSuccessor;
 use coldlog_spec::witnessing::RequestError;
@@ -220,6 +223,32 @@ fn texts() -> Vec<String> {
     say("receipts", &Receipts::TailSignature);
     say("receipts", &Receipts::OlderHead { remembered: 9, found: 5 });
     say("receipts", &Receipts::OtherStart { expected: 9, found: 5 });
+
+    let (name, tail) = ("journal.age".to_owned(), "3:aaaa-aaaa-aaaa-aaaa".to_owned());
+    say("backup", &Backup::Events(Append::LateGenesis { sequence: 3 }));
+    say("backup", &Backup::TailSignature);
+    say("backup", &Backup::Length { name: name.clone(), expected: 9, found: 5 });
+    say("backup", &Backup::Digest { name, expected: a, found: b });
+    say("backup", &Backup::Absent { name: "journal.age" });
+    let (expected, found) = ("a.example / journal (aa)".into(), "b.example / journal (bb)".into());
+    say("backup", &Backup::OtherJournal { expected, found });
+    let (backup, own) = (tail.clone(), "2:bbbb-bbbb-bbbb-bbbb".to_owned());
+    say("backup", &Backup::OlderJournal { generation: 4, backup, own: own.clone() });
+    say("backup", &Backup::Forked { generation: 4, backup: tail.clone() });
+    say("backup", &Backup::OtherTail { expected: tail.clone(), found: own.clone() });
+
+    let why = ProofError::Root { expected: a, computed: b };
+    say("recovery", &Recovery::NotLogged { size: 9, why });
+    let evidence = Box::new(Evidence::SplitView { first: vec![], second: vec![], path: vec![] });
+    say("recovery", &Recovery::Forked { sequence: 3, evidence });
+    let paper = tail;
+    say("recovery", &Recovery::PaperIsNewer { paper: paper.clone(), own: own.clone() });
+    say("recovery", &Recovery::PaperIsOther { paper: paper.clone() });
+    say("recovery", &Recovery::PaperIsOlder { paper, own });
+
+    say("clock", &Impossible::BeforeHead { behind: 3600 });
+    say("clock", &Impossible::BeforeGenesis { behind: 3600 });
+    say("clock", &Impossible::BeforeProgram { behind: 3600 });
 
     say("statement", &NotCommitted::None);
     say("statement", &NotCommitted::Other { expected: a, found: b });

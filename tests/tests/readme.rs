@@ -48,6 +48,14 @@ fn every_command_of_the_custody_page_does_what_it_says() {
 }
 
 #[test]
+fn every_command_of_the_recovery_page_does_what_it_says() {
+    let stage = tempfile::tempdir().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/recovery.md");
+    let commands = console::play(&page, stage.path()).unwrap_or_else(|why| panic!("{why:#}"));
+    assert!(commands > 20, "the page has {commands} commands in console blocks");
+}
+
+#[test]
 fn every_command_of_the_mirror_page_does_what_it_says() {
     let stage = tempfile::tempdir().unwrap();
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/mirror.md");

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod freeze;
 pub mod fsck;
 pub mod gc;
+pub mod journal_of;
 pub mod manage;
 pub mod migrate;
 pub mod receipts;

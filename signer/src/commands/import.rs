@@ -64,6 +64,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let mut range = None;
     let stored = journal.store_receipts(&head, |store| {
         range = Some(import.verify(&mut reader, store)?);
+        cosigned.not_before().map(|time| journal.note_witnessed(time)).transpose()?;
         Ok::<(), Failure>(())
     });
     let left = if original { journal.leave(home) } else { Ok(()) };
@@ -71,7 +72,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let proofs = import.write_proofs(range.context("a range was imported")?, &head)?;
     let checkpoint = cosigned.checkpoint();
     let vouch: Vec<&str> = cosigned.witnesses().iter().map(|w| w.name.as_str()).collect();
-    let Proofs { written, kept, nameless } = proofs;
+    let Proofs { written, kept, nameless, headless } = proofs;
     let kept = if kept > 0 { format!(", {kept} there already and kept") } else { String::new() };
     say(format!(
         "{written} proofs written{kept}, under the head of {} with {} entries, cosigned by {}",
@@ -81,7 +82,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     ));
     if nameless > 0 {
         say(format!(
-            "{nameless} documents came from stdin and have no file to put a proof beside: import again with --output-dir for record-NUMBER.proof"
+            "{nameless} documents came from stdin, or back from the log, and have no file to put a proof beside: import again with --output-dir for record-NUMBER.proof"
+        ));
+    }
+    if headless > 0 {
+        say(format!(
+            "{headless} recovered records name a head whose note is lost: they are logged, and get no proof; sign those documents again"
         ));
     }
     Ok(())
@@ -208,7 +214,10 @@ impl Import<'_> {
             if let Some(folder) = folder {
                 files::create_folder(folder)?;
             }
-            let proof = proof(self.journal, &row, self.policy)?;
+            let Some(proof) = proof(self.journal, &row, self.policy)? else {
+                proofs.headless += 1;
+                continue;
+            };
             match write_proof(&path, &proof, self.options.force)? {
                 true => proofs.written += 1,
                 false => proofs.kept += 1,
@@ -226,6 +235,8 @@ struct Proofs {
     kept: u64,
     /// Documents from stdin, which have no file to put a proof beside.
     nameless: u64,
+    /// Recovered records that name a head whose note the log could not give back to the byte.
+    headless: u64,
 }
 
 // One document may have several records: the first takes `FILE.proof`, another, while that stands,
@@ -266,7 +277,8 @@ fn origins(proof: &Proof) -> BTreeSet<String> {
     claims.flatten().collect()
 }
 
-fn proof(journal: &Journal, row: &Row, policy: &Policy) -> Result<Proof> {
+// `None` where the head that a recovered record names is not at hand.
+fn proof(journal: &Journal, row: &Row, policy: &Policy) -> Result<Option<Proof>> {
     // A proof is made under a policy: logs that it does not name have no place in it.
     let logged = row.receipts.iter().filter(|logged| policy.names(&logged.origin));
     let receipts = logged.map(|Logged { receipt, head, .. }| {
@@ -274,11 +286,16 @@ fn proof(journal: &Journal, row: &Row, policy: &Policy) -> Result<Proof> {
     });
     let receipts = receipts.collect::<Result<Vec<Receipt>>>()?;
     let named: Option<Hash> = row.statement.position.head.as_ref().map(|head| head.note);
-    Ok(Proof {
+    let note = named.map(|digest| journal.head_note(&digest)).transpose();
+    let earlier_head = match note {
+        Err(_) if journal.is_recovered(row.statement.position.sequence)? => return Ok(None),
+        note => note?,
+    };
+    Ok(Some(Proof {
         statement: row.statement.clone(),
         receipts,
         disclosure: row.disclosure.encode(),
         policy: policy.digest,
-        earlier_head: named.map(|digest| journal.head_note(&digest)).transpose()?,
-    })
+        earlier_head,
+    }))
 }

@@ -12,6 +12,7 @@ use coldlog_kit::{seal, secret};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::note::is_key_name;
 use coldlog_spec::record::{Operation, Record};
+use coldlog_spec::verify::clock::{EARLIEST, Known, judge};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -83,11 +84,22 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     }
     recipients.push(key_pair.recipient());
     let claims = Claims { issuer: options.name.clone(), subject: options.journal.clone() };
+    let time = coldlog_kit::time::now();
+    // Whatever the clock says, it stands at the journal's beginning; a dead battery is told of.
+    let known = Known { witnessed: None, genesis: EARLIEST, last: EARLIEST };
+    let odd = judge(time, &known, true)?;
+    if let Some(odd) = &odd {
+        coldlog_kit::terminal::talk(format!(
+            "signer: the clock is {}: set it, and begin anew",
+            crate::clock::words(odd)
+        ));
+    }
     let record = Record {
-        time: coldlog_kit::time::now(),
+        time,
         operator: options.operators.first().cloned().unwrap_or_default(),
         purpose: "genesis".into(),
         device: options.device.clone(),
+        clock: odd,
         operation: Operation::Genesis { operators: options.operators.clone() },
     };
     let draft = Draft { record, salt: secret::random()?, output: None };
@@ -98,13 +110,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     }
     let journal = Journal::open(home)?;
     journal.leave(home)?;
-    let genesis = journal.admission().genesis.clone();
-    let genesis_file = home.join("genesis.cbor");
-    files::write(&genesis_file, genesis.bytes(), Existing::Replace, Mode::Public)?;
-    let public = key.public();
+    keys::write_genesis(home, &journal)?;
     keys::write_public(home, &journal)?;
+    let genesis = &journal.admission().genesis;
+    let public = key.public();
     say(format!("signer   {} ({public:?})", options.name));
-    say(format!("genesis  {}", genesis_file.display()));
+    say(format!("genesis  {}", home.join("genesis.cbor").display()));
     say(format!("fingerprint  {}", genesis.leaf()));
     say("Give the genesis file to the log's operator, and read the fingerprint to them.");
     Ok(())

@@ -1,6 +1,7 @@
 //! The life of a key: `signer rotate-key`, `change`, `revoke`, `retire`. Each is a record of the journal, in
 //! the log like any other.
 
+use crate::clock::Clock;
 use crate::journal::{self, Draft, Journal};
 use crate::keys;
 use anyhow::{Context, Result};
@@ -94,11 +95,13 @@ impl Desk {
 
     fn draft(&self, by: &By, event: &str, operators: Option<Vec<String>>) -> Result<Draft> {
         let device = self.journal.device()?;
+        let (time, clock) = Clock::of(&self.journal, false)?.read()?;
         let record = Record {
-            time: time::now(),
+            time,
             operator: by.operator.clone(),
             purpose: by.purpose.clone(),
             device,
+            clock,
             operation: Operation::KeyEvent { event: event.into(), operators },
         };
         Ok(Draft { record, salt: secret::random()?, output: None })

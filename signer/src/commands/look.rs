@@ -29,6 +29,9 @@ fn record_json(row: &Row) -> Value {
         "operator": record.operator,
         "purpose": record.purpose,
         "device": record.device,
+        "clock": record.clock.map(|clock| json!({
+            "behind_last": clock.behind_last, "impossible": clock.impossible, "ahead": clock.ahead,
+        })),
         "leaf": row.statement.leaf().to_hex(),
         "receipt": !row.receipts.is_empty(),
         "logs": row.receipts.iter().map(|logged| logged.origin.as_str()).collect::<Vec<_>>(),
@@ -72,14 +75,16 @@ fn line(row: &Row) -> String {
             )
         }
     };
+    let odd = record.clock.as_ref().map(|odd| format!("  clock: {}", crate::clock::words(odd)));
     let state = if row.receipts.is_empty() { "waits" } else { "logged" };
     format!(
-        "{:>6}  {}  {:<7} {}  {}",
+        "{:>6}  {}  {:<7} {}  {}{}",
         row.statement.position.sequence,
         time::show(record.time),
         state,
         field(&record.operator),
-        what
+        what,
+        odd.unwrap_or_default()
     )
 }
 
@@ -156,6 +161,62 @@ pub fn status(home: &Path, as_json: bool) -> Outcome {
     })
 }
 
+/// Verifies every record of a journal: signature, number, chain, commitment, receipts. Says whether it has
+/// the record that `wanted` tells of, if anything is.
+pub(crate) fn whole(
+    journal: &Journal,
+    policy: Option<&Policy>,
+    wanted: Option<&(u64, String)>,
+) -> Outcome<bool> {
+    let progress_bar = Bar::new("verifying", Some(journal.tail()?.tail.count));
+    let mut progress = Progress::default();
+    let mut reached = wanted.is_none();
+    let mut admission = verify_genesis(journal.admission().genesis.bytes()).or_no()?;
+    each(journal, |row| {
+        let statement = &row.statement;
+        let place = || format!("record {}", progress.next);
+        statement.verify(&admission.key).with_context(place).or_no()?;
+        let next =
+            follows(statement, &admission, &progress, |_| true).with_context(place).or_no()?;
+        admission.take(statement).with_context(place).or_no()?;
+        if Some(row.disclosure.commitment()) != statement.commitment() {
+            return no(format!(
+                "record {}: its disclosure is not what its statement commits to",
+                progress.next
+            ));
+        }
+        for Logged { origin, receipt, head } in &row.receipts {
+            let note = journal.head_note(head).with_context(place)?;
+            let head = SignedCheckpoint::decode(&note).with_context(place)?;
+            let receipt = Receipt::decode(receipt).with_context(place)?;
+            // What a policy does not name is not for it to judge.
+            let policy = policy.filter(|policy| policy.names(origin));
+            let held = match policy {
+                Some(policy) => policy
+                    .verify_head(&head)
+                    .map_err(Refusal::from)
+                    .and_then(|_| verify_receipt(&receipt, statement, &head.checkpoint, policy)),
+                None => verify_path(&receipt, statement, &head.checkpoint),
+            };
+            held.with_context(place).or_no()?;
+        }
+        if let Some(known) = &statement.position.head
+            && !journal.is_recovered(statement.position.sequence)?
+        {
+            journal.head_note(&known.note).with_context(place)?;
+        }
+        progress = next;
+        progress_bar.add(1);
+        if let Some((count, digits)) = wanted
+            && *count == progress.next
+        {
+            reached = statement.leaf().to_hex().starts_with(digits);
+        }
+        Ok(())
+    })?;
+    Ok(reached)
+}
+
 /// `signer verify-journal`
 pub fn verify(
     home: &Path,
@@ -172,53 +233,8 @@ pub fn verify(
         let policy = policy
             .map(|path| anyhow::Ok(Policy::parse(&files::read(path, MAX_POLICY as u64)?)?))
             .transpose()?;
-        let progress_bar = Bar::new("verifying", Some(journal.tail()?.tail.count));
         let wanted = inputs::parse_tail(at_least)?;
-        let mut progress = Progress::default();
-        let mut reached = wanted.is_none();
-        let genesis = journal.admission().genesis.bytes();
-        let mut admission = verify_genesis(genesis).or_no()?;
-        each(&journal, |row| {
-            let statement = &row.statement;
-            let place = || format!("record {}", progress.next);
-            statement.verify(&admission.key).with_context(place).or_no()?;
-            let next =
-                follows(statement, &admission, &progress, |_| true).with_context(place).or_no()?;
-            admission.take(statement).with_context(place).or_no()?;
-            if Some(row.disclosure.commitment()) != statement.commitment() {
-                return no(format!(
-                    "record {}: its disclosure is not what its statement commits to",
-                    progress.next
-                ));
-            }
-            for Logged { origin, receipt, head } in &row.receipts {
-                let note = journal.head_note(head).with_context(place)?;
-                let head = SignedCheckpoint::decode(&note).with_context(place)?;
-                let receipt = Receipt::decode(receipt).with_context(place)?;
-                // What a policy does not name is not for it to judge.
-                let policy = policy.as_ref().filter(|policy| policy.names(origin));
-                let held = match policy {
-                    Some(policy) => {
-                        policy.verify_head(&head).map_err(Refusal::from).and_then(|_| {
-                            verify_receipt(&receipt, statement, &head.checkpoint, policy)
-                        })
-                    }
-                    None => verify_path(&receipt, statement, &head.checkpoint),
-                };
-                held.with_context(place).or_no()?;
-            }
-            if let Some(known) = &statement.position.head {
-                journal.head_note(&known.note).with_context(place)?;
-            }
-            progress = next;
-            progress_bar.add(1);
-            if let Some((count, digits)) = &wanted
-                && *count == progress.next
-            {
-                reached = statement.leaf().to_hex().starts_with(digits);
-            }
-            Ok(())
-        })?;
+        let reached = whole(&journal, policy.as_ref(), wanted.as_ref())?;
         checks.pass();
         let tail = journal.tail()?.tail;
         if !reached {
@@ -236,6 +252,7 @@ pub fn verify(
 /// `signer reopen`: the one command here that writes, once the whole journal is verified.
 pub fn reopen(home: &Path, tail: &str) -> Outcome {
     let _lock = journal::lock(home)?;
+    Journal::open(home)?.must_be_up_to_date()?;
     verify(home, Some(tail), None, false)?;
     Journal::open(home)?.leave(home)?;
     say("this copy of the journal signs from now on; let no other copy sign");

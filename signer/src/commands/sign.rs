@@ -1,9 +1,10 @@
 //! `signer sign`: hash once, sign, check, record, make durable, and only then release.
 
+use crate::clock::Clock;
 use crate::journal::{self, Draft, Journal, Row};
 use crate::keys;
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{Failure, Outcome, no, trouble};
+use coldlog_kit::exit::{Failure, OrNo, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::inputs::{self, Inputs};
 use coldlog_kit::progress::Progress;
@@ -45,6 +46,8 @@ pub struct Options {
     pub force: bool,
     /// Go on after a document that cannot be signed.
     pub keep_going: bool,
+    /// The operator says that the clock is wrong.
+    pub clock_wrong: bool,
     /// How a signature is checked before it is recorded: [`self_check`], or a test's.
     pub self_check: SelfCheck,
     /// The passphrase's source.
@@ -80,12 +83,15 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let journal = Journal::open(home)?;
     journal.must_go_on(home)?;
     journal.must_be_operated_by(&options.operator)?;
+    let clock = Clock::of(&journal, options.clock_wrong)?;
+    clock.check().or_no()?;
     need_space(home, &tasks, options)?;
     let run = keys::Run { documents: tasks.len(), group: GROUP };
     let key = keys::load_for(home, &journal, Some(run), &options.secret)?.ed25519();
     let device = journal.device()?;
     journal.begin(home)?;
-    let mut run = Run { journal, key, device, scheme, options, signed: 0, again: 0, unsigned: 0 };
+    let mut run =
+        Run { journal, key, device, clock, scheme, options, signed: 0, again: 0, unsigned: 0 };
     let progress = Progress::new("signing", Some(tasks.len() as u64));
     let mut outcome = Ok(());
     for group in tasks.chunks(GROUP) {
@@ -135,6 +141,7 @@ struct Run<'a> {
     journal: Journal,
     key: SecretKey,
     device: String,
+    clock: Clock,
     scheme: Scheme,
     options: &'a Options,
     signed: u64,
@@ -209,7 +216,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn prepare(&self, task: &Task) -> Result<Prepared> {
+    fn prepare(&mut self, task: &Task) -> Result<Prepared> {
         let digest = hash(task, self.scheme)?;
         if let Some(row) = earlier(&self.journal, task, &digest, self.options)? {
             return Ok(Prepared::Earlier(Box::new(row)));
@@ -224,7 +231,8 @@ impl Run<'_> {
                 path.display()
             );
         }
-        let record = sign_one(&self.key, task, &digest, self.options, &self.device)?;
+        let record =
+            sign_one(&self.key, task, &digest, self.options, &self.device, &mut self.clock)?;
         Ok(Prepared::Draft(Box::new(record)))
     }
 }
@@ -380,6 +388,7 @@ fn sign_one(
     digest: &DocumentDigest,
     options: &Options,
     device: &str,
+    clock: &mut Clock,
 ) -> Result<Record> {
     let limit = coldlog_spec::record::MAX_TEXT;
     for text in [&task.name, &task.version, &task.purpose] {
@@ -390,7 +399,7 @@ fn sign_one(
             );
         }
     }
-    let time = coldlog_kit::time::now();
+    let (time, odd) = clock.read()?;
     let comment = format!("timestamp:{time}\tfile:{}\thashed", one_line(&task.name));
     let file = SignatureFile::sign(key, digest, &comment)?;
     let bytes = file.encode();
@@ -409,6 +418,7 @@ fn sign_one(
         operator: options.operator.clone(),
         purpose: task.purpose.clone(),
         device: device.into(),
+        clock: odd,
         operation: Operation::Sign { document, signature },
     })
 }

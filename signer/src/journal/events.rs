@@ -68,8 +68,9 @@ impl Journal {
         }
     }
 
-    /// Refuses a journal that has ended, and a copy of one.
+    /// Refuses a journal that has ended, one that came out of a backup, and a copy.
     pub fn must_go_on(&self, home: &Path) -> Outcome {
+        self.must_be_up_to_date()?;
         if let Some(ended) = self.admission.ended() {
             return no(format!(
                 "this journal ended with its {}, record {}: nothing may be signed any more; begin a new journal in another --home (`signer init`)",

@@ -12,6 +12,9 @@ const FURTHER: &str = "
     CREATE TABLE IF NOT EXISTS further (sequence INTEGER, origin TEXT, receipt BLOB NOT NULL,
         head BLOB NOT NULL, PRIMARY KEY (sequence, origin)) STRICT, WITHOUT ROWID;";
 
+/// The name of the newest witnessed time.
+const WITNESSED: &str = "witnessed";
+
 /// The log of the receipt that is with a record.
 const FIRST_LOG: &str = "(SELECT origin FROM heads WHERE note_digest = records.head)";
 
@@ -110,6 +113,25 @@ impl Journal {
         let note: Option<Vec<u8>> =
             self.db.query_row(query, values, |row| row.get(0)).optional()?;
         note.map(|note| Ok((SignedCheckpoint::decode(&note)?, Hash::of(&note)))).transpose()
+    }
+
+    /// The newest time that a quorum of witnesses vouched for, on a head that was imported.
+    pub fn witnessed(&self) -> Result<Option<u64>> {
+        let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        let value: Option<Vec<u8>> = query.query_row([WITNESSED], |row| row.get(0)).optional()?;
+        let time = value.map(|value| value.try_into().map(u64::from_be_bytes));
+        time.transpose()
+            .map_err(|_| anyhow::anyhow!("the journal's newest witnessed time is damaged"))
+    }
+
+    /// Remembers such a time, in the transaction that is open, if one is.
+    pub fn note_witnessed(&self, time: u64) -> Result<()> {
+        let time = time.max(self.witnessed()?.unwrap_or(0)).to_be_bytes();
+        self.db.execute(
+            "INSERT OR REPLACE INTO meta VALUES (?1, ?2)",
+            params![WITNESSED, &time[..]],
+        )?;
+        Ok(())
     }
 
     /// A head's note by its digest.

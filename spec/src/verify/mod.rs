@@ -3,6 +3,8 @@
 
 pub mod admission;
 pub mod append;
+pub mod backup;
+pub mod clock;
 pub mod cosign;
 pub mod cosigned;
 pub mod document;
@@ -10,5 +12,6 @@ pub mod heads;
 pub mod keys;
 pub mod own;
 pub mod receipts;
+pub mod recovery;
 pub mod revocation;
 pub mod succession;

@@ -6,6 +6,7 @@
 pub(crate) mod rules;
 
 use coldlog_spec::access::{self, Access};
+use coldlog_spec::backup::{self, Manifest};
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
 use coldlog_spec::cose::Claims;
@@ -30,6 +31,7 @@ use coldlog_spec::reseal::Reseal;
 use coldlog_spec::rotation::Rotation;
 use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
+use coldlog_spec::statements;
 use coldlog_spec::tile;
 use coldlog_spec::verify::own;
 use coldlog_spec::witnessing::{Request, Response};
@@ -119,6 +121,7 @@ pub(crate) fn record() -> Record {
         operator: "Ada".into(),
         purpose: "test".into(),
         device: "d".into(),
+        clock: None,
         operation: Operation::Sign { document, signature },
     }
 }
@@ -270,12 +273,44 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("access", read.encode()),
         ("rotation", Rotation::sign(&head_keys(LOG, 2), &head_keys(LOG, 3)).unwrap().encode()),
         ("end", End::sign(&head_keys(LOG, 2), &head).unwrap().encode()),
+        ("backup", manifest(&tail).encode()),
+        ("statements header", statements::encode_header(&answer)),
+        ("statements head", statements::Item::Head(head.encode()).encode()),
+        ("statements item", logged_statement().encode()),
+        (
+            "statements trailer",
+            statements::Item::Trailer { count: 4, digest: Hash([7; 32]) }.encode(),
+        ),
         ("policy", policy_text("two").into_bytes()),
         ("rules", rules().encode()),
         ("rules entry", own(0, Payload::Rules(rules())).bytes().to_vec()),
         ("reseal entry", own(1, Payload::Reseal(reseal())).bytes().to_vec()),
     ]
 }
+
+pub(crate) fn manifest(tail: &SignedTail) -> Manifest {
+    let file =
+        |name: &str, byte| backup::File { name: name.into(), size: 1000, sha256: Hash([byte; 32]) };
+    Manifest {
+        generation: 3,
+        time: 77,
+        files: vec![file("journal.age", 1), file("key.age", 2)],
+        events: vec![genesis("age1x").bytes().to_vec()],
+        tail: tail.clone(),
+    }
+}
+
+// A record as a log has it, the first of a tree of two.
+pub(crate) fn logged_statement() -> statements::Item {
+    statements::Item::Logged(statements::Logged {
+        index: 0,
+        path: vec![leaf_hash(b"x")],
+        statement: genesis("age1x").bytes().to_vec(),
+        sealed: SEALED.to_vec(),
+    })
+}
+
+pub(crate) const SEALED: &[u8] = b"age-encryption.org/v1\nsealed";
 
 pub(crate) fn rules() -> Rules {
     let text = format!(

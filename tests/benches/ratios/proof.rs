@@ -71,6 +71,7 @@ pub(crate) fn one_proof() {
         operator: "Ada".into(),
         purpose: "bench".into(),
         device: "bench".into(),
+        clock: None,
         operation: Operation::Sign {
             document: Document {
                 name: "a".into(),

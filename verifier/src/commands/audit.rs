@@ -1,5 +1,6 @@
 //! `verifier open` and `verifier completeness`: what an auditor asks of a copy of the log.
 
+use super::claims::{self, Bounds};
 use super::heads::HEAD;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
@@ -21,6 +22,7 @@ use coldlog_spec::reseal::Reseal;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::append::{Admission, Progress, follows, verify_genesis, verify_records};
+use coldlog_spec::verify::clock::Claim;
 use coldlog_spec::verify::own::{self, Own};
 use coldlog_spec::verify::revocation;
 use serde_json::{Value, json};
@@ -123,6 +125,10 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
         let policy = super::policy(policy)?;
         let identities = seal::read_identities(identity)?;
         let (mut opened, mut closed, mut said, mut records) = (0u64, 0u64, 0u64, Vec::new());
+        let source = super::source(log)?;
+        let newest = policy.verify_head(&published::head(source.as_ref())?).or_no()?;
+        let mut bounds = Bounds::new(source.as_ref(), &policy, newest.not_after());
+        let mut impossible = 0u64;
         let visit = |place: u64, entry: &[u8], sealed: &[u8]| -> Outcome {
             let statement = Statement::decode(entry)?;
             if which.signer.as_ref().is_some_and(|name| *name != statement.claims().issuer) {
@@ -150,11 +156,17 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
             let disclosure =
                 Disclosure::decode(&bytes).with_context(|| format!("entry {place}"))?;
             opened += 1;
-            let object = to_json(place, &statement, &disclosure);
+            let record = &disclosure.record;
+            let claim = bounds.judge(&statement, record)?;
+            impossible += u64::from(claim != Claim::Possible);
             if as_json {
+                let mut object = to_json(place, &statement, &disclosure);
+                object["clock"] = claims::to_json(claim, record.clock.as_ref());
                 records.push(object)
             } else {
-                say(line(place, &disclosure))
+                say(line(place, &disclosure));
+                let odd = claims::words(claim, record.clock.as_ref());
+                odd.into_iter().for_each(|odd| say(format!("        its time: {odd}")));
             }
             Ok(())
         };
@@ -171,9 +183,16 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
         if opened == 0 {
             return no("0 records were opened: nothing was checked");
         }
-        let text = format!("{opened} records opened, each is what its statement commits to");
-        let fields = json!({"opened": opened, "said_by_the_log": said, "records": records});
-        Ok(Report { text: vec![text], fields })
+        let mut text =
+            vec![format!("{opened} records opened, each is what its statement commits to")];
+        if impossible > 0 {
+            text.push(format!("{impossible} of them claim a time that cannot be"));
+        }
+        let fields = json!({
+            "opened": opened, "said_by_the_log": said, "impossible_times": impossible,
+            "records": records,
+        });
+        Ok(Report { text, fields })
     })
 }
 

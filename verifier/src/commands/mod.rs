@@ -12,6 +12,8 @@ pub mod life;
 pub mod policy;
 pub mod watch;
 
+mod claims;
+
 use anyhow::{Context, Result};
 use coldlog_kit::files;
 use coldlog_kit::published::{Folder, Source};
