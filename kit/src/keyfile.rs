@@ -19,7 +19,7 @@ const LIMIT: u64 = 4096;
 
 /// What a key file holds.
 pub struct Keys {
-    /// `signer`, `log` or `witness`.
+    /// `signer`, `log`, `witness`, `mirror` or `approver`.
     pub role: String,
     /// The signer's name, the log's origin or the witness's name.
     pub name: String,
@@ -73,6 +73,11 @@ impl Keys {
     /// The owner's own age recipient.
     pub fn recipient(&self) -> seal::Recipient {
         self.identity.to_public()
+    }
+
+    /// Opens what was sealed to [`Keys::recipient`].
+    pub fn open(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        seal::open(sealed, std::slice::from_ref(&self.identity)).map(Zeroizing::new)
     }
 
     fn encode(&self) -> Zeroizing<Vec<u8>> {

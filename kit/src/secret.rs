@@ -17,6 +17,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// A file, a descriptor, or else the terminal.
+    pub fn of(file: Option<PathBuf>, fd: Option<i32>) -> Source {
+        Source { file, fd }
+    }
+
     /// The passphrase; `confirm` asks twice on a terminal, for a new key.
     pub fn ask(&self, what: &str, confirm: bool) -> Result<Zeroizing<String>> {
         let mut text = match (&self.file, self.fd) {

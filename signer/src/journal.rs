@@ -4,8 +4,10 @@
 //! stored in the same transaction as the records that it covers.
 
 pub(crate) mod events;
+mod founding;
 mod receipts;
 
+pub use founding::Founding;
 pub use receipts::ReceiptStore;
 
 use anyhow::{Context, Result, bail};

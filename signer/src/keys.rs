@@ -8,6 +8,7 @@ use coldlog_kit::keyfile::Keys;
 use coldlog_kit::secret;
 use coldlog_spec::document::{minisign_public_key, ssh_public_key};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// The key file.
 pub fn file(home: &Path) -> PathBuf {
@@ -22,12 +23,21 @@ pub(crate) fn next_file(home: &Path) -> PathBuf {
 /// Loads the key in force. Where a rotation was interrupted after its record was durable, the next key is
 /// the one: the rotation is finished first.
 pub fn load(home: &Path, journal: &Journal, source: &secret::Source) -> Outcome<Keys> {
-    let keys = Keys::load(&file(home), "signer", source)?;
+    load_with(home, journal, &|what| source.ask(what, false))
+}
+
+/// The same, where more than one passphrase may be needed.
+pub fn load_with(
+    home: &Path,
+    journal: &Journal,
+    ask: &dyn Fn(&str) -> Result<Zeroizing<String>>,
+) -> Outcome<Keys> {
+    let keys = Keys::read(&file(home), "signer", ask)?;
     if keys.ed25519().public() == *journal.key() {
         return Ok(keys);
     }
     if files::is_there(&next_file(home))? {
-        let next = Keys::load(&next_file(home), "signer", source)?;
+        let next = Keys::read(&next_file(home), "signer", ask)?;
         if next.ed25519().public() == *journal.key() {
             finish_rotation(home, journal)?;
             return Ok(next);

@@ -27,11 +27,13 @@ pub enum Kind {
     Access,
     /// Heads that somebody saw, for others to compare.
     Heads,
+    /// A request to approve what is to be signed.
+    ApprovalRequest,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
@@ -43,6 +45,7 @@ impl Kind {
         Kind::Pack,
         Kind::Access,
         Kind::Heads,
+        Kind::ApprovalRequest,
     ];
 
     /// The first item of the file's first array.
@@ -59,6 +62,7 @@ impl Kind {
             Kind::Pack => "coldlog-pack",
             Kind::Access => "coldlog-access",
             Kind::Heads => "coldlog-heads",
+            Kind::ApprovalRequest => "coldlog-approval-request",
         }
     }
 

@@ -5,6 +5,7 @@
 //! decisions are in [`verify`], one file a question.
 
 pub mod access;
+pub mod approval;
 pub mod batch;
 pub mod cbor;
 pub mod checkpoint;
@@ -13,6 +14,7 @@ pub mod document;
 pub mod ed25519;
 pub mod end;
 pub mod evidence;
+pub mod factor;
 pub mod hash;
 pub mod heads;
 pub mod key_event;
@@ -37,5 +39,6 @@ pub mod rules;
 pub mod statement;
 pub mod tile;
 pub mod tlog_proof;
+pub mod totp;
 pub mod verify;
 pub mod witnessing;

@@ -21,6 +21,10 @@ pub struct Story {
     pub import_key: Option<String>,
     /// The format of the signatures.
     pub format: &'static str,
+    /// What else `signer init` is told.
+    pub init_with: String,
+    /// What it said on stderr.
+    pub init_told: String,
 }
 
 impl Story {
@@ -32,7 +36,16 @@ impl Story {
         }
         // Absolute, for the programs run inside the roles' folders.
         let stage = stage.canonicalize()?;
-        Ok(Story { stage, aloud, scrypt_log_n, commands: 0, import_key: None, format: "sshsig" })
+        Ok(Story {
+            stage,
+            aloud,
+            scrypt_log_n,
+            commands: 0,
+            import_key: None,
+            format: "sshsig",
+            init_with: String::new(),
+            init_told: String::new(),
+        })
     }
 
     /// A story of two rounds, Monday's and Tuesday's, with 150 documents each: its log has 302 entries,
@@ -134,7 +147,9 @@ impl Story {
         if let Some(key) = &self.import_key {
             line.push_str(&format!(" --import-ssh-key {key}"));
         }
-        let made = self.run("signer", &line)?.out;
+        line.push_str(&self.init_with);
+        let Ran { out: made, err, .. } = self.run("signer", &line)?;
+        self.init_told = err;
         let fingerprint = made.lines().find_map(|line| line.strip_prefix("fingerprint  "));
         let fingerprint = fingerprint.context("signer init prints a fingerprint")?.to_owned();
         self.tell("\n== The log and the witnesses make theirs; the policy names them all");

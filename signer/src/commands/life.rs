@@ -13,6 +13,7 @@ use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::document::parse_public_key;
 use coldlog_spec::ed25519::{PublicKey, SecretKey};
+use coldlog_spec::approval::Carried;
 use coldlog_spec::key_event::{Event, KeyEvent, Since, revocation_claims};
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::record::{Disclosure, Operation, Record};
@@ -99,6 +100,8 @@ impl Desk {
             operator: by.operator.clone(),
             purpose: by.purpose.clone(),
             device,
+            approved: Carried::default(),
+            factors: Vec::new(),
             operation: Operation::KeyEvent { event: event.into(), operators },
         };
         Ok(Draft { record, salt: secret::random()?, output: None })

@@ -1,8 +1,10 @@
 //! One module a verb.
 
+pub mod approve;
 pub mod export;
 pub mod import;
 pub mod init;
 pub mod life;
 pub mod look;
+pub mod request;
 pub mod sign;

@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod append;
+pub mod approvals;
 pub mod cosign;
 pub mod cosigned;
 pub mod document;

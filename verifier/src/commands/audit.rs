@@ -1,5 +1,6 @@
 //! `verifier open` and `verifier completeness`: what an auditor asks of a copy of the log.
 
+use super::approvals::Journals;
 use super::heads::HEAD;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
@@ -117,12 +118,18 @@ fn one_entry(
 
 /// `verifier open`
 pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: bool) -> Outcome {
-    const CHECKS: [&str; 4] =
-        [HEAD, "each record that opens matches its commitment", ENTRIES, "every record opens"];
+    const CHECKS: [&str; 5] = [
+        HEAD,
+        "each record that opens matches its commitment",
+        ENTRIES,
+        "every record opens",
+        "each record has the approvals and factors that its genesis demands",
+    ];
     report::run(as_json, &CHECKS, |checks| {
         let policy = super::policy(policy)?;
         let identities = seal::read_identities(identity)?;
         let (mut opened, mut closed, mut said, mut records) = (0u64, 0u64, 0u64, Vec::new());
+        let (mut journals, mut findings) = (Journals::default(), 0u64);
         let visit = |place: u64, entry: &[u8], sealed: &[u8]| -> Outcome {
             let statement = Statement::decode(entry)?;
             if which.signer.as_ref().is_some_and(|name| *name != statement.claims().issuer) {
@@ -150,11 +157,15 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
             let disclosure =
                 Disclosure::decode(&bytes).with_context(|| format!("entry {place}"))?;
             opened += 1;
-            let object = to_json(place, &statement, &disclosure);
+            let found = journals.judge(&statement, &disclosure.record);
+            findings += u64::from(!found.good);
             if as_json {
+                let mut object = to_json(place, &statement, &disclosure);
+                object["people"] = found.fields;
                 records.push(object)
             } else {
-                say(line(place, &disclosure))
+                let behind = found.text.map(|text| format!("; {text}")).unwrap_or_default();
+                say(line(place, &disclosure) + &behind)
             }
             Ok(())
         };
@@ -166,6 +177,12 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
         }
         if closed > 0 {
             return no(format!("{closed} records did not open with this identity, {opened} did"));
+        }
+        checks.pass();
+        if findings > 0 {
+            return no(format!(
+                "{findings} records are not as their genesis demands: see the findings; {opened} records were opened"
+            ));
         }
         checks.pass();
         if opened == 0 {
@@ -198,7 +215,7 @@ fn in_the_clear(statement: &Statement) -> String {
 fn line(place: u64, disclosure: &Disclosure) -> String {
     let record = &disclosure.record;
     let what = match &record.operation {
-        Operation::Genesis { operators } => {
+        Operation::Genesis { operators, .. } => {
             format!("genesis, operators {}", field(&operators.join(", ")))
         }
         Operation::KeyEvent { event, operators: None } => {
@@ -228,7 +245,7 @@ fn to_json(place: u64, statement: &Statement, disclosure: &Disclosure) -> Value 
         "purpose": record.purpose, "device": record.device,
     });
     match &record.operation {
-        Operation::Genesis { operators } => object["operators"] = json!(operators),
+        Operation::Genesis { operators, .. } => object["operators"] = json!(operators),
         Operation::KeyEvent { event, operators } => {
             object["event"] = json!(event);
             object["operators"] = json!(operators);

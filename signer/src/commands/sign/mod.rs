@@ -1,21 +1,24 @@
 //! `signer sign`: hash once, sign, check, record, make durable, and only then release.
 
+mod approvals;
 mod manifest;
 mod records;
 mod run;
 mod tasks;
 
+use self::approvals::Approvals;
 use self::run::Run;
 use self::tasks::{Task, tasks};
+use crate::factors::{self, SecondSource};
 use crate::journal::{self, Journal};
-use crate::keys;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use coldlog_kit::exit::{Failure, Outcome, trouble};
 use coldlog_kit::files;
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress;
 use coldlog_kit::secret;
 use coldlog_kit::terminal::say;
+use coldlog_spec::approval::Requested;
 use coldlog_spec::document::{DocumentDigest, SignatureFile};
 use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::record::Scheme;
@@ -52,8 +55,12 @@ pub struct Options {
     pub keep_going: bool,
     /// How a signature is checked before it is recorded: [`self_check`], or a test's.
     pub self_check: SelfCheck,
+    /// Approvals that were brought.
+    pub approvals: Vec<PathBuf>,
     /// The passphrase's source.
     pub secret: secret::Source,
+    /// The second factor's source.
+    pub second: SecondSource,
 }
 
 /// Says whether a key signed a document, from the signature file's bytes.
@@ -75,11 +82,21 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let journal = Journal::open(home)?;
     journal.must_go_on(home)?;
     journal.must_be_operated_by(&options.operator)?;
+    let founding = journal.founding()?;
     need_space(home, &tasks, options)?;
-    let key = keys::load(home, &journal, &options.secret)?.ed25519();
+    let mut approvals = Approvals::load(&founding, &options.approvals)?;
+    all_approved(&mut approvals, &journal, &tasks, options, scheme)?;
+    let demanded = founding.second_factor;
+    let (keys, factors) =
+        factors::open(home, &journal, demanded, &options.secret, &options.second)?;
+    let key = keys.ed25519();
     let device = journal.device()?;
+    let mut journal = journal;
     journal.begin(home)?;
-    let mut run = Run { journal, key, device, scheme, options, signed: 0, again: 0, unsigned: 0 };
+    factors::take(&mut journal, &factors)?;
+    let (signed, again, unsigned) = (0, 0, 0);
+    let mut run =
+        Run { journal, key, device, scheme, options, approvals, factors, signed, again, unsigned };
     let progress = Progress::new("signing", Some(tasks.len() as u64));
     let mut outcome = Ok(());
     for group in tasks.chunks(GROUP) {
@@ -123,4 +140,47 @@ fn need_space(home: &Path, tasks: &[Task], options: &Options) -> Result<()> {
         Some(folder) => files::need_space(&folder, count * 4096),
         None => Ok(()),
     }
+}
+
+/// What these options would sign, hashed, and why.
+pub(super) fn requested(options: &Options) -> Result<(Vec<Requested>, String)> {
+    let tasks = tasks(options, Scheme::Sshsig)?;
+    let mut documents = Vec::with_capacity(tasks.len());
+    for task in &tasks {
+        if task.path.is_none() {
+            bail!("a document from stdin cannot be asked for: put it into a file");
+        }
+        if task.purpose != options.purpose {
+            bail!("a request has one purpose: the manifest names another one, {:?}", task.purpose);
+        }
+        documents.push(records::requested(task, &records::hash(task, Scheme::Sshsig)?));
+    }
+    Ok((documents, options.purpose.clone()))
+}
+
+// Before the first signature, and before anybody is asked for a secret: is each document approved?
+// Each is read and judged once more when it is signed. What comes from stdin can be read only once.
+fn all_approved(
+    approvals: &mut Approvals,
+    journal: &Journal,
+    tasks: &[Task],
+    options: &Options,
+    scheme: Scheme,
+) -> Outcome {
+    if !approvals.demanded() {
+        return Ok(());
+    }
+    let time = coldlog_kit::time::now();
+    for task in tasks.iter().filter(|task| task.path.is_some()) {
+        let digest = records::hash(task, scheme)?;
+        if records::earlier(journal, task, &digest, options)?.is_some() {
+            continue;
+        }
+        let document = records::requested(task, &digest);
+        let (operator, purpose) = (options.operator.as_str(), task.purpose.as_str());
+        let what = approvals::What { document: &document, operator, purpose, time };
+        approvals.carry(journal, &what).map_err(run::refused)?;
+    }
+    approvals.begin_again();
+    Ok(())
 }

@@ -5,6 +5,7 @@ use super::tasks::Task;
 use crate::journal::{Journal, Row};
 use anyhow::{Context, Result, bail};
 use coldlog_kit::files;
+use coldlog_spec::approval::{Carried, Requested};
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile};
 use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::record::{Document, Operation, Record, Scheme, Signature};
@@ -24,6 +25,12 @@ pub(super) fn hash(task: &Task, scheme: Scheme) -> Result<DocumentDigest> {
         }
         hasher.update(&buffer[..read]);
     }
+}
+
+// The document as approvers see it.
+pub(super) fn requested(task: &Task, digest: &DocumentDigest) -> Requested {
+    let (name, version) = (task.name.clone(), task.version.clone());
+    Requested { name, version, size: digest.size, sha256: digest.sha256 }
 }
 
 // A record of this very document that stands already: signed in an earlier, perhaps interrupted run.
@@ -63,7 +70,7 @@ pub(super) fn sign_one(
     task: &Task,
     digest: &DocumentDigest,
     options: &Options,
-    device: &str,
+    time: u64,
 ) -> Result<Record> {
     let limit = coldlog_spec::record::MAX_TEXT;
     for text in [&task.name, &task.version, &task.purpose] {
@@ -74,7 +81,6 @@ pub(super) fn sign_one(
             );
         }
     }
-    let time = coldlog_kit::time::now();
     let comment = format!("timestamp:{time}\tfile:{}\thashed", one_line(&task.name));
     let file = SignatureFile::sign(key, digest, &comment)?;
     let bytes = file.encode();
@@ -92,7 +98,9 @@ pub(super) fn sign_one(
         time,
         operator: options.operator.clone(),
         purpose: task.purpose.clone(),
-        device: device.into(),
+        device: String::new(),
+        approved: Carried::default(),
+        factors: Vec::new(),
         operation: Operation::Sign { document, signature },
     })
 }

@@ -1,15 +1,18 @@
 //! The run over all documents: records first, group by group, and only then the signatures.
 
 use super::Options;
-use super::records::{earlier, hash, sign_one, signature_bytes, verified};
+use super::approvals::{Approvals, What};
+use super::records::{earlier, hash, requested, sign_one, signature_bytes, verified};
 use super::tasks::Task;
 use crate::journal::{Draft, Journal, Row};
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{Outcome, no};
+use coldlog_kit::exit::{Failure, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::secret;
 use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::factor::Factor;
 use coldlog_spec::record::{Operation, Record, Scheme};
+use coldlog_spec::verify::approvals::NotApproved;
 use std::io::Write;
 use std::path::Path;
 
@@ -19,6 +22,8 @@ pub(super) struct Run<'a> {
     pub(super) device: String,
     pub(super) scheme: Scheme,
     pub(super) options: &'a Options,
+    pub(super) approvals: Approvals,
+    pub(super) factors: Vec<Factor>,
     pub(super) signed: u64,
     pub(super) again: u64,
     pub(super) unsigned: u64,
@@ -63,7 +68,7 @@ impl Run<'_> {
                     self.unsigned += 1;
                     coldlog_kit::terminal::talk(format!("signer: {}: {why:#}", task.name));
                 }
-                Err(why) => return Err(why.into()),
+                Err(why) => return Err(refused(why)),
             }
         }
         let statements = self.journal.append(&self.key, drafts)?;
@@ -91,7 +96,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn prepare(&self, task: &Task) -> Result<Prepared> {
+    fn prepare(&mut self, task: &Task) -> Result<Prepared> {
         let digest = hash(task, self.scheme)?;
         if let Some(row) = earlier(&self.journal, task, &digest, self.options)? {
             return Ok(Prepared::Earlier(Box::new(row)));
@@ -106,8 +111,23 @@ impl Run<'_> {
                 path.display()
             );
         }
-        let record = sign_one(&self.key, task, &digest, self.options, &self.device)?;
+        let time = coldlog_kit::time::now();
+        let document = requested(task, &digest);
+        let (operator, purpose) = (self.options.operator.as_str(), task.purpose.as_str());
+        let what = What { document: &document, operator, purpose, time };
+        let approved = self.approvals.carry(&self.journal, &what)?;
+        let signed = sign_one(&self.key, task, &digest, self.options, time)?;
+        let (device, factors) = (self.device.clone(), self.factors.clone());
+        let record = Record { device, approved, factors, ..signed };
         Ok(Prepared::Draft(Box::new(record)))
+    }
+}
+
+/// A document that is not approved is a "no"; all else is trouble.
+pub(super) fn refused(why: anyhow::Error) -> Failure {
+    match why.is::<NotApproved>() {
+        true => Failure::No(why),
+        false => Failure::Trouble(why),
     }
 }
 
