@@ -4,8 +4,8 @@
 use coldlog_kit::exit::Failure;
 use coldlog_kit::seal;
 use coldlog_kit::secret::Source;
-use coldlog_signer::factors::SecondSource;
 use coldlog_signer::commands::{init, sign};
+use coldlog_signer::factors::SecondSource;
 use coldlog_signer::journal::Journal;
 use coldlog_spec::record::Operation;
 use std::os::unix::fs::PermissionsExt;
