@@ -23,7 +23,7 @@ const LIMIT: u64 = 4096;
 
 /// What a key file holds.
 pub struct Keys {
-    /// `signer`, `log` or `witness`.
+    /// `signer`, `log`, `witness`, `mirror` or `approver`.
     pub role: String,
     /// The signer's name, the log's origin or the witness's name.
     pub name: String,
@@ -120,8 +120,13 @@ impl Keys {
     }
 
     /// The owner's own age identity, which opens what was sealed to [`Keys::recipient`].
-    pub fn identity(&self) -> &seal::Identity {
-        &self.identity
+    pub fn identity(&self) -> seal::Identity {
+        seal::Identity::X25519(self.identity.clone())
+    }
+
+    /// Opens what was sealed to [`Keys::recipient`].
+    pub fn open_sealed(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        seal::open(sealed, &[self.identity()]).map(Zeroizing::new)
     }
 
     fn encode(&self) -> Zeroizing<Vec<u8>> {

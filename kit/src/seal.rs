@@ -49,15 +49,20 @@ pub fn parse_recipients(texts: &[String]) -> Result<Vec<Recipient>> {
     texts.iter().map(|text| parse_recipient(text)).collect()
 }
 
-/// Encrypts anything to all recipients.
-pub fn seal_any(plain: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
+/// What encrypts to all recipients.
+pub(crate) fn encryptor(recipients: &[Recipient]) -> Result<age::Encryptor> {
     let plugins = plugins::of_recipients(recipients)?;
     let keys = recipients.iter().filter_map(|recipient| match recipient {
         Recipient::X25519(recipient) => Some(recipient as &dyn age::Recipient),
         Recipient::Plugin(_) => None,
     });
     let all = keys.chain(plugins.iter().map(|plugin| &**plugin));
-    let encryptor = age::Encryptor::with_recipients(all)?;
+    Ok(age::Encryptor::with_recipients(all)?)
+}
+
+/// Encrypts anything to all recipients.
+pub fn seal_any(plain: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
+    let encryptor = encryptor(recipients)?;
     let mut sealed = Vec::with_capacity(plain.len() + 512);
     let mut writer = encryptor.wrap_output(&mut sealed)?;
     writer.write_all(plain)?;
@@ -78,7 +83,10 @@ pub fn seal(disclosure: &[u8], recipients: &[Recipient]) -> Result<Vec<u8>> {
 }
 
 /// What comes out of an age file that is encrypted to recipients.
-pub(crate) fn decrypt<'a>(sealed: &'a [u8], identities: &[Identity]) -> Result<Box<dyn Read + 'a>> {
+pub(crate) fn decrypt<'a>(
+    sealed: impl std::io::BufRead + 'a,
+    identities: &[Identity],
+) -> Result<Box<dyn Read + 'a>> {
     let decryptor = age::Decryptor::new_buffered(sealed).context("not an age file")?;
     let plugins = plugins::of_identities(identities)?;
     // Hardware is asked last: what opens without a touch does.

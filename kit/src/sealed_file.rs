@@ -2,7 +2,7 @@
 
 use crate::files::{self, Existing, Mode, NewFile};
 use crate::read_back::ReadBack;
-use crate::seal::{Identity, Recipient};
+use crate::seal::{Identity, Recipient, decrypt, encryptor};
 use anyhow::{Context, Result};
 use coldlog_spec::hash::Hash;
 use sha2::{Digest, Sha256};
@@ -45,9 +45,8 @@ pub fn seal(from: &Path, to: &Path, recipients: &[Recipient]) -> Result<(u64, Ha
     let file = NewFile::create(to, Existing::Never, Mode::Private)?;
     let behind = ReadBack::start(file.temporary())?;
     let told = Told { file, digest: Sha256::new(), length: 0, told: 0, behind };
-    let recipients = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
     let writing = || format!("writing {}", to.display());
-    let mut writer = age::Encryptor::with_recipients(recipients)?.wrap_output(told)?;
+    let mut writer = encryptor(recipients)?.wrap_output(told)?;
     let mut buffer = vec![0; 1 << 16];
     loop {
         let read =
@@ -72,9 +71,7 @@ pub fn seal(from: &Path, to: &Path, recipients: &[Recipient]) -> Result<(u64, Ha
 pub fn open(from: &Path, to: &mut NewFile, identity: &Identity) -> Result<()> {
     let source = std::io::BufReader::new(files::open(from)?);
     let damaged = || format!("{} is no age file, or damaged", from.display());
-    let decryptor = age::Decryptor::new_buffered(source).with_context(damaged)?;
-    let opened = decryptor.decrypt(std::iter::once(identity as &dyn age::Identity));
-    let mut opened = opened.with_context(|| {
+    let mut opened = decrypt(source, std::slice::from_ref(identity)).with_context(|| {
         format!("the key's age identity does not open {}: it is another signer's", from.display())
     })?;
     std::io::copy(&mut opened, to).with_context(damaged)?;

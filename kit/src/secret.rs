@@ -39,6 +39,11 @@ pub struct Source {
 }
 
 impl Source {
+    /// A file, a descriptor, or else a person.
+    pub fn of(file: Option<PathBuf>, fd: Option<i32>) -> Source {
+        Source { file, fd, ..Source::default() }
+    }
+
     /// Whether the command line names where the passphrase is.
     pub fn names_passphrase(&self) -> bool {
         self.file.is_some() || self.fd.is_some()

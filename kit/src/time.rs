@@ -20,6 +20,11 @@ pub fn parse(text: &str) -> anyhow::Result<u64> {
     })
 }
 
+/// A length of time such as `24h` or `3days`, in seconds.
+pub fn parse_duration(text: &str) -> anyhow::Result<u64> {
+    Ok(humantime::parse_duration(text)?.as_secs())
+}
+
 /// A time as RFC 3339 in UTC.
 pub fn show(seconds: u64) -> String {
     // Beyond the year 9999 there is no RFC 3339.

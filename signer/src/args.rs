@@ -3,7 +3,9 @@
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use coldlog_kit::custody::NewKey;
 use coldlog_kit::secret::Source;
-use coldlog_signer::commands::{init, life, recover, sign};
+use coldlog_signer::commands::{approve, init, life, recover, request, sign};
+use coldlog_signer::factors::SecondSource;
+use coldlog_spec::factor::SecondFactor;
 use std::path::PathBuf;
 
 /// Signs documents on an offline machine and records every signature before it is released.
@@ -31,6 +33,33 @@ pub(crate) enum Command {
         after_help = "Examples:\n  signer sign app.tar.gz --operator Ada --version 1.2 --purpose release\n  signer sign dist --recursive --operator Ada --version 1.2 --purpose release --output-dir usb\n  signer sign --manifest files.csv --operator Ada --purpose release     (columns: file,name,version,purpose)\n  cat notes | signer sign - --name notes --operator Ada --version 1 --purpose note > notes.sig"
     )]
     Sign(SignArgs),
+    /// Asks the approvers whom the genesis names: writes what they are to approve.
+    #[command(
+        after_help = "Example:\n  signer request app.tar.gz --operator Ada --version 1.2 --purpose release --expires 24h -o app.request.cbor"
+    )]
+    Request(RequestArgs),
+    /// Approves a request, on an approver's own machine: shows it, reads the documents, asks, signs.
+    #[command(
+        after_help = "Examples:\n  signer approve app.request.cbor app.tar.gz --key ben.key -o ben.approval.cbor\n  signer approve app.request.cbor --documents dist --key ben.key -o ben.approval.cbor"
+    )]
+    Approve(ApproveArgs),
+    /// Makes an approver's key, on the approver's own machine.
+    #[command(
+        after_help = "Example:\n  signer approver-key --name Ben -o ben.key      (and ben.key.pub)"
+    )]
+    ApproverKey {
+        /// The approver's name.
+        #[arg(long)]
+        name: String,
+        /// The key file.
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Cost of opening the key file: scrypt with 2^N.
+        #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
+        scrypt_log_n: u8,
+        #[command(flatten)]
+        secret: Source,
+    },
     /// Writes all records that have no receipt yet to a batch for the log. Repeatable.
     #[command(after_help = "Example:\n  signer export -o usb/monday.batch.cbor")]
     Export {
@@ -244,10 +273,25 @@ pub(crate) struct InitArgs {
     /// Cost of opening the key file: scrypt with 2^N.
     #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
     scrypt_log_n: u8,
+    /// Who may approve: NAME=FILE with an ssh-ed25519 public key; repeat for several. Not public.
+    #[arg(long, requires = "approvals", value_name = "NAME=FILE")]
+    approver: Vec<String>,
+    /// How many of the approvers must approve before anything is signed.
+    #[arg(long, requires = "approver", value_name = "K")]
+    approvals: Option<usize>,
+    /// What must be given beside the passphrase: totp, or second-passphrase.
+    #[arg(long, value_parser = second_factor)]
+    second_factor: Option<SecondFactor>,
     #[command(flatten)]
     place: NewKey,
     #[command(flatten)]
     secret: Source,
+    #[command(flatten)]
+    second: SecondSource,
+}
+
+fn second_factor(name: &str) -> Result<SecondFactor, String> {
+    SecondFactor::from_name(name).ok_or_else(|| "it is totp or second-passphrase".into())
 }
 
 impl From<InitArgs> for init::Options {
@@ -261,7 +305,11 @@ impl From<InitArgs> for init::Options {
             import_ssh_key: args.import_ssh_key,
             scrypt_log_n: args.scrypt_log_n,
             place: args.place,
+            approvers: args.approver,
+            threshold: args.approvals,
+            second_factor: args.second_factor,
             secret: args.secret,
+            second: args.second,
         }
     }
 }
@@ -277,11 +325,14 @@ pub(crate) struct ByArgs {
     purpose: String,
     #[command(flatten)]
     secret: Source,
+    #[command(flatten)]
+    second: SecondSource,
 }
 
 impl From<ByArgs> for life::By {
     fn from(args: ByArgs) -> life::By {
-        life::By { operator: args.operator, purpose: args.purpose, secret: args.secret }
+        let ByArgs { operator, purpose, secret, second } = args;
+        life::By { operator, purpose, secret, second }
     }
 }
 
@@ -368,8 +419,13 @@ pub(crate) struct SignArgs {
     /// Sign although the clock shows a time that cannot be; how far it is off is recorded.
     #[arg(long)]
     clock_wrong: bool,
+    /// An approval that the genesis demands; repeat for several.
+    #[arg(long, value_name = "FILE")]
+    approval: Vec<PathBuf>,
     #[command(flatten)]
     secret: Source,
+    #[command(flatten)]
+    second: SecondSource,
 }
 
 impl From<SignArgs> for sign::Options {
@@ -389,6 +445,110 @@ impl From<SignArgs> for sign::Options {
             keep_going: args.keep_going,
             clock_wrong: args.clock_wrong,
             self_check: sign::self_check,
+            approvals: args.approval,
+            secret: args.secret,
+            second: args.second,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RequestArgs {
+    /// Files, or folders with --recursive.
+    files: Vec<PathBuf>,
+    /// Who will sign; one of the genesis's operators.
+    #[arg(long)]
+    operator: String,
+    /// The documents' version.
+    #[arg(long, default_value = "")]
+    version: String,
+    /// Why.
+    #[arg(long, default_value = "")]
+    purpose: String,
+    /// Take what is in folders.
+    #[arg(long)]
+    recursive: bool,
+    /// More files, one name a line.
+    #[arg(long)]
+    files_from: Option<PathBuf>,
+    /// A manifest of files, as for `sign`.
+    #[arg(long)]
+    manifest: Option<PathBuf>,
+    /// How long approvals hold, by the signer's clock: 24h, 3days; at most 90 days.
+    #[arg(long, default_value = "24h")]
+    expires: String,
+    /// The request.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    force: bool,
+}
+
+impl From<RequestArgs> for request::Options {
+    fn from(args: RequestArgs) -> request::Options {
+        let sign = sign::Options {
+            files: args.files,
+            operator: args.operator,
+            name: None,
+            version: args.version,
+            purpose: args.purpose,
+            format: "sshsig".into(),
+            recursive: args.recursive,
+            files_from: args.files_from,
+            manifest: args.manifest,
+            output_dir: None,
+            force: false,
+            keep_going: false,
+            clock_wrong: false,
+            self_check: sign::self_check,
+            approvals: Vec::new(),
+            secret: Source::default(),
+            second: SecondSource::default(),
+        };
+        request::Options { sign, expires: args.expires, output: args.output, force: args.force }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ApproveArgs {
+    /// The request.
+    request: PathBuf,
+    /// The documents, as far as they are at hand.
+    files: Vec<PathBuf>,
+    /// A folder where documents are.
+    #[arg(long)]
+    documents: Option<PathBuf>,
+    /// The approver's key file.
+    #[arg(long)]
+    key: PathBuf,
+    /// The approval.
+    #[arg(short, long)]
+    output: PathBuf,
+    /// Approve also documents that are not at hand, by their digests only; the approval says so.
+    #[arg(long)]
+    unseen: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    secret: Source,
+}
+
+impl From<ApproveArgs> for approve::Options {
+    fn from(args: ApproveArgs) -> approve::Options {
+        approve::Options {
+            request: args.request,
+            files: args.files,
+            documents: args.documents,
+            key: args.key,
+            output: args.output,
+            unseen: args.unseen,
+            yes: args.yes,
+            force: args.force,
             secret: args.secret,
         }
     }

@@ -4,9 +4,11 @@
 //! stored in the same transaction as the records that it covers.
 
 pub(crate) mod events;
+mod founding;
 mod receipts;
 mod recovery;
 
+pub use founding::Founding;
 pub use receipts::ReceiptStore;
 pub use recovery::Recovering;
 

@@ -11,6 +11,7 @@ use coldlog_kit::terminal::talk;
 use coldlog_spec::document::{minisign_public_key, ssh_public_key};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// The key file.
 pub fn file(home: &Path) -> PathBuf {
@@ -25,7 +26,7 @@ pub(crate) fn next_file(home: &Path) -> PathBuf {
 /// Loads the key in force. Where a rotation was interrupted after its record was durable, the next key is
 /// the one: the rotation is finished first.
 pub fn load(home: &Path, journal: &Journal, source: &secret::Source) -> Outcome<Keys> {
-    load_for(home, journal, None, source)
+    load_with(home, journal, None, source, &|what| source.ask(what, false))
 }
 
 /// A signing run that is about to begin.
@@ -36,15 +37,16 @@ pub(crate) struct Run {
     pub(crate) group: usize,
 }
 
-/// The same, for a run: what it will ask of a person is said before it asks.
-pub(crate) fn load_for(
+/// The same, for a run: what it will ask of a person is said before it asks. `ask` knows the passphrase,
+/// where more than one person must give it.
+pub(crate) fn load_with(
     home: &Path,
     journal: &Journal,
     run: Option<Run>,
     source: &secret::Source,
+    ask: &dyn Fn(&str) -> Result<Zeroizing<String>>,
 ) -> Outcome<Keys> {
     let read = |path: &Path| {
-        let ask = |what: &str| source.ask(what, false);
         Keys::read_with(path, "signer", source.identity.as_deref(), ask)
     };
     let (mut keys, mut finishes) = (read(&file(home))?, false);

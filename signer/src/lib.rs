@@ -3,5 +3,6 @@
 pub mod backup;
 pub mod clock;
 pub mod commands;
+pub mod factors;
 pub mod journal;
 pub mod keys;

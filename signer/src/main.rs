@@ -4,7 +4,9 @@ mod args;
 
 use args::{Args, Command};
 use clap::Parser;
-use coldlog_signer::commands::{backup, export, import, init, life, look, recover, restore, sign};
+use coldlog_signer::commands::{
+    approve, backup, export, import, init, life, look, recover, request, restore, sign,
+};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -13,6 +15,11 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Init(options) => init::run(home, &options.into()),
         Command::Sign(options) => sign::run(home, &options.into()),
+        Command::Request(options) => request::run(home, &options.into()),
+        Command::Approve(options) => approve::run(&options.into()),
+        Command::ApproverKey { name, output, scrypt_log_n, secret } => {
+            approve::make_key(&name, &output, scrypt_log_n, &secret)
+        }
         Command::Export { output, from, log, each, force } => {
             export::run(home, &export::Options { output, from, log, each, force })
         }

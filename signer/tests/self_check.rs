@@ -5,6 +5,7 @@ use coldlog_kit::exit::Failure;
 use coldlog_kit::seal;
 use coldlog_kit::secret::Source;
 use coldlog_signer::commands::{init, sign};
+use coldlog_signer::factors::SecondSource;
 use coldlog_signer::journal::Journal;
 use coldlog_spec::record::Operation;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +28,11 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
         import_ssh_key: None,
         place: coldlog_kit::custody::NewKey::default(),
         scrypt_log_n: 10,
+        approvers: Vec::new(),
+        threshold: None,
+        second_factor: None,
         secret: secret.clone(),
+        second: SecondSource::default(),
     };
     assert!(init::run(&home, &options).is_ok());
 
@@ -49,7 +54,9 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
         keep_going: false,
         clock_wrong: false,
         self_check: |key, bytes, digest| digest.size == 4 && sign::self_check(key, bytes, digest),
+        approvals: Vec::new(),
         secret,
+        second: SecondSource::default(),
     };
     let refused = sign::run(&home, &options);
     let Err(Failure::No(why)) = refused else { panic!("{refused:?}") };

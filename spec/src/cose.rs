@@ -44,6 +44,8 @@ pub mod label {
     pub const CHECKPOINT: i64 = -70005;
     /// sealed record (ours)
     pub const SEALED: i64 = -70006;
+    /// Ours, unprotected in an approval's file: the request.
+    pub const REQUEST: i64 = -70010;
 }
 
 /// EdDSA, as every deployed verifier reads it.

@@ -33,11 +33,13 @@ pub enum Kind {
     Backup,
     /// The statements of one journal that a log has.
     Statements,
+    /// A request to approve what is to be signed.
+    ApprovalRequest,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 14] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
@@ -52,6 +54,7 @@ impl Kind {
         Kind::KeyEvents,
         Kind::Backup,
         Kind::Statements,
+        Kind::ApprovalRequest,
     ];
 
     /// The first item of the file's first array.
@@ -71,6 +74,7 @@ impl Kind {
             Kind::KeyEvents => "coldlog-key-events",
             Kind::Backup => "coldlog-backup",
             Kind::Statements => "coldlog-statements",
+            Kind::ApprovalRequest => "coldlog-approval-request",
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod backup;
+pub mod approval;
 pub mod batch;
 pub mod cbor;
 pub mod checkpoint;
@@ -14,6 +15,7 @@ pub mod document;
 pub mod ed25519;
 pub mod end;
 pub mod evidence;
+pub mod factor;
 pub mod hash;
 pub mod heads;
 pub mod key_event;
@@ -40,5 +42,6 @@ pub mod statement;
 pub mod statements;
 pub mod tile;
 pub mod tlog_proof;
+pub mod totp;
 pub mod verify;
 pub mod witnessing;

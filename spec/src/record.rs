@@ -1,7 +1,9 @@
 //! The operation record and its disclosure: what only the auditors read (`formats.cddl`: `record`,
 //! `disclosure`).
 
+use crate::approval::{ApprovalPolicy, Carried};
 use crate::cbor::{self, DecodeError, Fields, Items, Value};
+use crate::factor::{Factor, MAX_FACTORS, SecondFactor};
 use crate::hash::Hash;
 
 const WHAT: &str = "operation record";
@@ -26,6 +28,10 @@ pub struct Record {
     pub device: String,
     /// What was odd about its clock, if anything was.
     pub clock: Option<Clock>,
+    /// Who approved it.
+    pub approved: Carried,
+    /// What opened the key for it.
+    pub factors: Vec<Factor>,
     /// What was done.
     pub operation: Operation,
 }
@@ -77,6 +83,10 @@ pub enum Operation {
     Genesis {
         /// Names of the operators.
         operators: Vec<String>,
+        /// Who must approve before anything is signed.
+        approvals: ApprovalPolicy,
+        /// What must be given beside the passphrase before the key is used.
+        second_factor: Option<SecondFactor>,
     },
     /// A document was signed.
     Sign {
@@ -165,15 +175,22 @@ impl Record {
             ("operator", self.operator.as_str().into()),
             ("purpose", self.purpose.as_str().into()),
             ("device", self.device.as_str().into()),
-            ("approvals", Value::Array(Vec::new())),
         ];
         if let Some(clock) = self.clock {
             entries.push(("clock", clock.to_value()));
         }
+        entries.extend(self.approved.entries());
+        // Absent where there are none: records without them have one form.
+        if !self.factors.is_empty() {
+            let factors = self.factors.iter().map(Factor::to_value).collect();
+            entries.push(("factors", Value::Array(factors)));
+        }
         match &self.operation {
-            Operation::Genesis { operators } => {
+            Operation::Genesis { operators, approvals, second_factor } => {
                 entries.push(("operation", "genesis".into()));
                 entries.push(("operators", names(operators)));
+                entries.extend(approvals.to_value().map(|value| ("approval_policy", value)));
+                entries.extend(second_factor.map(|one| ("second_factor", one.name().into())));
             }
             Operation::KeyEvent { event, operators } => {
                 entries.push(("operation", event.as_str().into()));
@@ -217,10 +234,17 @@ impl Record {
         let (purpose, device) =
             (fields.text("purpose", MAX_TEXT)?, fields.text("device", MAX_TEXT)?);
         let clock = fields.optional("clock").map(Clock::from_value).transpose()?;
-        let approvals = fields.take("approvals")?;
-        Items::new(WHAT, "approvals", approvals, 0..=0)?;
+        let approved = Carried::take(WHAT, &mut fields)?;
+        let factors = fields.optional("factors").map(read_factors).transpose()?.unwrap_or_default();
         let operation = match fields.text("operation", 32)?.as_str() {
-            "genesis" => Operation::Genesis { operators: operators(fields.take("operators")?)? },
+            "genesis" => {
+                let operators = operators(fields.take("operators")?)?;
+                let approvals = fields.optional("approval_policy");
+                let approvals = approvals.map(|value| ApprovalPolicy::from_value(WHAT, value));
+                let approvals = approvals.transpose()?.unwrap_or_default();
+                let second_factor = read_second_factor(&mut fields)?;
+                Operation::Genesis { operators, approvals, second_factor }
+            }
             "sign" => Operation::Sign {
                 document: Document::from_value(fields.take("document")?)?,
                 signature: Signature::from_value(fields.take("signature")?)?,
@@ -238,7 +262,7 @@ impl Record {
             }
         };
         fields.finish()?;
-        Ok(Record { time, operator, purpose, device, clock, operation })
+        Ok(Record { time, operator, purpose, device, clock, approved, factors, operation })
     }
 }
 
@@ -249,6 +273,19 @@ fn names(names: &[String]) -> Value {
 fn operators(value: Value) -> Result<Vec<String>, DecodeError> {
     let mut items = Items::new(WHAT, "operators", value, 1..=256)?;
     (0..items.left()).map(|_| items.text("operators", MAX_TEXT)).collect()
+}
+
+fn read_factors(value: Value) -> Result<Vec<Factor>, DecodeError> {
+    let mut items = Items::new(WHAT, "factors", value, 1..=MAX_FACTORS)?;
+    (0..items.left()).map(|_| Factor::from_value(WHAT, items.any("a factor")?)).collect()
+}
+
+fn read_second_factor(fields: &mut Fields) -> Result<Option<SecondFactor>, DecodeError> {
+    const EXPECTED: &str = "totp or second-passphrase";
+    let Some(name) = fields.optional_text("second_factor", 32)? else { return Ok(None) };
+    let factor = SecondFactor::from_name(&name);
+    let factor = factor.ok_or_else(|| DecodeError::field(WHAT, "second_factor", EXPECTED, name))?;
+    Ok(Some(factor))
 }
 
 impl Document {

@@ -7,6 +7,7 @@ mod common;
 use change::*;
 use coldlog_spec::access::{self, Access};
 use coldlog_spec::backup::Manifest;
+use coldlog_spec::approval::{self, Approval};
 use coldlog_spec::batch::{self, SignedTail};
 use coldlog_spec::cbor;
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -162,7 +163,11 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         "statement" | "genesis" | "rules entry" | "reseal entry" => {
             Statement::decode(bytes).ok().map(|v| v.sign1().encode())
         }
-        "disclosure" => Disclosure::decode(bytes).ok().map(|v| v.encode()),
+        "disclosure" | "approved disclosure" | "demanding disclosure" => {
+            Disclosure::decode(bytes).ok().map(|v| v.encode())
+        }
+        "approval request" => approval::Request::decode(bytes).ok().map(|v| v.encode()),
+        "approval" => Approval::decode(bytes).ok().map(|v| v.encode()),
         "tail" => SignedTail::decode(bytes).ok().map(|v| v.sign1.encode()),
         "batch header" => batch::Header::decode(bytes).ok().map(|v| v.encode()),
         "batch record" | "batch trailer" => {
@@ -223,6 +228,11 @@ fn holds(name: &str, good: &[u8], bad: &[u8]) {
         "statement" | "genesis" | "rules entry" | "reseal entry" => {
             let verdict = Statement::decode(bad).unwrap().verify(&signer().public());
             assert!(verdict.is_err(), "{name}: a signature over other bytes");
+        }
+        // The request beside it is held against it; all else is signed.
+        "approval" => {
+            let (good, bad) = (Approval::decode(good).unwrap(), Approval::decode(bad).unwrap());
+            assert!(!bad.verify() || bad.clone().bare() == good.bare(), "{name}");
         }
         "tail" => assert!(!SignedTail::decode(bad).unwrap().verify(&signer().public())),
         "evidence" | "fork" | "forked tail" | "rewritten" | "cosigned twice" | "broken promise" => {

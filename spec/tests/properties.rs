@@ -5,6 +5,7 @@ mod common;
 
 use coldlog_spec::access::{self, Access};
 use coldlog_spec::backup::Manifest;
+use coldlog_spec::approval::{self, Approval};
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::document::{DocumentHasher, SignatureFile};
@@ -221,6 +222,9 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     same("disclosure", Disclosure::decode(bytes).ok().map(|v| v.encode()));
     same("statement", Statement::decode(bytes).ok().map(|v| v.sign1().encode()));
     same("checkpoint", SignedCheckpoint::decode(bytes).ok().map(|v| v.encode()));
+    same("approval", Approval::decode(bytes).ok().map(|v| v.encode()));
+    let asked = approval::Request::decode(bytes).ok().map(|v| v.encode());
+    same("approval request", asked);
     same("tail", SignedTail::decode(bytes).ok().map(|v| v.sign1.encode()));
     same("batch header", batch::Header::decode(bytes).ok().map(|v| v.encode()));
     let item = batch::Item::decode(bytes).ok().map(|item| match item {
@@ -280,8 +284,17 @@ fn every_cbor_file_reads_the_same_in_serde_cbor_and_coset() {
         let theirs: serde_cbor::Value = serde_cbor::from_slice(&bytes).unwrap();
         let ours = cbor::decode("peer", &bytes, 1 << 22).unwrap();
         assert!(equal(&ours, &theirs), "{name}");
-        if ["proof", "receipt", "statement", "genesis", "rules entry", "reseal entry", "tail"]
-            .contains(&name)
+        if [
+            "proof",
+            "receipt",
+            "statement",
+            "genesis",
+            "rules entry",
+            "reseal entry",
+            "tail",
+            "approval",
+        ]
+        .contains(&name)
         {
             let peer = CoseSign1::from_tagged_slice(&bytes).unwrap();
             let ours =

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use coldlog_spec::access::Broken;
+use coldlog_spec::approval::PolicyError;
 use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::checkpoint::{CannotSign, CheckpointError};
 use coldlog_spec::document::SignatureError;
@@ -20,10 +21,12 @@ use coldlog_spec::receipt::ReceiptError;
 use coldlog_spec::rotation::RotationError;
 use coldlog_spec::rules::{NotAdmitted, Rules};
 use coldlog_spec::statement::{NotCommitted, StatementError};
+use coldlog_spec::totp;
 use coldlog_spec::verify::admission::EventError;
 use coldlog_spec::verify::append::Refusal as Append;
 use coldlog_spec::verify::backup::Refusal as Backup;
 use coldlog_spec::verify::clock::Impossible;
+use coldlog_spec::verify::approvals::NotApproved;
 use coldlog_spec::verify::cosign::{Refusal as Cosign, SubtreeRefusal as Subtree};
 use coldlog_spec::verify::cosigned::NotTaken;
 use coldlog_spec::verify::document::NotProven;
@@ -269,6 +272,29 @@ fn texts() -> Vec<String> {
     say("check", &NotProven::EarlierHead);
     let head = HeadError::UnknownLog { origin: "b.example".into(), known: "none".into() };
     say("check", &NotProven::UntrustedEarlierHead(head));
+    let policy = || "2 of Ben, Cleo".to_owned();
+    say("approvals", &PolicyError::Threshold { threshold: 3, approvers: 2 });
+    say("approvals", &PolicyError::TooMany(33));
+    say("approvals", &PolicyError::Name(String::new()));
+    say("approvals", &PolicyError::SameName("Ben".into()));
+    say("approvals", &PolicyError::SameKey("Ben".into(), "Cleo".into()));
+    say("approvals", &NotApproved::TooFew { found: 1, demanded: 2, policy: policy() });
+    say("approvals", &NotApproved::Stranger { key: "ed25519:5eed".into(), policy: policy() });
+    say("approvals", &NotApproved::Signature("Ben".into()));
+    say("approvals", &NotApproved::Twice("Ben".into()));
+    let (approved, found) = ("release".into(), "test".into());
+    let other = NotApproved::Other { by: "Ben".into(), what: "purpose", approved, found };
+    say("approvals", &other);
+    say("check", &NotProven::NotApproved(other.clone()));
+    let (name, version) = ("app.txt".into(), "1.0".into());
+    let by = || "Ben".to_owned();
+    say("approvals", &NotApproved::OtherDocument { by: by(), name, version, size: 16, sha256: a });
+    say("approvals", &NotApproved::TwoRequests("Ben".into(), "Cleo".into()));
+    say("approvals", &NotApproved::Expired { by: by(), expires: 80, time: 81 });
+    say("approvals", &NotApproved::Used(7));
+    say("totp", &totp::Refused::NoCode);
+    say("totp", &totp::Refused::Wrong);
+    say("totp", &totp::Refused::Replayed);
     all
 }
 

@@ -26,6 +26,10 @@ pub struct Story {
     pub held: BTreeMap<&'static str, Held>,
     /// What all programs have in their environment.
     pub env: Vec<(String, String)>,
+    /// What else `signer init` is told.
+    pub init_with: String,
+    /// What it said on stderr.
+    pub init_told: String,
 }
 
 /// What a role says whose signing key lives elsewhere.
@@ -68,6 +72,8 @@ impl Story {
             format: "sshsig",
             held: BTreeMap::new(),
             env: Vec::new(),
+            init_with: String::new(),
+            init_told: String::new(),
         })
     }
 
@@ -171,7 +177,9 @@ impl Story {
         if let Some(key) = &self.import_key {
             line.push_str(&format!(" --import-ssh-key {key}"));
         }
-        let made = self.run("signer", &line)?.out;
+        line.push_str(&self.init_with);
+        let Ran { out: made, err, .. } = self.run("signer", &line)?;
+        self.init_told = err;
         let fingerprint = made.lines().find_map(|line| line.strip_prefix("fingerprint  "));
         let fingerprint = fingerprint.context("signer init prints a fingerprint")?.to_owned();
         self.tell("\n== The log and the witnesses make theirs; the policy names them all");

@@ -124,7 +124,7 @@ pub(crate) fn open(
                     "{name} is encrypted to age recipients: name the file of an identity that opens it with --key-identity"
                 );
             };
-            let reader = seal::decrypt(&bytes, &seal::read_identities(file)?);
+            let reader = seal::decrypt(&bytes[..], &seal::read_identities(file)?);
             reader.with_context(|| format!("{name} does not open with {}", file.display()))?
         }
     };

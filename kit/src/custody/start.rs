@@ -60,6 +60,16 @@ impl NewKey {
 impl Start<'_> {
     /// Makes the keys and their file; says where the key lives, and what its place says of it.
     pub fn run(self, path: &Path, source: &Source) -> Result<Keys> {
+        self.run_asking(path, source, |what| source.ask(what, true))
+    }
+
+    /// The same; `ask` knows the passphrase of the new key file, where more than one person must give it.
+    pub fn run_asking(
+        self,
+        path: &Path,
+        source: &Source,
+        ask: impl FnOnce(&str) -> Result<Zeroizing<String>>,
+    ) -> Result<Keys> {
         let recipients: Vec<seal::Recipient> = self
             .place
             .key_recipient
@@ -72,7 +82,7 @@ impl Start<'_> {
         // A passphrase that will be needed is asked for before anything is made.
         let passphrase = match self.unencrypted || !recipients.is_empty() {
             true => None,
-            false => Some(source.ask(&format!("the new {}", self.called()), true)?),
+            false => Some(ask(&format!("the new {}", self.called()))?),
         };
         let protection = match &passphrase {
             Some(passphrase) => Protection::Passphrase(passphrase, self.scrypt_log_n),

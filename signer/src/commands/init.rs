@@ -1,15 +1,19 @@
 //! `signer init`: key, journal, genesis.
 
+use crate::factors::{self, SecondSource};
 use crate::journal::{Draft, Journal};
 use crate::keys;
 use anyhow::{Context, bail};
 use coldlog_kit::custody::{NewKey, Start};
 use coldlog_kit::exit::Outcome;
-use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::files;
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::terminal::say;
 use coldlog_kit::{seal, secret};
+use coldlog_spec::approval::{ApprovalPolicy, Approver, Carried};
 use coldlog_spec::cose::Claims;
+use coldlog_spec::document::parse_public_key;
+use coldlog_spec::factor::SecondFactor;
 use coldlog_spec::note::is_key_name;
 use coldlog_spec::record::{Operation, Record};
 use coldlog_spec::verify::clock::{EARLIEST, Known, judge};
@@ -34,8 +38,16 @@ pub struct Options {
     pub place: NewKey,
     /// scrypt cost.
     pub scrypt_log_n: u8,
+    /// `NAME=FILE` with a public key: who approves.
+    pub approvers: Vec<String>,
+    /// How many must.
+    pub threshold: Option<usize>,
+    /// What must be given beside the passphrase.
+    pub second_factor: Option<SecondFactor>,
     /// The passphrase's source.
     pub secret: secret::Source,
+    /// The second factor's source.
+    pub second: SecondSource,
 }
 
 /// Runs the command.
@@ -49,6 +61,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     for auditor in &options.auditors {
         recipients.push(seal::parse_recipient(auditor)?);
     }
+    let approvals = approval_policy(&options.approvers, options.threshold)?;
     // The journal holds disclosures in the clear: nobody else may look in.
     files::create_private_folder(home)?;
     let _lock = files::lock(home)?;
@@ -60,7 +73,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     }
     // A key without a journal is what an interrupted init leaves: it goes on with that key.
     let key_pair = if key_file.exists() {
-        Keys::load(&key_file, "signer", &options.secret)?
+        let (factor, second) = (options.second_factor, &options.second);
+        Keys::read(&key_file, "signer", |what| {
+            factors::passphrase(what, factor, &options.secret, second, false)
+        })?
     } else {
         let start = Start {
             role: "signer",
@@ -72,7 +88,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             // has not: no second secret to type, unless one is asked for.
             unencrypted: options.place.is_held() && !options.secret.names_passphrase(),
         };
-        start.run(&key_file, &options.secret)?
+        let (factor, second) = (options.second_factor, &options.second);
+        start.run_asking(&key_file, &options.secret, |what| {
+            factors::passphrase(what, factor, &options.secret, second, true)
+        })?
     };
     if key_pair.name != options.name {
         Err(anyhow::anyhow!(
@@ -81,6 +100,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             key_pair.name,
             options.name
         ))?;
+    }
+    if options.second_factor == Some(SecondFactor::Totp) && !begun {
+        factors::make_secret(home, &key_pair)?;
     }
     recipients.push(key_pair.recipient());
     let claims = Claims { issuer: options.name.clone(), subject: options.journal.clone() };
@@ -100,7 +122,13 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         purpose: "genesis".into(),
         device: options.device.clone(),
         clock: odd,
-        operation: Operation::Genesis { operators: options.operators.clone() },
+        approved: Carried::default(),
+        factors: Vec::new(),
+        operation: Operation::Genesis {
+            operators: options.operators.clone(),
+            approvals,
+            second_factor: options.second_factor,
+        },
     };
     let draft = Draft { record, salt: secret::random()?, output: None };
     let key = key_pair.ed25519();
@@ -119,6 +147,28 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     say(format!("fingerprint  {}", genesis.leaf()));
     say("Give the genesis file to the log's operator, and read the fingerprint to them.");
     Ok(())
+}
+
+fn approval_policy(
+    approvers: &[String],
+    threshold: Option<usize>,
+) -> anyhow::Result<ApprovalPolicy> {
+    let threshold = match (approvers.is_empty(), threshold) {
+        (true, None) => return Ok(ApprovalPolicy::default()),
+        (false, None) => bail!("say with --approvals how many of the approvers must approve"),
+        (_, Some(threshold)) => threshold,
+    };
+    let approver = |text: &String| {
+        let (name, file) = text
+            .split_once('=')
+            .with_context(|| format!("--approver is NAME=PUBLIC-KEY-FILE, found {text:?}"))?;
+        let bytes = files::read(Path::new(file), 1 << 16)?;
+        let key = std::str::from_utf8(&bytes).ok().and_then(parse_public_key);
+        let key = key.with_context(|| format!("{file} holds no ssh-ed25519 public key"))?;
+        Ok(Approver { name: name.into(), key })
+    };
+    let approvers = approvers.iter().map(approver).collect::<anyhow::Result<_>>()?;
+    Ok(ApprovalPolicy::new(threshold, approvers)?)
 }
 
 fn bail_usage(name: &str) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 //! the log like any other.
 
 use crate::clock::Clock;
+use crate::factors::{self, SecondSource};
 use crate::journal::{self, Draft, Journal};
 use crate::keys;
 use anyhow::{Context, Result};
@@ -10,10 +11,12 @@ use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::terminal::{field, say};
 use coldlog_kit::{seal, secret, time};
+use coldlog_spec::approval::Carried;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::document::parse_public_key;
 use coldlog_spec::ed25519::{PublicKey, SecretKey};
+use coldlog_spec::factor::{Factor, SecondFactor};
 use coldlog_spec::key_event::{Event, KeyEvent, Since, revocation_claims};
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::record::{Disclosure, Operation, Record};
@@ -30,6 +33,8 @@ pub struct By {
     pub purpose: String,
     /// The passphrase's source.
     pub secret: secret::Source,
+    /// The second factor's source.
+    pub second: SecondSource,
 }
 
 /// `signer rotate-key`
@@ -81,6 +86,8 @@ struct Desk {
     _lock: files::FolderLock,
     journal: Journal,
     keys: Keys,
+    demanded: Option<SecondFactor>,
+    factors: Vec<Factor>,
 }
 
 impl Desk {
@@ -89,8 +96,10 @@ impl Desk {
         let journal = Journal::open(home)?;
         journal.must_go_on(home)?;
         journal.must_be_operated_by(&by.operator)?;
-        let keys = keys::load(home, &journal, &by.secret)?;
-        Ok(Desk { _lock, journal, keys })
+        let demanded = journal.founding()?.second_factor;
+        let (keys, factors) =
+            factors::open(home, &journal, demanded, None, (&by.secret, &by.second))?;
+        Ok(Desk { _lock, journal, keys, demanded, factors })
     }
 
     fn draft(&self, by: &By, event: &str, operators: Option<Vec<String>>) -> Result<Draft> {
@@ -102,6 +111,8 @@ impl Desk {
             purpose: by.purpose.clone(),
             device,
             clock,
+            approved: Carried::default(),
+            factors: self.factors.clone(),
             operation: Operation::KeyEvent { event: event.into(), operators },
         };
         Ok(Draft { record, salt: secret::random()?, output: None })
@@ -117,6 +128,7 @@ impl Desk {
     ) -> Outcome<u64> {
         let key = self.keys.ed25519();
         self.journal.begin(home)?;
+        factors::take(&mut self.journal, &self.factors)?;
         let appended = self.journal.append_event(&key, next, draft, make);
         let left = self.journal.leave(home);
         let statement = appended.map_err(Failure::from)?;
@@ -132,18 +144,27 @@ impl Desk {
 /// `signer rotate-key`: the old key hands over, the new one consents; both sign.
 pub fn rotate(home: &Path, options: &Rotate, by: &By) -> Outcome {
     let mut desk = Desk::open(home, by)?;
+    if let Some(reference) = desk.keys.reference() {
+        return no(format!(
+            "the key is {reference}, and a rotation makes a key file: the journal would move to a lesser place. Retire this journal (`signer retire`), and begin a new one there (`signer init`)"
+        ));
+    }
     let next_file = keys::next_file(home);
     // A next key without its record is what an interrupted rotation leaves: it goes on with that key.
     let next = match files::is_there(&next_file)? {
-        true => Keys::load(&next_file, "signer", &by.secret)?,
+        true => Keys::read_with(&next_file, "signer", by.secret.identity.as_deref(), |what| {
+            factors::passphrase(what, desk.demanded, &by.secret, &by.second, false)
+        })?,
         false => {
             let seed = match &options.import_ssh_key {
                 Some(path) => super::init::read_ssh_seed(path)?,
                 None => Zeroizing::new(secret::random()?),
             };
             let next = desk.keys.with_seed(seed);
-            let passphrase = by.secret.ask("the next signing key", true)?;
-            next.save(&next_file, Some((&passphrase, options.scrypt_log_n)))?;
+            let what = "the next signing key";
+            let passphrase =
+                factors::passphrase(what, desk.demanded, &by.secret, &by.second, true)?;
+            next.save(&next_file, Some((passphrase.as_str(), options.scrypt_log_n)))?;
             next
         }
     };

@@ -39,10 +39,23 @@ fn record_json(row: &Row) -> Value {
             "origin": head.origin, "size": head.size, "root": head.root.to_hex()
         })),
     });
+    if !record.factors.is_empty() {
+        object["factors"] = record.factors.iter().map(|factor| factor.words()).collect();
+    }
+    if !record.approved.approvals.is_empty() {
+        let keys = record.approved.approvals.iter();
+        object["approved_by"] = keys.map(|one| format!("{:?}", one.key)).collect();
+    }
     match &record.operation {
-        Operation::Genesis { operators } => {
+        Operation::Genesis { operators, approvals, second_factor } => {
             object["operation"] = json!("genesis");
             object["operators"] = json!(operators);
+            if approvals.demands() {
+                object["approvals_demanded"] = json!(approvals.words());
+            }
+            if let Some(factor) = second_factor {
+                object["second_factor"] = json!(factor.name());
+            }
         }
         Operation::KeyEvent { event, operators } => {
             object["operation"] = json!(event);

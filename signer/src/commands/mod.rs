@@ -1,6 +1,7 @@
 //! One module a verb.
 
 pub mod backup;
+pub mod approve;
 pub mod export;
 pub mod import;
 pub mod init;
@@ -8,4 +9,5 @@ pub mod life;
 pub mod look;
 pub mod recover;
 pub mod restore;
+pub mod request;
 pub mod sign;

@@ -233,8 +233,7 @@ impl Recovery<'_, '_> {
             return Ok(same(&statement, &own.statement, admission).or_no()?);
         }
         let place = || format!("record {sequence}");
-        let identity = std::slice::from_ref(self.keys.identity());
-        let disclosure = seal::open(sealed, identity)
+        let disclosure = seal::open(sealed, &[self.keys.identity()])
             .with_context(|| {
                 format!("record {sequence} is not sealed to this signer's key (sealed anew for others?): bring the batch that it was exported in, with --batch")
             })

@@ -78,7 +78,7 @@ fn bring_journal(place: &Path, from: &Path, verified: &Verified, keys: &Keys) ->
     let size = sealed_file::measure(&sealed)?.0;
     files::need_space(&files::folder_of(place), size + (1 << 20))?;
     let mut file = NewFile::create(place, Existing::Never, Mode::Private)?;
-    sealed_file::open(&sealed, &mut file, keys.identity())?;
+    sealed_file::open(&sealed, &mut file, &keys.identity())?;
     let journal = Journal::open_at(file.temporary())?;
     must_reach(verified, &journal.tail()?.tail).or_no()?;
     if journal.admission() != verified.admission() {

@@ -48,7 +48,7 @@ impl Journal {
             let row =
                 self.row(sequence)?.with_context(|| format!("record {sequence} is missing"))?;
             match row.disclosure.record.operation {
-                Operation::Genesis { operators }
+                Operation::Genesis { operators, .. }
                 | Operation::KeyEvent { operators: Some(operators), .. } => return Ok(operators),
                 Operation::KeyEvent { .. } | Operation::Sign { .. } => {}
             }

@@ -1,5 +1,6 @@
 //! "Is this document's signature logged?" — the relying party's one question.
 
+use crate::approval::Requested;
 use crate::cbor::DecodeError;
 use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::document::{DocumentDigest, SignatureError, SignatureFile};
@@ -9,6 +10,7 @@ use crate::policy::{HeadError, Policy, Under, WitnessTime};
 use crate::proof::Proof;
 use crate::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
 use crate::statement::{NotCommitted, Payload, StatementError};
+use crate::verify::approvals::{self, NotApproved, Signing};
 use crate::verify::receipts;
 
 /// What was proven about a document.
@@ -32,6 +34,9 @@ pub struct Proven {
     pub not_before: Option<u64>,
     /// Not signed after: the first quorum over a head that covers it. POSIX seconds.
     pub not_after: Option<u64>,
+    /// Whose approvals the record carries, and whether they read the document. Whether they are
+    /// enough, only the journal's genesis says.
+    pub approved_by: Vec<(PublicKey, bool)>,
     /// Whether the proof was made under this very policy.
     pub same_policy: bool,
 }
@@ -73,6 +78,9 @@ pub enum NotProven {
         "the record says that the signer's own check of this signature failed: it was never released by the signer"
     )]
     SelfCheckFailed,
+    /// The record carries approvals that do not hold.
+    #[error("the record's approvals: {0}")]
+    NotApproved(#[from] NotApproved),
     /// Another document.
     #[error(
         "tampering: the document has the SHA-256 {found} ({found_size} bytes), the record says {expected} ({expected_size} bytes) for {name:?}"
@@ -192,6 +200,7 @@ impl NotProven {
             NotProven::Decode(_)
             | NotProven::Commitment(_)
             | NotProven::OtherOperation(_)
+            | NotProven::NotApproved(_)
             | NotProven::Key(_) => Check::Record,
             NotProven::OtherDocument { .. } => Check::Document,
             NotProven::OtherSigner { .. } => Check::Signer,
@@ -365,6 +374,17 @@ impl Logging<'_> {
             signature.verify(&key, digest)?;
         }
         proof.statement.verify(&key)?;
+        let approved_by = approvals::carried_by(
+            &Signing {
+                claims: proof.statement.claims(),
+                genesis: None,
+                document: &Requested::from(&document),
+                operator: &record.operator,
+                purpose: &record.purpose,
+                time: record.time,
+            },
+            &record.approved,
+        )?;
         let Found { logged, not_before, not_after } = found?;
         // Under a history, the policy of that time is the very one.
         let same_policy = proof.policy == policy.digest
@@ -380,6 +400,7 @@ impl Logging<'_> {
             not_after,
             same_policy,
             record,
+            approved_by,
         })
     }
 }

@@ -5,6 +5,7 @@ pub mod admission;
 pub mod append;
 pub mod backup;
 pub mod clock;
+pub mod approvals;
 pub mod cosign;
 pub mod cosigned;
 pub mod document;

@@ -67,6 +67,8 @@ pub(crate) fn one_proof() {
     let document = DocumentHasher::digest(Scheme::Sshsig, b"document");
     let signature = SignatureFile::sign(&key, &document, "").unwrap();
     let record = Record {
+        approved: Default::default(),
+        factors: Vec::new(),
         time: 1,
         operator: "Ada".into(),
         purpose: "bench".into(),

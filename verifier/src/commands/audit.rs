@@ -1,5 +1,6 @@
 //! `verifier open` and `verifier completeness`: what an auditor asks of a copy of the log.
 
+use super::approvals::Journals;
 use super::claims::{self, Bounds};
 use super::heads::HEAD;
 use anyhow::Context;
@@ -119,8 +120,13 @@ fn one_entry(
 
 /// `verifier open`
 pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: bool) -> Outcome {
-    const CHECKS: [&str; 4] =
-        [HEAD, "each record that opens matches its commitment", ENTRIES, "every record opens"];
+    const CHECKS: [&str; 5] = [
+        HEAD,
+        "each record that opens matches its commitment",
+        ENTRIES,
+        "every record opens",
+        "each record has the approvals and factors that its genesis demands",
+    ];
     report::run(as_json, &CHECKS, |checks| {
         let policy = super::policy(policy)?;
         let identities = seal::read_identities(identity)?;
@@ -129,6 +135,7 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
         let newest = policy.verify_head(&published::head(source.as_ref())?).or_no()?;
         let mut bounds = Bounds::new(source.as_ref(), &policy, newest.not_after());
         let mut impossible = 0u64;
+        let (mut journals, mut findings) = (Journals::default(), 0u64);
         let visit = |place: u64, entry: &[u8], sealed: &[u8]| -> Outcome {
             let statement = Statement::decode(entry)?;
             if which.signer.as_ref().is_some_and(|name| *name != statement.claims().issuer) {
@@ -159,12 +166,16 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
             let record = &disclosure.record;
             let claim = bounds.judge(&statement, record)?;
             impossible += u64::from(claim != Claim::Possible);
+            let found = journals.judge(&statement, record);
+            findings += u64::from(!found.good);
             if as_json {
                 let mut object = to_json(place, &statement, &disclosure);
                 object["clock"] = claims::to_json(claim, record.clock.as_ref());
+                object["people"] = found.fields;
                 records.push(object)
             } else {
-                say(line(place, &disclosure));
+                let behind = found.text.map(|text| format!("; {text}")).unwrap_or_default();
+                say(line(place, &disclosure) + &behind);
                 let odd = claims::words(claim, record.clock.as_ref());
                 odd.into_iter().for_each(|odd| say(format!("        its time: {odd}")));
             }
@@ -178,6 +189,12 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
         }
         if closed > 0 {
             return no(format!("{closed} records did not open with this identity, {opened} did"));
+        }
+        checks.pass();
+        if findings > 0 {
+            return no(format!(
+                "{findings} records are not as their genesis demands: see the findings; {opened} records were opened"
+            ));
         }
         checks.pass();
         if opened == 0 {
@@ -217,7 +234,7 @@ fn in_the_clear(statement: &Statement) -> String {
 fn line(place: u64, disclosure: &Disclosure) -> String {
     let record = &disclosure.record;
     let what = match &record.operation {
-        Operation::Genesis { operators } => {
+        Operation::Genesis { operators, .. } => {
             format!("genesis, operators {}", field(&operators.join(", ")))
         }
         Operation::KeyEvent { event, operators: None } => {
@@ -247,7 +264,7 @@ fn to_json(place: u64, statement: &Statement, disclosure: &Disclosure) -> Value 
         "purpose": record.purpose, "device": record.device,
     });
     match &record.operation {
-        Operation::Genesis { operators } => object["operators"] = json!(operators),
+        Operation::Genesis { operators, .. } => object["operators"] = json!(operators),
         Operation::KeyEvent { event, operators } => {
             object["event"] = json!(event);
             object["operators"] = json!(operators);

@@ -316,6 +316,10 @@ fn print_one(document: &Path, Checked { proven, in_force: state }: &Checked) {
         field(&proven.record.operator),
         proven.record.purpose
     ));
+    for (key, seen) in &proven.approved_by {
+        let how = if *seen { "" } else { ", by its digest only" };
+        say(format!("  approved   by {key:?}{how}; whether that is enough, the genesis says"));
+    }
     for logged in &proven.logged {
         say(format!(
             "  logged in  {} at index {}, head of size {}",
@@ -401,6 +405,8 @@ fn to_json(document: &Path, outcome: &Outcome<Checked>, options: &Options) -> Va
                 "witnessed": super::policy::witnessed_json(&logged.under),
                 "witnesses": logged.witnesses.iter().map(|w| json!({"name": w.name, "time": time::show(w.time)})).collect::<Vec<_>>(),
             })).collect::<Vec<_>>(),
+            "approved_by": proven.approved_by.iter().map(|(key, seen)| json!({
+                "key": coldlog_spec::hash::to_hex(key.as_bytes()), "seen": seen})).collect::<Vec<_>>(),
             "not_before": proven.not_before.map(time::show),
             "not_after": proven.not_after.map(time::show),
             "claimed_time": time::show(proven.record.time),

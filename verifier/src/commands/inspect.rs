@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use coldlog_kit::exit::{Outcome, trouble};
 use coldlog_kit::files;
 use coldlog_kit::report::{self, Report};
+use coldlog_spec::approval::Approval;
 use coldlog_spec::batch::SignedTail;
 use coldlog_spec::cbor::{self, KeyOrder, Value};
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -122,6 +123,8 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, Content)>> {
         "signed statement (RFC 9943) of another system"
     } else if SignedTail::decode(bytes).is_ok() {
         "journal tail"
+    } else if Approval::decode(bytes).is_ok() {
+        "approval"
     } else if Disclosure::decode(bytes).is_ok() {
         "disclosure"
     } else {

@@ -1,6 +1,7 @@
 //! One module a question.
 
 pub mod admission;
+pub(crate) mod approvals;
 pub mod audit;
 pub mod check;
 pub mod evidence;
