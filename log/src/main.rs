@@ -16,9 +16,10 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
+    coldlog_kit::rehearsal::announce(&home.join("log.policy"));
     let outcome = match command {
-        Command::Init { origin, store, unencrypted, secret } => {
-            manage::init(&home, &origin, store.as_deref(), unencrypted, &secret)
+        Command::Init { origin, rehearsal, store, unencrypted, secret } => {
+            manage::init(&home, &origin, rehearsal, store.as_deref(), unencrypted, &secret)
         }
         Command::Join { store, secret } => manage::join(&home, &store, &secret),
         Command::Allow { genesis, fingerprint, secret } => {

@@ -14,10 +14,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
+    coldlog_kit::rehearsal::announce(&home.join("mirror.policy"));
     let outcome = match command {
-        Command::Init { name, url, unencrypted, secret } => {
-            let (role, url) = ("mirror", url.as_deref());
-            init::run(&home, &init::Cosigner { role, name: &name, url, unencrypted }, &secret)
+        Command::Init { name, rehearsal, url, unencrypted, secret } => {
+            let (role, name, url) = ("mirror", name.as_str(), url.as_deref());
+            let cosigner = init::Cosigner { role, name, rehearsal, url, unencrypted };
+            init::run(&home, &cosigner, &secret)
         }
         Command::AddLog { policy, from, token_file, entries_only, replace } => {
             logs::add(&home, &logs::Add { policy, from, token_file, entries_only, replace })

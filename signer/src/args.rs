@@ -105,6 +105,9 @@ pub(crate) enum Command {
         /// The newest tail that was written down.
         #[arg(long)]
         tail: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
     },
     /// What waits for a receipt, and since when.
     #[command(after_help = "Example:\n  signer status --json")]
@@ -123,6 +126,10 @@ pub(crate) struct InitArgs {
     /// The signer's name: a schema-less URL, public.
     #[arg(long)]
     name: String,
+    /// Make a signer to practise with: its name begins with rehearsal.invalid/, and nothing real takes
+    /// what it makes.
+    #[arg(long, conflicts_with = "import_ssh_key")]
+    rehearsal: bool,
     /// The journal's name, public.
     #[arg(long, default_value = "journal")]
     journal: String,
@@ -141,6 +148,9 @@ pub(crate) struct InitArgs {
     /// Cost of opening the key file: scrypt with 2^N.
     #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
     scrypt_log_n: u8,
+    /// Ask nothing but the passphrase.
+    #[arg(short, long)]
+    yes: bool,
     #[command(flatten)]
     secret: Source,
 }
@@ -149,12 +159,14 @@ impl From<InitArgs> for init::Options {
     fn from(args: InitArgs) -> init::Options {
         init::Options {
             name: args.name,
+            rehearsal: args.rehearsal,
             journal: args.journal,
             operators: args.operator,
             auditors: args.auditor,
             device: args.device,
             import_ssh_key: args.import_ssh_key,
             scrypt_log_n: args.scrypt_log_n,
+            yes: args.yes,
             secret: args.secret,
         }
     }
@@ -164,18 +176,19 @@ impl From<InitArgs> for init::Options {
 pub(crate) struct SignArgs {
     /// Files, folders with --recursive, or - for stdin.
     files: Vec<PathBuf>,
-    /// Who signs; one of the genesis's operators.
+    /// Who signs; one of the genesis's operators. On a terminal it is asked for where it is missing, as
+    /// are version and purpose.
     #[arg(long)]
-    operator: String,
+    operator: Option<String>,
     /// The document's name in the record; by default the file's name. For one file only.
     #[arg(long)]
     name: Option<String>,
     /// The documents' version.
-    #[arg(long, default_value = "")]
-    version: String,
+    #[arg(long)]
+    version: Option<String>,
     /// Why.
-    #[arg(long, default_value = "")]
-    purpose: String,
+    #[arg(long)]
+    purpose: Option<String>,
     /// The signature's format: sshsig or minisign.
     #[arg(long, default_value = "sshsig")]
     format: String,
@@ -198,6 +211,12 @@ pub(crate) struct SignArgs {
     /// Go on after a document that cannot be read or signed; the run then ends with 2.
     #[arg(long)]
     keep_going: bool,
+    /// Sign without asking. Where stdin or stderr is no terminal, nothing is asked anyway.
+    #[arg(short, long)]
+    yes: bool,
+    /// On a terminal, show each document before the question, where many would be summed up.
+    #[arg(long)]
+    show_all: bool,
     #[command(flatten)]
     secret: Source,
 }
@@ -217,6 +236,8 @@ impl From<SignArgs> for sign::Options {
             output_dir: args.output_dir,
             force: args.force,
             keep_going: args.keep_going,
+            yes: args.yes,
+            show_all: args.show_all,
             self_check: sign::self_check,
             secret: args.secret,
         }

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = Args::parse();
     let home = &args.home;
+    coldlog_kit::rehearsal::announce(&home.join("signer.pub"));
     let outcome = match args.command {
         Command::Init(options) => init::run(home, &options.into()),
         Command::Sign(options) => sign::run(home, &options.into()),
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         Command::VerifyJournal { at_least, policy, json } => {
             look::verify(home, at_least.as_deref(), policy.as_deref(), json)
         }
-        Command::Reopen { tail } => look::reopen(home, &tail),
+        Command::Reopen { tail, yes } => look::reopen(home, &tail, yes),
         Command::Status { json } => look::status(home, json),
         Command::PublicKey => look::public_key(home),
     };

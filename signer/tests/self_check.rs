@@ -20,12 +20,14 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
     let auditor = seal::write_identity(&stage.path().join("auditor.key")).unwrap();
     let options = init::Options {
         name: "signer.example".into(),
+        rehearsal: false,
         journal: "journal".into(),
         operators: vec!["Ada".into()],
         auditors: vec![auditor.to_string()],
         device: "a test".into(),
         import_ssh_key: None,
         scrypt_log_n: 10,
+        yes: true,
         secret: secret.clone(),
     };
     assert!(init::run(&home, &options).is_ok());
@@ -35,10 +37,10 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
     std::fs::write(&bad, "bad").unwrap();
     let mut options = sign::Options {
         files: vec![bad.clone(), good.clone()],
-        operator: "Ada".into(),
+        operator: Some("Ada".into()),
         name: None,
-        version: "1".into(),
-        purpose: "test".into(),
+        version: Some("1".into()),
+        purpose: Some("test".into()),
         format: "sshsig".into(),
         recursive: false,
         files_from: None,
@@ -46,6 +48,8 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
         output_dir: None,
         force: false,
         keep_going: false,
+        yes: true,
+        show_all: false,
         self_check: |key, bytes, digest| digest.size == 4 && sign::self_check(key, bytes, digest),
         secret,
     };

@@ -30,6 +30,7 @@ pub mod receipt;
 pub mod receipts;
 pub mod record;
 pub mod registration;
+pub mod rehearsal;
 pub mod reseal;
 pub mod rotation;
 pub mod rules;

@@ -170,5 +170,7 @@ pub mod buckets;
 pub mod conformance;
 pub mod console;
 pub mod kills;
+pub mod pty;
+pub mod runbook;
 pub mod server;
 pub mod story;

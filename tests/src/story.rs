@@ -21,6 +21,8 @@ pub struct Story {
     pub import_key: Option<String>,
     /// The format of the signatures.
     pub format: &'static str,
+    /// Whether all parties only practise.
+    pub rehearsal: bool,
 }
 
 impl Story {
@@ -32,7 +34,8 @@ impl Story {
         }
         // Absolute, for the programs run inside the roles' folders.
         let stage = stage.canonicalize()?;
-        Ok(Story { stage, aloud, scrypt_log_n, commands: 0, import_key: None, format: "sshsig" })
+        let (commands, import_key, format) = (0, None, "sshsig");
+        Ok(Story { stage, aloud, scrypt_log_n, commands, import_key, format, rehearsal: false })
     }
 
     /// A story of two rounds, Monday's and Tuesday's, with 150 documents each: its log has 302 entries,
@@ -63,6 +66,12 @@ impl Story {
     /// The names of these documents.
     pub fn names(numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
         numbers.map(|number| format!("d{number}.txt").into()).collect()
+    }
+
+    /// A party's name as its files have it.
+    pub fn named(&self, name: &str) -> String {
+        let mark = if self.rehearsal { coldlog_spec::rehearsal::PREFIX } else { "" };
+        format!("{mark}{name}")
     }
 
     /// A role's folder.
@@ -131,6 +140,8 @@ impl Story {
             "signer init --name signer.example/releases --operator Ada --operator Grace --auditor {} --scrypt-log-n {log_n} --passphrase-file passphrase",
             recipient.trim()
         );
+        let rehearsal = if self.rehearsal { " --rehearsal" } else { "" };
+        line.push_str(rehearsal);
         if let Some(key) = &self.import_key {
             line.push_str(&format!(" --import-ssh-key {key}"));
         }
@@ -138,16 +149,18 @@ impl Story {
         let fingerprint = made.lines().find_map(|line| line.strip_prefix("fingerprint  "));
         let fingerprint = fingerprint.context("signer init prints a fingerprint")?.to_owned();
         self.tell("\n== The log and the witnesses make theirs; the policy names them all");
-        self.run("log", "log init --origin log.example/releases --unencrypted")?;
+        let line = format!("log init --origin log.example/releases --unencrypted{rehearsal}");
+        self.run("log", &line)?;
         let mut policy = std::fs::read_to_string(self.at("log").join("coldlog-log/log.policy"))?;
         for witness in WITNESSES {
-            let line = format!("witness init --name {witness}.example/witness --unencrypted");
+            let line =
+                format!("witness init --name {witness}.example/witness --unencrypted{rehearsal}");
             self.run(witness, &line)?;
             let lines = self.at(witness).join("coldlog-witness/witness.policy");
             policy.push_str(&std::fs::read_to_string(lines)?);
         }
         let members: Vec<String> =
-            WITNESSES.iter().map(|w| format!("{w}.example/witness")).collect();
+            WITNESSES.iter().map(|w| self.named(&format!("{w}.example/witness"))).collect();
         policy.push_str(&format!(
             "group two-of-three 2 {}\nquorum two-of-three\n",
             members.join(" ")

@@ -10,10 +10,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
+    coldlog_kit::rehearsal::announce(&home.join("witness.policy"));
     let outcome = match command {
-        Command::Init { name, unencrypted, secret } => {
-            let role = "witness";
-            init::run(&home, &init::Cosigner { role, name: &name, url: None, unencrypted }, &secret)
+        Command::Init { name, rehearsal, unencrypted, secret } => {
+            let (role, name, url) = ("witness", name.as_str(), None);
+            let cosigner = init::Cosigner { role, name, rehearsal, url, unencrypted };
+            init::run(&home, &cosigner, &secret)
         }
         Command::AddLog { policy, list, rotation, replace } => {
             logs::add(&home, &logs::Add { policy, list, rotation, replace })

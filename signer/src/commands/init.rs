@@ -2,14 +2,17 @@
 
 use crate::journal::{Draft, Journal};
 use anyhow::{Context, bail};
-use coldlog_kit::exit::Outcome;
+use coldlog_kit::ask::Person;
+use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::Keys;
-use coldlog_kit::terminal::say;
+use coldlog_kit::rehearsal::say_loudly;
+use coldlog_kit::terminal::{field, say};
 use coldlog_kit::{seal, secret};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::note::is_key_name;
 use coldlog_spec::record::{Operation, Record};
+use coldlog_spec::rehearsal::own_name;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -17,6 +20,8 @@ use zeroize::Zeroizing;
 pub struct Options {
     /// The signer's name.
     pub name: String,
+    /// Whether it is a signer to practise with.
+    pub rehearsal: bool,
     /// The journal's name.
     pub journal: String,
     /// Who may operate.
@@ -27,6 +32,8 @@ pub struct Options {
     pub device: String,
     /// An OpenSSH key to bring in.
     pub import_ssh_key: Option<PathBuf>,
+    /// Make it without asking.
+    pub yes: bool,
     /// scrypt cost.
     pub scrypt_log_n: u8,
     /// The passphrase's source.
@@ -35,7 +42,8 @@ pub struct Options {
 
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
-    for name in [&options.name, &options.journal] {
+    let name = own_name(&options.name, options.rehearsal).or_no()?;
+    for name in [&name, &options.journal] {
         if !is_key_name(name) {
             bail_usage(name)?;
         }
@@ -43,6 +51,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let mut recipients = Vec::new();
     for auditor in &options.auditors {
         recipients.push(seal::parse_recipient(auditor)?);
+    }
+    if !agreed(home, &name, options)? {
+        return no("nothing was made");
     }
     // The journal holds disclosures in the clear: nobody else may look in.
     files::create_private_folder(home)?;
@@ -58,23 +69,23 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         Keys::load(&key_file, "signer", &options.secret)?
     } else {
         let keys = match &options.import_ssh_key {
-            None => Keys::generate("signer", &options.name)?,
-            Some(path) => Keys::from_seed("signer", &options.name, read_ssh_seed(path)?)?,
+            None => Keys::generate("signer", &name)?,
+            Some(path) => Keys::from_seed("signer", &name, read_ssh_seed(path)?)?,
         };
         let passphrase = options.secret.ask("the new signing key", true)?;
         keys.save(&key_file, Some((&passphrase, options.scrypt_log_n)))?;
         keys
     };
-    if keys.name != options.name {
+    if keys.name != name {
         Err(anyhow::anyhow!(
             "{} is the key of {:?}, not of {:?}",
             key_file.display(),
             keys.name,
-            options.name
+            name
         ))?;
     }
     recipients.push(keys.recipient());
-    let claims = Claims { issuer: options.name.clone(), subject: options.journal.clone() };
+    let claims = Claims { issuer: name.clone(), subject: options.journal.clone() };
     let record = Record {
         time: coldlog_kit::time::now(),
         operator: options.operators.first().cloned().unwrap_or_default(),
@@ -94,11 +105,11 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let genesis_file = home.join("genesis.cbor");
     files::write(&genesis_file, genesis.bytes(), Existing::Replace, Mode::Public)?;
     let public = key.public();
-    let ssh = format!("{} {}\n", coldlog_spec::document::ssh_public_key(&public), options.name);
+    let ssh = format!("{} {}\n", coldlog_spec::document::ssh_public_key(&public), name);
     files::write(&home.join("signer.pub"), ssh.as_bytes(), Existing::Replace, Mode::Public)?;
     let allowed = format!(
         "{} namespaces=\"file\" {}\n",
-        options.name,
+        name,
         coldlog_spec::document::ssh_public_key(&public)
     );
     files::write(
@@ -109,11 +120,40 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     )?;
     let minisign = coldlog_spec::document::minisign_public_key(&public);
     files::write(&home.join("minisign.pub"), minisign.as_bytes(), Existing::Replace, Mode::Public)?;
-    say(format!("signer   {} ({public:?})", options.name));
+    say_loudly(&name);
+    say(format!("signer   {name} ({public:?})"));
     say(format!("genesis  {}", genesis_file.display()));
     say(format!("fingerprint  {}", genesis.leaf()));
     say("Give the genesis file to the log's operator, and read the fingerprint to them.");
     Ok(())
+}
+
+// What stands in the log for ever is shown before it is made.
+fn agreed(home: &Path, name: &str, options: &Options) -> anyhow::Result<bool> {
+    // Where a signer is already, there is nothing to ask: it is refused below.
+    let asked = !options.yes && !home.join("minisign.pub").exists();
+    let Some(person) = Person::here().filter(|_| asked) else { return Ok(true) };
+    let key = match &options.import_ssh_key {
+        None => "made new, on this machine".into(),
+        Some(path) => format!("brought in from {}", path.display()),
+    };
+    say_loudly(name);
+    person.tell("To make:");
+    for (what, value) in [
+        ("signer", name),
+        ("journal", &options.journal),
+        ("key", &key),
+        ("operators", &options.operators.join(", ")),
+        ("auditors", &options.auditors.join(", ")),
+        ("machine", &options.device),
+        ("in", &home.display().to_string()),
+    ] {
+        person.tell(format!("  {what:<10} {}", field(value)));
+    }
+    person.tell(
+        "The names and the auditors stand in the first record, which is never changed: whoever is not an auditor now cannot read these records later.",
+    );
+    person.agrees("Make this signer?")
 }
 
 fn bail_usage(name: &str) -> anyhow::Result<()> {

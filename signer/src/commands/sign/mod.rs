@@ -1,5 +1,6 @@
 //! `signer sign`: hash once, sign, check, record, make durable, and only then release.
 
+mod confirm;
 mod manifest;
 mod records;
 mod run;
@@ -8,12 +9,14 @@ mod tasks;
 use self::run::Run;
 use self::tasks::{Task, tasks};
 use crate::journal::{self, Journal};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use coldlog_kit::ask::Person;
 use coldlog_kit::exit::{Failure, Outcome, no, trouble};
 use coldlog_kit::files;
 use coldlog_kit::inputs;
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::progress::Progress;
+use coldlog_kit::rehearsal::marked;
 use coldlog_kit::secret;
 use coldlog_kit::terminal::say;
 use coldlog_spec::document::{DocumentDigest, SignatureFile};
@@ -28,14 +31,14 @@ const GROUP: usize = 256;
 pub struct Options {
     /// Files.
     pub files: Vec<PathBuf>,
-    /// Who.
-    pub operator: String,
+    /// Who; asked for where it is not said and somebody is there, like the two after it.
+    pub operator: Option<String>,
     /// Name of the one document.
     pub name: Option<String>,
     /// Version of all.
-    pub version: String,
+    pub version: Option<String>,
     /// Why.
-    pub purpose: String,
+    pub purpose: Option<String>,
     /// `sshsig` or `minisign`.
     pub format: String,
     /// Take folders.
@@ -50,6 +53,10 @@ pub struct Options {
     pub force: bool,
     /// Go on after a document that cannot be signed.
     pub keep_going: bool,
+    /// Sign without asking.
+    pub yes: bool,
+    /// Show each of many documents.
+    pub show_all: bool,
     /// How a signature is checked before it is recorded: [`self_check`], or a test's.
     pub self_check: SelfCheck,
     /// The passphrase's source.
@@ -69,8 +76,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let Some(scheme) = Scheme::from_name(&options.format) else {
         return trouble(format!("--format is sshsig or minisign, found {:?}", options.format));
     };
-    let tasks = tasks(options, scheme)?;
-    inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
+    let person = Person::here().filter(|_| !options.yes);
     let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     if !journal.is_original(home)? {
@@ -78,15 +84,18 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             "this journal was restored, copied or moved since it last signed: if the original signs too, the journal forks. Take the newest tail that was written down, and run `signer reopen --tail TAIL`",
         );
     }
-    let operators = operators(&journal)?;
-    if !operators.contains(&options.operator) {
-        return no(format!(
-            "{:?} is not an operator of this signer; the genesis names {}",
-            options.operator,
-            operators.join(", ")
-        ));
-    }
+    let operator = operator(&journal, options, person)?;
+    let mut tasks = tasks(options, scheme, person)?;
+    inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
     need_space(home, &tasks, options)?;
+    let total = tasks.len();
+    // The passphrase comes after the answer: whoever says no has not opened the key.
+    if let Some(person) = person
+        && !confirm::agreed(person, &journal, (&operator, scheme, options), &mut tasks)?
+    {
+        return no("nothing was signed");
+    }
+    let unsigned = (total - tasks.len()) as u64;
     let keys = Keys::load(&home.join("key.age"), "signer", &options.secret)?;
     let key = keys.ed25519();
     if key.public() != *journal.key() {
@@ -94,7 +103,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     }
     let device = device(&journal)?;
     journal.begin(home)?;
-    let mut run = Run { journal, key, device, scheme, options, signed: 0, again: 0, unsigned: 0 };
+    let (signed, again) = (0, 0);
+    let mut run = Run { journal, key, device, operator, scheme, options, signed, again, unsigned };
     let progress = Progress::new("signing", Some(tasks.len() as u64));
     let mut outcome = Ok(());
     for group in tasks.chunks(GROUP) {
@@ -115,16 +125,22 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         run.again,
         tail.short()
     );
+    let line = marked(&run.journal.claims().issuer, line);
     if tasks.iter().any(|task| task.output.is_none()) {
         coldlog_kit::terminal::talk(line)
     } else {
         say(line)
     }
+    if let (Some(person), Ok(())) = (person, &outcome) {
+        person.tell(
+            "The records are on this machine only, until `signer export` carries them to the log.",
+        );
+    }
     match run.unsigned {
         0 => outcome,
-        count => outcome.and_then(|()| {
-            trouble(format!("{count} of {} documents were not signed", tasks.len()))
-        }),
+        count => {
+            outcome.and_then(|()| trouble(format!("{count} of {total} documents were not signed")))
+        }
     }
 }
 
@@ -140,11 +156,26 @@ fn need_space(home: &Path, tasks: &[Task], options: &Options) -> Result<()> {
     }
 }
 
-fn operators(journal: &Journal) -> Result<Vec<String>> {
+// Who signs: as the command line says, or as the person at the terminal does.
+fn operator(journal: &Journal, options: &Options, person: Option<Person>) -> Outcome<String> {
     let row = journal.row(0)?.context("the journal has no genesis")?;
-    match row.disclosure.record.operation {
-        Operation::Genesis { operators } => Ok(operators),
-        Operation::Sign { .. } => bail!("the journal does not begin with a genesis"),
+    let Operation::Genesis { operators } = row.disclosure.record.operation else {
+        return trouble("the journal does not begin with a genesis");
+    };
+    let operator = match (&options.operator, person) {
+        (Some(operator), _) => operator.clone(),
+        (None, Some(person)) => match operators.as_slice() {
+            [only] => person.answer("Operator", Some(only))?,
+            several => person.answer(&format!("Operator ({})", several.join(", ")), None)?,
+        },
+        (None, None) => return trouble("say who signs, with --operator"),
+    };
+    match operators.contains(&operator) {
+        true => Ok(operator),
+        false => no(format!(
+            "{operator:?} is not an operator of this signer; the genesis names {}",
+            operators.join(", ")
+        )),
     }
 }
 

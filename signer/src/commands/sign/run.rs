@@ -4,7 +4,7 @@ use super::Options;
 use super::records::{earlier, hash, sign_one, signature_bytes, verified};
 use super::tasks::Task;
 use crate::journal::{Draft, Journal, Row};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use coldlog_kit::exit::{Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::secret;
@@ -17,6 +17,7 @@ pub(super) struct Run<'a> {
     pub(super) journal: Journal,
     pub(super) key: SecretKey,
     pub(super) device: String,
+    pub(super) operator: String,
     pub(super) scheme: Scheme,
     pub(super) options: &'a Options,
     pub(super) signed: u64,
@@ -93,20 +94,15 @@ impl Run<'_> {
 
     fn prepare(&self, task: &Task) -> Result<Prepared> {
         let digest = hash(task, self.scheme)?;
-        if let Some(row) = earlier(&self.journal, task, &digest, self.options)? {
+        if let Some(row) =
+            earlier(&self.journal, task, &digest, (&self.operator, self.options.force))?
+        {
             return Ok(Prepared::Earlier(Box::new(row)));
         }
-        // What would be refused when it is written is refused before it is recorded.
-        if let Some(path) = &task.output
-            && !self.options.force
-            && path.symlink_metadata().is_ok()
-        {
-            bail!(
-                "{} exists already, and is not the signature of this document, version and purpose; nothing was recorded for it; choose an --output-dir, or say --force to replace it",
-                path.display()
-            );
-        }
-        let record = sign_one(&self.key, task, &digest, self.options, &self.device)?;
+        task.refuse_existing(self.options.force)?;
+        let (operator, device) = (&self.operator, &self.device);
+        let record =
+            sign_one(&self.key, task, &digest, self.options.self_check, (operator, device))?;
         Ok(Prepared::Draft(Box::new(record)))
     }
 }
