@@ -1,5 +1,6 @@
 //! What Coldlog's binaries share that touches the world.
 
+pub mod ask;
 pub mod batches;
 pub mod custody;
 pub mod exit;
@@ -11,6 +12,7 @@ pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;
 pub mod read_back;
+pub mod rehearsal;
 pub mod report;
 pub mod seal;
 pub mod sealed_file;

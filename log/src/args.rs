@@ -22,11 +22,17 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Makes a log: its keys, Ed25519 and ML-DSA-44, and its empty head.
-    #[command(after_help = "Example:\n  log init --origin log.example/releases")]
+    #[command(
+        after_help = "Examples:\n  log init --origin log.example/releases\n  log init --origin log.example/releases --rehearsal"
+    )]
     Init {
         /// The log's origin: a schema-less URL, its name for ever.
         #[arg(long)]
         origin: String,
+        /// Make a log to practise with: its origin begins with rehearsal.invalid/, and nothing real takes
+        /// what it makes.
+        #[arg(long)]
+        rehearsal: bool,
         /// The object store to publish into, for example s3://bucket/log; without it a folder,
         /// `public/` in the log's own. Its credentials come from the environment.
         #[arg(long)]

@@ -16,9 +16,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
+    coldlog_kit::rehearsal::announce(&home.join("log.policy"));
     let outcome = match command {
-        Command::Init { origin, store, unencrypted, place, secret } => {
-            manage::init(&home, &origin, store.as_deref(), unencrypted, &place, &secret)
+        Command::Init { origin, rehearsal, store, unencrypted, place, secret } => {
+            let store = store.as_deref();
+            manage::init(&home, &origin, rehearsal, store, unencrypted, &place, &secret)
         }
         Command::Join { store, secret } => manage::join(&home, &store, &secret),
         Command::Allow { genesis, fingerprint, secret } => {

@@ -29,6 +29,10 @@ pub(crate) enum Command {
         /// The mirror's name: a schema-less URL, and no witness's.
         #[arg(long)]
         name: String,
+        /// Make a mirror to practise with: its name begins with rehearsal.invalid/, and nothing real takes
+        /// what it makes.
+        #[arg(long)]
+        rehearsal: bool,
         /// Where logs ask it to cosign; it goes into its lines for a policy.
         #[arg(long)]
         url: Option<String>,

@@ -14,10 +14,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
+    coldlog_kit::rehearsal::announce(&home.join("mirror.policy"));
     let outcome = match command {
-        Command::Init { name, url, unencrypted, place, secret } => {
-            let (role, name, url, place) = ("mirror", &name, url.as_deref(), &place);
-            let cosigner = init::Cosigner { role, name, url, unencrypted, place };
+        Command::Init { name, rehearsal, url, unencrypted, place, secret } => {
+            let (role, name, url, place) = ("mirror", name.as_str(), url.as_deref(), &place);
+            let cosigner = init::Cosigner { role, name, rehearsal, url, unencrypted, place };
             init::run(&home, &cosigner, &secret)
         }
         Command::AddLog { policy, from, token_file, entries_only, replace } => {

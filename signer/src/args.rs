@@ -169,6 +169,9 @@ pub(crate) enum Command {
         /// The newest tail that was written down.
         #[arg(long)]
         tail: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
     },
     /// What waits for a receipt, and since when.
     #[command(after_help = "Example:\n  signer status --json")]
@@ -255,6 +258,10 @@ pub(crate) struct InitArgs {
     /// The signer's name: a schema-less URL, public.
     #[arg(long)]
     name: String,
+    /// Make a signer to practise with: its name begins with rehearsal.invalid/, and nothing real takes
+    /// what it makes.
+    #[arg(long, conflicts_with = "import_ssh_key")]
+    rehearsal: bool,
     /// The journal's name, public.
     #[arg(long, default_value = "journal")]
     journal: String,
@@ -284,6 +291,9 @@ pub(crate) struct InitArgs {
     second_factor: Option<SecondFactor>,
     #[command(flatten)]
     place: NewKey,
+    /// Ask nothing but the passphrase.
+    #[arg(short, long)]
+    yes: bool,
     #[command(flatten)]
     secret: Source,
     #[command(flatten)]
@@ -298,12 +308,14 @@ impl From<InitArgs> for init::Options {
     fn from(args: InitArgs) -> init::Options {
         init::Options {
             name: args.name,
+            rehearsal: args.rehearsal,
             journal: args.journal,
             operators: args.operator,
             auditors: args.auditor,
             device: args.device,
             import_ssh_key: args.import_ssh_key,
             scrypt_log_n: args.scrypt_log_n,
+            yes: args.yes,
             place: args.place,
             approvers: args.approver,
             threshold: args.approvals,
@@ -382,18 +394,19 @@ impl From<RecoverArgs> for recover::Options {
 pub(crate) struct SignArgs {
     /// Files, folders with --recursive, or - for stdin.
     files: Vec<PathBuf>,
-    /// Who signs; one of the genesis's operators.
+    /// Who signs; one of the genesis's operators. On a terminal it is asked for where it is missing, as
+    /// are version and purpose.
     #[arg(long)]
-    operator: String,
+    operator: Option<String>,
     /// The document's name in the record; by default the file's name. For one file only.
     #[arg(long)]
     name: Option<String>,
     /// The documents' version.
-    #[arg(long, default_value = "")]
-    version: String,
+    #[arg(long)]
+    version: Option<String>,
     /// Why.
-    #[arg(long, default_value = "")]
-    purpose: String,
+    #[arg(long)]
+    purpose: Option<String>,
     /// The signature's format: sshsig or minisign.
     #[arg(long, default_value = "sshsig")]
     format: String,
@@ -422,6 +435,12 @@ pub(crate) struct SignArgs {
     /// An approval that the genesis demands; repeat for several.
     #[arg(long, value_name = "FILE")]
     approval: Vec<PathBuf>,
+    /// Sign without asking. Where stdin or stderr is no terminal, nothing is asked anyway.
+    #[arg(short, long)]
+    yes: bool,
+    /// On a terminal, show each document before the question, where many would be summed up.
+    #[arg(long)]
+    show_all: bool,
     #[command(flatten)]
     secret: Source,
     #[command(flatten)]
@@ -444,6 +463,8 @@ impl From<SignArgs> for sign::Options {
             force: args.force,
             keep_going: args.keep_going,
             clock_wrong: args.clock_wrong,
+            yes: args.yes,
+            show_all: args.show_all,
             self_check: sign::self_check,
             approvals: args.approval,
             secret: args.secret,
@@ -489,10 +510,10 @@ impl From<RequestArgs> for request::Options {
     fn from(args: RequestArgs) -> request::Options {
         let sign = sign::Options {
             files: args.files,
-            operator: args.operator,
+            operator: Some(args.operator),
             name: None,
-            version: args.version,
-            purpose: args.purpose,
+            version: Some(args.version),
+            purpose: Some(args.purpose),
             format: "sshsig".into(),
             recursive: args.recursive,
             files_from: args.files_from,
@@ -501,6 +522,8 @@ impl From<RequestArgs> for request::Options {
             force: false,
             keep_going: false,
             clock_wrong: false,
+            yes: true,
+            show_all: false,
             self_check: sign::self_check,
             approvals: Vec::new(),
             secret: Source::default(),

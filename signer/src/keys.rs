@@ -46,9 +46,7 @@ pub(crate) fn load_with(
     source: &secret::Source,
     ask: &dyn Fn(&str) -> Result<Zeroizing<String>>,
 ) -> Outcome<Keys> {
-    let read = |path: &Path| {
-        Keys::read_with(path, "signer", source.identity.as_deref(), ask)
-    };
+    let read = |path: &Path| Keys::read_with(path, "signer", source.identity.as_deref(), ask);
     let (mut keys, mut finishes) = (read(&file(home))?, false);
     if keys.ed25519().public() != *journal.key() && files::is_there(&next_file(home))? {
         (keys, finishes) = (read(&next_file(home))?, true);

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let args = Args::parse();
     let home = &args.home;
+    coldlog_kit::rehearsal::announce(&home.join("signer.pub"));
     let outcome = match args.command {
         Command::Init(options) => init::run(home, &options.into()),
         Command::Sign(options) => sign::run(home, &options.into()),
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
             restore::run(home, &restore::Options { folder, generation, secret })
         }
         Command::Recover(options) => recover::run(home, &options.into()),
-        Command::Reopen { tail } => look::reopen(home, &tail),
+        Command::Reopen { tail, yes } => look::reopen(home, &tail, yes),
         Command::Status { json } => look::status(home, json),
         Command::RotateKey { by, import_ssh_key, scrypt_log_n } => {
             life::rotate(home, &life::Rotate { import_ssh_key, scrypt_log_n }, &by.into())

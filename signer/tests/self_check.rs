@@ -21,6 +21,7 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
     let auditor = seal::write_identity(&stage.path().join("auditor.key")).unwrap();
     let options = init::Options {
         name: "signer.example".into(),
+        rehearsal: false,
         journal: "journal".into(),
         operators: vec!["Ada".into()],
         auditors: vec![auditor.to_string()],
@@ -31,6 +32,7 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
         approvers: Vec::new(),
         threshold: None,
         second_factor: None,
+        yes: true,
         secret: secret.clone(),
         second: SecondSource::default(),
     };
@@ -41,10 +43,10 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
     std::fs::write(&bad, "bad").unwrap();
     let mut options = sign::Options {
         files: vec![bad.clone(), good.clone()],
-        operator: "Ada".into(),
+        operator: Some("Ada".into()),
         name: None,
-        version: "1".into(),
-        purpose: "test".into(),
+        version: Some("1".into()),
+        purpose: Some("test".into()),
         format: "sshsig".into(),
         recursive: false,
         files_from: None,
@@ -53,6 +55,8 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
         force: false,
         keep_going: false,
         clock_wrong: false,
+        yes: true,
+        show_all: false,
         self_check: |key, bytes, digest| digest.size == 4 && sign::self_check(key, bytes, digest),
         approvals: Vec::new(),
         secret,

@@ -5,8 +5,8 @@
 //! decisions are in [`verify`], one file a question.
 
 pub mod access;
-pub mod backup;
 pub mod approval;
+pub mod backup;
 pub mod batch;
 pub mod cbor;
 pub mod checkpoint;
@@ -35,6 +35,7 @@ pub mod receipt;
 pub mod receipts;
 pub mod record;
 pub mod registration;
+pub mod rehearsal;
 pub mod reseal;
 pub mod rotation;
 pub mod rules;

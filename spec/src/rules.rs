@@ -15,6 +15,7 @@
 use crate::cose::Claims;
 use crate::hash::Hash;
 use crate::note::is_key_name;
+use crate::rehearsal::{NotMeant, may_meet};
 use crate::statement::{Payload, Statement};
 use crate::tile::MAX_ENTRY;
 
@@ -216,6 +217,12 @@ impl Rules {
         }
         self.recipients.push(recipient.into());
         Ok(())
+    }
+
+    /// "May a log have these rules?" A rehearsal's log lets nothing real in, nor a real one a rehearsal's
+    /// journal ([`crate::rehearsal`]).
+    pub fn may_be_of(&self, origin: &str) -> Result<(), NotMeant> {
+        self.signers.iter().try_for_each(|allowed| may_meet(origin, &allowed.claims.issuer))
     }
 
     /// The line that lets a journal be written.

@@ -6,8 +6,8 @@ mod common;
 
 use change::*;
 use coldlog_spec::access::{self, Access};
-use coldlog_spec::backup::Manifest;
 use coldlog_spec::approval::{self, Approval};
+use coldlog_spec::backup::Manifest;
 use coldlog_spec::batch::{self, SignedTail};
 use coldlog_spec::cbor;
 use coldlog_spec::checkpoint::SignedCheckpoint;

@@ -4,8 +4,8 @@
 mod common;
 
 use coldlog_spec::access::{self, Access};
-use coldlog_spec::backup::Manifest;
 use coldlog_spec::approval::{self, Approval};
+use coldlog_spec::backup::Manifest;
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::document::{DocumentHasher, SignatureFile};

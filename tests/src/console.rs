@@ -7,6 +7,7 @@
 //! needs other people's programs of these names; where one is missing it is left out, but never in CI.
 
 use crate::programs;
+use crate::pty::{Streams, Terminal};
 use anyhow::{Context, Result, bail, ensure};
 use std::fmt::Write;
 use std::path::Path;
@@ -25,17 +26,34 @@ struct Played {
     code: String,
 }
 
+/// How a document is played.
+#[derive(Debug, Default)]
+pub struct How {
+    /// At a terminal, where this is typed when a passphrase is asked for. Otherwise there is no terminal.
+    pub passphrase: Option<&'static str>,
+    /// As a rehearsal: the mark that programs print is no difference.
+    pub rehearsal: bool,
+}
+
 /// Runs a document's console blocks in a folder; the error shows the first step that differs.
 /// Returns how many commands there were.
 pub fn play(document: &Path, stage: &Path) -> Result<usize> {
     let name = document.file_name().context("a document has a name")?.to_string_lossy();
-    let steps = steps(&std::fs::read_to_string(document)?)?;
-    let played = played(&steps, stage)?;
+    play_as(&name, &std::fs::read_to_string(document)?, stage, &How::default())
+}
+
+/// The same, of a text.
+pub fn play_as(name: &str, text: &str, stage: &Path, how: &How) -> Result<usize> {
+    let steps = steps(text)?;
+    let played = played(&steps, stage, how)?;
     for (number, (Step { line, command, expected }, Played { out, code })) in
         steps.iter().zip(&played).enumerate()
     {
         let asked = steps.get(number + 1).is_some_and(|next| next.command == "echo $?");
-        let lines: Vec<&str> = out.lines().collect();
+        let lines: Vec<&str> = match how.rehearsal {
+            false => out.lines().collect(),
+            true => out.lines().filter_map(without_mark).collect(),
+        };
         let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
         ensure!(
             lines_match(&expected, &lines) && (code == "0" || asked),
@@ -50,7 +68,7 @@ pub fn play(document: &Path, stage: &Path) -> Result<usize> {
 pub fn bless(document: &Path, stage: &Path) -> Result<()> {
     let text = std::fs::read_to_string(document)?;
     let steps = steps(&text)?;
-    let played = played(&steps, stage)?;
+    let played = played(&steps, stage, &How::default())?;
     let mut outputs = steps.iter().zip(played).map(|(step, played)| (step.line, played.out));
     let mut next = outputs.next();
     let (mut blessed, mut in_console) = (String::new(), false);
@@ -105,7 +123,15 @@ fn vague(line: &str) -> String {
     text
 }
 
-fn played(steps: &[Step], stage: &Path) -> Result<Vec<Played>> {
+// A line that only says that this is a rehearsal is none.
+fn without_mark(line: &str) -> Option<&str> {
+    match line.starts_with("REHEARSAL: ") {
+        true => None,
+        false => Some(line.strip_prefix("REHEARSAL ").unwrap_or(line)),
+    }
+}
+
+fn played(steps: &[Step], stage: &Path, how: &How) -> Result<Vec<Played>> {
     let results = tempfile::tempdir()?;
     let script = results.path().join("script");
     std::fs::write(&script, script_of(steps)?)?;
@@ -117,12 +143,19 @@ fn played(steps: &[Step], stage: &Path) -> Result<Vec<Played>> {
     for role in ["SIGNER", "LOG", "WITNESS"] {
         shell.env_remove(format!("COLDLOG_{role}"));
     }
-    let ran = shell.output()?;
+    let told = match how.passphrase {
+        None => String::from_utf8_lossy(&shell.output()?.stderr).into_owned(),
+        Some(passphrase) => {
+            let mut terminal = Terminal::start(&shell, Streams::All)?;
+            terminal
+                .answers(&[("Passphrase for ", passphrase), ("The same once more", passphrase)])?;
+            terminal.shown.clone()
+        }
+    };
     let mut all = Vec::new();
     for (number, Step { line, command, .. }) in steps.iter().enumerate() {
         let read = |name: String| std::fs::read(results.path().join(name));
         let Ok(out) = read(format!("{number}.out")) else {
-            let told = String::from_utf8_lossy(&ran.stderr);
             bail!("line {line}: the shell did not come to\n$ {command}\n{told}");
         };
         let out = String::from_utf8_lossy(&out).into_owned();

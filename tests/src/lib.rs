@@ -176,6 +176,8 @@ pub mod buckets;
 pub mod conformance;
 pub mod console;
 pub mod kills;
+pub mod pty;
+pub mod runbook;
 pub mod server;
 pub mod story;
 pub mod tokens;

@@ -30,6 +30,8 @@ pub struct Story {
     pub init_with: String,
     /// What it said on stderr.
     pub init_told: String,
+    /// Whether all parties only practise.
+    pub rehearsal: bool,
 }
 
 /// What a role says whose signing key lives elsewhere.
@@ -74,6 +76,7 @@ impl Story {
             env: Vec::new(),
             init_with: String::new(),
             init_told: String::new(),
+            rehearsal: false,
         })
     }
 
@@ -105,6 +108,12 @@ impl Story {
     /// The names of these documents.
     pub fn names(numbers: std::ops::Range<usize>) -> Vec<PathBuf> {
         numbers.map(|number| format!("d{number}.txt").into()).collect()
+    }
+
+    /// A party's name as its files have it.
+    pub fn named(&self, name: &str) -> String {
+        let mark = if self.rehearsal { coldlog_spec::rehearsal::PREFIX } else { "" };
+        format!("{mark}{name}")
     }
 
     /// A role's folder.
@@ -174,6 +183,8 @@ impl Story {
             "signer init --name signer.example/releases --operator Ada --operator Grace --auditor {} --scrypt-log-n {log_n} --passphrase-file passphrase",
             recipient.trim()
         );
+        let rehearsal = if self.rehearsal { " --rehearsal" } else { "" };
+        line.push_str(rehearsal);
         if let Some(key) = &self.import_key {
             line.push_str(&format!(" --import-ssh-key {key}"));
         }
@@ -183,16 +194,18 @@ impl Story {
         let fingerprint = made.lines().find_map(|line| line.strip_prefix("fingerprint  "));
         let fingerprint = fingerprint.context("signer init prints a fingerprint")?.to_owned();
         self.tell("\n== The log and the witnesses make theirs; the policy names them all");
-        self.run("log", "log init --origin log.example/releases --unencrypted")?;
+        let line = format!("log init --origin log.example/releases --unencrypted{rehearsal}");
+        self.run("log", &line)?;
         let mut policy = std::fs::read_to_string(self.at("log").join("coldlog-log/log.policy"))?;
         for witness in WITNESSES {
-            let line = format!("witness init --name {witness}.example/witness --unencrypted");
+            let line =
+                format!("witness init --name {witness}.example/witness --unencrypted{rehearsal}");
             self.run(witness, &line)?;
             let lines = self.at(witness).join("coldlog-witness/witness.policy");
             policy.push_str(&std::fs::read_to_string(lines)?);
         }
         let members: Vec<String> =
-            WITNESSES.iter().map(|w| format!("{w}.example/witness")).collect();
+            WITNESSES.iter().map(|w| self.named(&format!("{w}.example/witness"))).collect();
         policy.push_str(&format!(
             "group two-of-three 2 {}\nquorum two-of-three\n",
             members.join(" ")

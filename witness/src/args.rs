@@ -28,6 +28,10 @@ pub(crate) enum Command {
         /// The witness's name: a schema-less URL.
         #[arg(long)]
         name: String,
+        /// Make a witness to practise with: its name begins with rehearsal.invalid/, and nothing real takes
+        /// what it makes.
+        #[arg(long)]
+        rehearsal: bool,
         /// Do not encrypt the key file: for a machine that runs unattended.
         #[arg(long)]
         unencrypted: bool,

@@ -7,6 +7,7 @@ use coldlog_kit::files;
 use coldlog_kit::keyfile::Keys;
 use coldlog_spec::checkpoint::{HeadKeys, SignedCheckpoint};
 use coldlog_spec::note::{SignatureLine, VerifierKey};
+use coldlog_spec::rehearsal::may_meet;
 use coldlog_spec::verify::cosign::{Refusal, SubtreeRefusal, decide, decide_subtree};
 use coldlog_spec::witnessing::{Request, SubtreeRequest};
 use std::collections::HashMap;
@@ -155,6 +156,9 @@ impl Witness {
         let Some(held) = Held::open(&self.home, &origin)? else { return unknown() };
         let Known { log, last } = held.known()?;
         let time = self.time_of(last.as_ref(), &mut turn.verified)?;
+        if let Err(why) = may_meet(&self.keys.name, &origin) {
+            return Ok(Answer::refused(403, why));
+        }
         if let Err(refusal) = decide(&request, &log.keys, last.as_ref()) {
             return Ok(Answer::of_refusal(refusal, evidence)?);
         }

@@ -10,10 +10,11 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Args { home, command } = Args::parse();
+    coldlog_kit::rehearsal::announce(&home.join("witness.policy"));
     let outcome = match command {
-        Command::Init { name, unencrypted, place, secret } => {
-            let (role, name, place) = ("witness", &name, &place);
-            let cosigner = init::Cosigner { role, name, url: None, unencrypted, place };
+        Command::Init { name, rehearsal, unencrypted, place, secret } => {
+            let (role, name, url, place) = ("witness", name.as_str(), None, &place);
+            let cosigner = init::Cosigner { role, name, rehearsal, url, unencrypted, place };
             init::run(&home, &cosigner, &secret)
         }
         Command::AddLog { policy, list, rotation, replace } => {

@@ -9,13 +9,14 @@
 //! settled that.
 
 use anyhow::{Context, Result, bail};
-use coldlog_kit::exit::{Outcome, no};
+use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mark, Mode};
 use coldlog_kit::marked;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::log_list::{self, ListedLog};
 use coldlog_spec::note::{MAX_NOTE, VerifierKey};
+use coldlog_spec::rehearsal::may_meet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -219,6 +220,30 @@ pub fn must_be_ours(last: &SignedCheckpoint, own: &[VerifierKey]) -> Result<u64>
         );
     }
     Ok(vouched.iter().map(|vouched| vouched.time).max().unwrap_or(0))
+}
+
+/// The name of the witness, or the mirror, whose folder this is, as its lines for a policy have it.
+fn own_name(home: &Path) -> Result<Option<String>> {
+    for role in ["witness", "mirror"] {
+        let path = home.join(format!("{role}.policy"));
+        if !files::is_there(&path)? {
+            continue;
+        }
+        let text = String::from_utf8(files::read(&path, 1 << 16)?).unwrap_or_default();
+        let vkey = text.split_whitespace().nth(2).unwrap_or_default();
+        let key = VerifierKey::decode(vkey).with_context(|| path.display().to_string())?;
+        return Ok(Some(key.name));
+    }
+    // What an interrupted init leaves: the key says it when it cosigns.
+    Ok(None)
+}
+
+/// Refuses to have to do with a log of a rehearsal, or, in a rehearsal, with a real one.
+pub fn may_watch(home: &Path, origin: &str) -> Outcome {
+    match own_name(home)? {
+        Some(name) => may_meet(&name, origin).or_no(),
+        None => Ok(()),
+    }
 }
 
 fn mark_of(home: &Path) -> Result<String> {

@@ -6,18 +6,19 @@ use crate::place::{self, Place};
 use crate::store::Swapped;
 use anyhow::Context;
 use coldlog_kit::custody::{NewKey, Start};
-use coldlog_kit::exit::{Outcome, no, trouble};
+use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
-use coldlog_kit::published;
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
+use coldlog_kit::{published, rehearsal as practice};
 use coldlog_objects::is_url;
 use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::merkle::empty_root;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey, is_key_name};
+use coldlog_spec::rehearsal::own_name;
 use serde_json::json;
 use std::path::Path;
 
@@ -25,11 +26,14 @@ use std::path::Path;
 pub fn init(
     home: &Path,
     origin: &str,
+    rehearsal: bool,
     store: Option<&str>,
     unencrypted: bool,
     place: &NewKey,
     secret: &Source,
 ) -> Outcome {
+    let origin = own_name(origin, rehearsal).or_no()?;
+    let origin = origin.as_str();
     if !is_key_name(origin) {
         Err(anyhow::anyhow!(
             "{origin:?} cannot be an origin: no spaces, no plus, for example log.example/releases"
@@ -90,10 +94,9 @@ pub fn init(
     if store.swap_head(None, &head)? == Swapped::Lost {
         return no(format!("{} holds a log already", store.place()));
     }
-    say(format!(
-        "log {origin}; its lines for a policy are in {}",
-        home.join("log.policy").display()
-    ));
+    let lines = home.join("log.policy");
+    let line = format!("log {origin}; its lines for a policy are in {}", lines.display());
+    say(practice::marked(origin, line));
     Ok(())
 }
 

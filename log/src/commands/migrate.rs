@@ -15,6 +15,7 @@ use coldlog_spec::end::{self, End};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
+use coldlog_spec::rehearsal::{is_rehearsal, own_name};
 use coldlog_spec::statement::{KnownHead, Payload};
 use coldlog_spec::tile::entries_path;
 use coldlog_spec::verify::succession;
@@ -41,7 +42,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     place::must_be_home(home)?;
     let policy = Policy::parse(&files::read(&options.policy, MAX_POLICY as u64)?)?;
     let last = ended(place::store(home)?.as_ref(), &policy)?;
-    if last.checkpoint.origin == options.origin {
+    let practised = is_rehearsal(&last.checkpoint.origin);
+    let origin = own_name(&options.origin, practised).or_no()?;
+    if last.checkpoint.origin == origin {
         return no("a successor is another log: it has an origin of its own");
     }
     let to = options.to.as_path();
@@ -49,18 +52,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         && place::store(to)?.get("checkpoint", MAX_NOTE)?.is_some();
     if !begun {
         let store = options.store.as_deref();
-        manage::init(
-            to,
-            &options.origin,
-            store,
-            options.unencrypted,
-            &NewKey::default(),
-            &options.secret,
-        )?;
+        let (unencrypted, place) = (options.unencrypted, NewKey::default());
+        manage::init(to, &origin, practised, store, unencrypted, &place, &options.secret)?;
     }
     let mut place = Place::open(to)?;
     let keys = manage::keys(&place, &options.secret)?;
-    if keys.origin() != options.origin {
+    if keys.origin() != origin {
         return no(format!("{} holds the log {:?}", to.display(), keys.origin()));
     }
     if place.head.checkpoint.size == 0 {
@@ -78,12 +75,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         Tree::new(place.store.as_ref(), place.head.checkpoint.size).entry(0, entries_path)?;
     let own_lines = files::read(&to.join("log.policy"), 1 << 16)?;
     let both = [&own_lines[..], &files::read(&options.policy, MAX_POLICY as u64)?].concat();
-    let both = if policy.names(&options.origin) { policy } else { Policy::parse(&both)? };
+    let both = if policy.names(&origin) { policy } else { Policy::parse(&both)? };
     let end = read_end(place::store(home)?.as_ref())?;
-    succession::succeeds(&entry, &options.origin, &end, &last, &both).or_no()?;
+    succession::succeeds(&entry, &origin, &end, &last, &both).or_no()?;
     say(format!(
         "{} succeeds {}, which ends with {} entries; its first entry says so, and the same signers may write to it",
-        options.origin, last.checkpoint.origin, last.checkpoint.size
+        origin, last.checkpoint.origin, last.checkpoint.size
     ));
     Ok(())
 }

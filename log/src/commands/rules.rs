@@ -64,6 +64,7 @@ pub fn allow(home: &Path, genesis_file: &Path, fingerprint: &str, secret: &Sourc
 
 // Nobody else writes the log's own journal.
 fn may_be_said(place: &Place, rules: &Rules) -> Outcome {
+    rules.may_be_of(&place.head.checkpoint.origin).or_no()?;
     match rules.allowed(&own_claims(&place.head.checkpoint.origin)) {
         Ok(_) => no("the log's own journal is written by the log alone: take that line out"),
         Err(_) => Ok(()),

@@ -5,6 +5,7 @@ use anyhow::Context;
 use coldlog_kit::exit::{Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::progress::Progress;
+use coldlog_kit::rehearsal::marked;
 use coldlog_kit::sequence::Writer;
 use coldlog_kit::terminal::say;
 use coldlog_spec::batch::{Header, encode_record, encode_trailer};
@@ -98,11 +99,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     writer.item(&encode_trailer(count, writer.digest(), &tail))?;
     writer.finish()?;
     drop(progress);
-    say(format!(
+    let line = format!(
         "{count} records, {first} to {}, in {}; tail {}",
         tail.tail.count - 1,
         output.display(),
         tail.tail.short()
-    ));
+    );
+    say(marked(&journal.claims().issuer, line));
     Ok(())
 }

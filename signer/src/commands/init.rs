@@ -4,11 +4,13 @@ use crate::factors::{self, SecondSource};
 use crate::journal::{Draft, Journal};
 use crate::keys;
 use anyhow::{Context, bail};
+use coldlog_kit::ask::Person;
 use coldlog_kit::custody::{NewKey, Start};
-use coldlog_kit::exit::Outcome;
+use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::keyfile::Keys;
-use coldlog_kit::terminal::say;
+use coldlog_kit::rehearsal::say_loudly;
+use coldlog_kit::terminal::{field, say};
 use coldlog_kit::{seal, secret};
 use coldlog_spec::approval::{ApprovalPolicy, Approver, Carried};
 use coldlog_spec::cose::Claims;
@@ -16,6 +18,7 @@ use coldlog_spec::document::parse_public_key;
 use coldlog_spec::factor::SecondFactor;
 use coldlog_spec::note::is_key_name;
 use coldlog_spec::record::{Operation, Record};
+use coldlog_spec::rehearsal::own_name;
 use coldlog_spec::verify::clock::{EARLIEST, Known, judge};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -24,6 +27,8 @@ use zeroize::Zeroizing;
 pub struct Options {
     /// The signer's name.
     pub name: String,
+    /// Whether it is a signer to practise with.
+    pub rehearsal: bool,
     /// The journal's name.
     pub journal: String,
     /// Who may operate.
@@ -36,6 +41,8 @@ pub struct Options {
     pub import_ssh_key: Option<PathBuf>,
     /// Where the signing key shall live.
     pub place: NewKey,
+    /// Make it without asking.
+    pub yes: bool,
     /// scrypt cost.
     pub scrypt_log_n: u8,
     /// `NAME=FILE` with a public key: who approves.
@@ -52,7 +59,8 @@ pub struct Options {
 
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
-    for name in [&options.name, &options.journal] {
+    let name = own_name(&options.name, options.rehearsal).or_no()?;
+    for name in [&name, &options.journal] {
         if !is_key_name(name) {
             bail_usage(name)?;
         }
@@ -62,6 +70,9 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         recipients.push(seal::parse_recipient(auditor)?);
     }
     let approvals = approval_policy(&options.approvers, options.threshold)?;
+    if !agreed(home, &name, options)? {
+        return no("nothing was made");
+    }
     // The journal holds disclosures in the clear: nobody else may look in.
     files::create_private_folder(home)?;
     let _lock = files::lock(home)?;
@@ -80,7 +91,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     } else {
         let start = Start {
             role: "signer",
-            name: &options.name,
+            name: &name,
             place: &options.place,
             seed: options.import_ssh_key.as_deref().map(read_ssh_seed).transpose()?,
             scrypt_log_n: options.scrypt_log_n,
@@ -93,19 +104,19 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             factors::passphrase(what, factor, &options.secret, second, true)
         })?
     };
-    if key_pair.name != options.name {
+    if key_pair.name != name {
         Err(anyhow::anyhow!(
             "{} is the key of {:?}, not of {:?}",
             key_file.display(),
             key_pair.name,
-            options.name
+            name
         ))?;
     }
     if options.second_factor == Some(SecondFactor::Totp) && !begun {
         factors::make_secret(home, &key_pair)?;
     }
     recipients.push(key_pair.recipient());
-    let claims = Claims { issuer: options.name.clone(), subject: options.journal.clone() };
+    let claims = Claims { issuer: name.clone(), subject: options.journal.clone() };
     let time = coldlog_kit::time::now();
     // Whatever the clock says, it stands at the journal's beginning; a dead battery is told of.
     let known = Known { witnessed: None, genesis: EARLIEST, last: EARLIEST };
@@ -142,7 +153,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     keys::write_public(home, &journal)?;
     let genesis = &journal.admission().genesis;
     let public = key.public();
-    say(format!("signer   {} ({public:?})", options.name));
+    say_loudly(&name);
+    say(format!("signer   {name} ({public:?})"));
     say(format!("genesis  {}", home.join("genesis.cbor").display()));
     say(format!("fingerprint  {}", genesis.leaf()));
     say("Give the genesis file to the log's operator, and read the fingerprint to them.");
@@ -169,6 +181,35 @@ fn approval_policy(
     };
     let approvers = approvers.iter().map(approver).collect::<anyhow::Result<_>>()?;
     Ok(ApprovalPolicy::new(threshold, approvers)?)
+}
+
+// What stands in the log for ever is shown before it is made.
+fn agreed(home: &Path, name: &str, options: &Options) -> anyhow::Result<bool> {
+    // Where a signer is already, there is nothing to ask: it is refused below.
+    let asked = !options.yes && !home.join("minisign.pub").exists();
+    let Some(person) = Person::here().filter(|_| asked) else { return Ok(true) };
+    let key = match &options.import_ssh_key {
+        None if options.place.is_held() => "held in the token or the agent that was named".into(),
+        None => "made new, on this machine".into(),
+        Some(path) => format!("brought in from {}", path.display()),
+    };
+    say_loudly(name);
+    person.tell("To make:");
+    for (what, value) in [
+        ("signer", name),
+        ("journal", &options.journal),
+        ("key", &key),
+        ("operators", &options.operators.join(", ")),
+        ("auditors", &options.auditors.join(", ")),
+        ("machine", &options.device),
+        ("in", &home.display().to_string()),
+    ] {
+        person.tell(format!("  {what:<10} {}", field(value)));
+    }
+    person.tell(
+        "The names and the auditors stand in the first record, which is never changed: whoever is not an auditor now cannot read these records later.",
+    );
+    person.agrees("Make this signer?")
 }
 
 fn bail_usage(name: &str) -> anyhow::Result<()> {

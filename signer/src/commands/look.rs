@@ -3,10 +3,12 @@
 
 use crate::journal::{self, Journal, Logged, Row};
 use anyhow::Context;
+use coldlog_kit::ask::Person;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
+use coldlog_kit::rehearsal::marked;
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
@@ -150,7 +152,8 @@ pub fn status(home: &Path, as_json: bool) -> Outcome {
             None => None,
         };
         let head = journal.newest_head()?.map(|(head, _)| head.checkpoint);
-        let mut text = vec![format!("{} records; tail {}", tail.count, tail.short())];
+        let line = format!("{} records; tail {}", tail.count, tail.short());
+        let mut text = vec![marked(&journal.claims().issuer, line)];
         text.push(match (waiting, since) {
             (Some((first, count)), Some(since)) => {
                 let since = time::show(since);
@@ -263,10 +266,18 @@ pub fn verify(
 }
 
 /// `signer reopen`: the one command here that writes, once the whole journal is verified.
-pub fn reopen(home: &Path, tail: &str) -> Outcome {
+pub fn reopen(home: &Path, tail: &str, yes: bool) -> Outcome {
     let _lock = journal::lock(home)?;
     Journal::open(home)?.must_be_up_to_date()?;
     verify(home, Some(tail), None, false)?;
+    if let Some(person) = Person::here().filter(|_| !yes) {
+        person.tell(
+            "From now on this copy signs. If another copy signs as well, two records get the same number: the log then refuses both this journal's branches, and keeps them as evidence against you.",
+        );
+        if !person.agrees("Is every other copy put away, so that only this one signs?")? {
+            return no("nothing was changed: this copy does not sign");
+        }
+    }
     Journal::open(home)?.leave(home)?;
     say("this copy of the journal signs from now on; let no other copy sign");
     Ok(())

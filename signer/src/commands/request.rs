@@ -37,7 +37,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             "the genesis of this journal names no approvers: nothing here needs an approval",
         );
     }
-    journal.must_be_operated_by(&options.sign.operator)?;
+    let operator = options.sign.operator.clone().unwrap_or_default();
+    journal.must_be_operated_by(&operator)?;
     let (documents, purpose) = sign::requested(&options.sign)?;
     if documents.len() > MAX_DOCUMENTS {
         return no(format!("a request has at most {MAX_DOCUMENTS} documents; make two"));
@@ -47,7 +48,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         claims: journal.claims().clone(),
         genesis: journal.admission().genesis.leaf(),
         id: Hash(secret::random()?),
-        operator: options.sign.operator.clone(),
+        operator,
         purpose,
         made,
         expires: made.saturating_add(lasts),

@@ -121,7 +121,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
             return Err(fail(0, "an `until` names a log that no policy names"));
         }
     }
-    Ok(Policy { earlier, ..now.policy })
+    let policy = Policy { earlier, ..now.policy };
+    policy.must_be_of_one_kind()?;
+    Ok(policy)
 }
 
 impl Policy {

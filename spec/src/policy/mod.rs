@@ -10,6 +10,7 @@ pub use quorum::{CosignedCheckpoint, HeadError, Under, WitnessTime};
 
 use crate::hash::Hash;
 use crate::note::{KeyMaterial, VerifierKey};
+use crate::rehearsal;
 use std::collections::BTreeSet;
 
 /// The largest policy that we read.
@@ -214,7 +215,33 @@ impl Policy {
             let why = "no quorum line; write `quorum <group>` or `quorum none`".into();
             return Err(PolicyError { line: 0, why });
         }
+        reader.policy.must_be_of_one_kind()?;
         Ok(reader.policy)
+    }
+
+    // A rehearsal's keys and real ones never stand in one policy, nor in one history of policies.
+    fn must_be_of_one_kind(&self) -> Result<(), PolicyError> {
+        rehearsal::may_all_meet(self.key_names())
+            .map_err(|why| PolicyError { line: 0, why: why.to_string() })
+    }
+
+    /// The names of all its keys, of logs and of witnesses, now and for older heads.
+    fn key_names(&self) -> impl Iterator<Item = &str> {
+        let earlier = self.earlier.iter().map(|earlier| &earlier.policy);
+        std::iter::once(self).chain(earlier).flat_map(|policy| {
+            let witnesses = policy.witnesses.iter().map(|(_, key)| key);
+            policy.logs.iter().chain(witnesses).map(|key| key.name.as_str())
+        })
+    }
+
+    /// Refuses a rehearsal's party under a real policy, and the other way round ([`crate::rehearsal`]).
+    pub fn may_judge(&self, name: &str) -> Result<(), rehearsal::NotMeant> {
+        self.key_names().take(1).try_for_each(|own| rehearsal::may_meet(own, name))
+    }
+
+    /// Refuses a policy of a rehearsal that nobody asked for, and a real one where a rehearsal is practised.
+    pub fn must_be(&self, rehearsal: bool) -> Result<(), rehearsal::NotMeant> {
+        self.key_names().take(1).try_for_each(|own| rehearsal::must_be(own, rehearsal))
     }
 
     /// The groups in the order of the file, each with its name, how many of its members it needs, and

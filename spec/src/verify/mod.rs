@@ -3,9 +3,9 @@
 
 pub mod admission;
 pub mod append;
+pub mod approvals;
 pub mod backup;
 pub mod clock;
-pub mod approvals;
 pub mod cosign;
 pub mod cosigned;
 pub mod document;

@@ -7,6 +7,7 @@
 use crate::cbor::DecodeError;
 use crate::cose::Claims;
 use crate::ed25519::PublicKey;
+use crate::rehearsal::NotMeant;
 use crate::rules::{NotAdmitted, Rules};
 use crate::statement::{Payload, Statement, StatementError};
 use crate::verify::append::{Admission, Progress};
@@ -61,6 +62,9 @@ pub enum NotOwn {
     /// A sealed record beside it.
     #[error("{0} sealed bytes stand beside it: what a log says is in the clear")]
     Sealed(usize),
+    /// Its rules let a rehearsal's journal into a real log, or the other way round.
+    #[error(transparent)]
+    Rehearsal(#[from] NotMeant),
     /// Not the next.
     #[error(
         "it is number {found} of the log's own journal, expected number {expected} after the newest one: a statement of the log is missing, or was written twice"
@@ -86,8 +90,9 @@ pub fn verify<'a>(
         let (expected, found) = (show(&claims(origin)), show(statement.claims()));
         return Err(NotOwn::OtherJournal { expected, found });
     }
-    match statement.payload {
-        Payload::Rules(_) | Payload::Reseal(_) => {}
+    match &statement.payload {
+        Payload::Rules(rules) => rules.may_be_of(origin)?,
+        Payload::Reseal(_) => {}
         Payload::Commitment(_) => return Err(NotOwn::OtherKind { found: "a signer's record" }),
         Payload::KeyEvent(_) => return Err(NotOwn::OtherKind { found: "a signer's key event" }),
     }

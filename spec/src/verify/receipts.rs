@@ -10,6 +10,7 @@ use crate::merkle::root_from_inclusion;
 use crate::policy::{CosignedCheckpoint, HeadError, Policy};
 use crate::receipt::{Receipt, ReceiptError};
 use crate::receipts::Header;
+use crate::rehearsal::NotMeant;
 use crate::statement::Statement;
 use crate::verify::append::Admission;
 use crate::verify::heads::{Misfit, extends};
@@ -29,6 +30,9 @@ pub enum Refusal {
     /// The receipt does not prove.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
+    /// A rehearsal's, under a real policy, or the other way round.
+    #[error(transparent)]
+    Rehearsal(#[from] NotMeant),
     /// The policy has no Ed25519 key of the log.
     #[error("the policy has no Ed25519 key of the log {origin:?}, which signs its receipts")]
     NoReceiptKey {
@@ -153,6 +157,7 @@ pub fn verify_receipt(
     head: &Checkpoint,
     policy: &Policy,
 ) -> Result<u64, Refusal> {
+    policy.may_judge(&statement.claims().issuer)?;
     let key = policy
         .at(head)
         .receipt_key(&head.origin, receipt)

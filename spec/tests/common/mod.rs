@@ -6,8 +6,8 @@
 pub(crate) mod rules;
 
 use coldlog_spec::access::{self, Access};
-use coldlog_spec::backup::{self, Manifest};
 use coldlog_spec::approval::{Approval, ApprovalPolicy, Approver, Carried, Request, Requested};
+use coldlog_spec::backup::{self, Manifest};
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
 use coldlog_spec::cose::Claims;

@@ -41,6 +41,9 @@ pub(crate) struct CheckArgs {
     /// One JSON object.
     #[arg(long)]
     json: bool,
+    /// Check what was made to practise, and nothing else: without it, such a proof is refused.
+    #[arg(long)]
+    rehearsal: bool,
 }
 
 impl From<CheckArgs> for check::Options {
@@ -58,6 +61,7 @@ impl From<CheckArgs> for check::Options {
             checksums: args.checksums,
             keep_going: args.keep_going,
             json: args.json,
+            rehearsal: args.rehearsal,
         }
     }
 }

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no, text_of, trouble};
 use coldlog_kit::inputs::{self, Inputs};
 use coldlog_kit::progress::Progress;
+use coldlog_kit::rehearsal::{MARK, marked};
 use coldlog_kit::report::{self, Checks};
 use coldlog_kit::terminal::{field, say, say_json};
 use coldlog_kit::{files, time};
@@ -15,6 +16,7 @@ use coldlog_spec::key_events::KeyEvents;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::record::Scheme;
+use coldlog_spec::rehearsal::NotMeant;
 use coldlog_spec::verify::document::{Check, NotProven, Proven, check_logging, expected_scheme};
 use coldlog_spec::verify::keys::{InForce, Life, NoLife, NotGood};
 use serde_json::{Value, json};
@@ -50,6 +52,8 @@ pub struct Options {
     pub keep_going: bool,
     /// One JSON object.
     pub json: bool,
+    /// What is checked was made to practise.
+    pub rehearsal: bool,
 }
 
 /// Runs the command.
@@ -111,7 +115,8 @@ pub fn run(options: &Options) -> Outcome {
     }
     match (failed, troubled) {
         (0, 0) if many && !options.json => {
-            say(format!("all {total} documents are proven"));
+            let practised = if options.rehearsal { MARK } else { "" };
+            say(format!("{practised} all {total} documents are proven").trim_start());
             Ok(())
         }
         (0, 0) => Ok(()),
@@ -136,6 +141,7 @@ fn one(
     options: &Options,
     (signer, lives): (Option<&PublicKey>, &Lives),
 ) -> Outcome<Checked> {
+    policy.must_be(options.rehearsal).or_no()?;
     if !proof.exists() {
         return no(format!(
             "{} has no proof at {}: a signature that is not proven to be logged is not accepted",
@@ -245,6 +251,7 @@ pub(crate) fn read_signer(text: &str) -> Result<PublicKey> {
         .with_context(|| format!("{text} holds no ssh-ed25519 key and no 64 hex digits"))
 }
 
+const AS_ASKED: &str = "real, or of a rehearsal, as asked for";
 const AT_HAND: &str = "proof is at hand";
 const IN_FORCE: &str = "key in force then, not revoked";
 const LISTED: &str = "each listed file has its sum";
@@ -296,7 +303,8 @@ fn bound(time: Option<u64>) -> String {
 }
 
 fn print_one(document: &Path, Checked { proven, in_force: state }: &Checked) {
-    say(format!("proven: {}", field(&document.display().to_string())));
+    let line = format!("proven: {}", field(&document.display().to_string()));
+    say(marked(&proven.issuer, line));
     let recorded = &proven.document;
     say(format!(
         "  document   {} {} ({} bytes, SHA-256 {})",
@@ -343,12 +351,13 @@ fn line(document: &Path, outcome: &Outcome<Checked>) -> String {
         Ok(Checked { proven, .. }) => {
             let places: Vec<String> =
                 proven.logged.iter().map(|l| format!("{} #{}", l.origin, l.index)).collect();
-            format!(
+            let line = format!(
                 "proven   {}: {}, not after {}",
                 field(&document.display().to_string()),
                 places.join(", "),
                 bound(proven.not_after)
-            )
+            );
+            marked(&proven.issuer, line)
         }
         Err(Failure::No(why)) => refused("REFUSED", document, why),
         Err(Failure::Trouble(why)) => refused("TROUBLE", document, why),
@@ -365,7 +374,7 @@ fn to_json(document: &Path, outcome: &Outcome<Checked>, options: &Options) -> Va
         Check::Signer => options.signer.is_some(),
         _ => true,
     };
-    let mut names = vec![AT_HAND];
+    let mut names = vec![AS_ASKED, AT_HAND];
     names.extend(Check::ALL.iter().filter(|c| asked(c)).map(|c| c.name()));
     if options.key_events.is_some() {
         names.push(IN_FORCE);
@@ -376,12 +385,13 @@ fn to_json(document: &Path, outcome: &Outcome<Checked>, options: &Options) -> Va
     let mut checks = Checks::new(&names);
     // The error says which check it failed; all before it passed.
     if let Err(Failure::No(why)) = outcome {
-        let failed =
-            why.downcast_ref::<NotProven>().map(|why| why.check().name()).unwrap_or(match why {
-                why if why.is::<NotListed>() => LISTED,
-                why if why.is::<NotGood>() || why.is::<NoLife>() => IN_FORCE,
-                _ => names[0],
-            });
+        let failed = match why.downcast_ref::<NotProven>() {
+            Some(why) => why.check().name(),
+            None if why.is::<NotListed>() => LISTED,
+            None if why.is::<NotMeant>() => AS_ASKED,
+            None if why.is::<NotGood>() || why.is::<NoLife>() => IN_FORCE,
+            None => AT_HAND,
+        };
         names.iter().take_while(|name| **name != failed).for_each(|_| checks.pass());
     }
     let checks = checks.to_json(outcome.as_ref().err());
@@ -393,7 +403,7 @@ fn to_json(document: &Path, outcome: &Outcome<Checked>, options: &Options) -> Va
             json!({"file": name, "result": "trouble", "reason": text_of(why), "checks": checks})
         }
         Ok(Checked { proven, in_force }) => json!({
-            "file": name, "result": "yes", "checks": checks,
+            "file": name, "result": "yes", "checks": checks, "rehearsal": options.rehearsal,
             "document": {"name": proven.document.name, "version": proven.document.version,
                 "size": proven.document.size, "sha256": proven.document.sha256.to_hex()},
             "signer": proven.issuer, "key": coldlog_spec::hash::to_hex(proven.key.as_bytes()),

@@ -18,13 +18,18 @@ mod claims;
 use anyhow::{Context, Result};
 use coldlog_kit::files;
 use coldlog_kit::published::{Folder, Source};
+use coldlog_kit::rehearsal::say_loudly;
 use coldlog_spec::policy::{MAX_POLICY, Policy};
 use std::path::Path;
 
 /// Reads a policy file.
 pub(crate) fn policy(path: &Path) -> Result<Policy> {
     let bytes = files::read(path, MAX_POLICY as u64)?;
-    Policy::parse(&bytes).with_context(|| path.display().to_string())
+    let policy = Policy::parse(&bytes).with_context(|| path.display().to_string())?;
+    if let Some(name) = policy.logs.first().map(|key| &key.name) {
+        say_loudly(name);
+    }
+    Ok(policy)
 }
 
 /// What a log publishes: a folder, or a URL.

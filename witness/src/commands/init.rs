@@ -3,12 +3,14 @@
 use crate::place;
 use anyhow::{Result, bail};
 use coldlog_kit::custody::{NewKey, Start};
-use coldlog_kit::exit::Outcome;
+use coldlog_kit::exit::{OrNo, Outcome};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
+use coldlog_kit::rehearsal::marked;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_spec::note::is_key_name;
+use coldlog_spec::rehearsal::own_name;
 use std::path::Path;
 
 /// Whose keys are made.
@@ -17,6 +19,8 @@ pub struct Cosigner<'a> {
     pub role: &'a str,
     /// Its name.
     pub name: &'a str,
+    /// Whether it is one to practise with.
+    pub rehearsal: bool,
     /// Where logs ask it.
     pub url: Option<&'a str>,
     /// Whether its key file is not encrypted.
@@ -27,7 +31,8 @@ pub struct Cosigner<'a> {
 
 /// Runs the command.
 pub fn run(home: &Path, cosigner: &Cosigner, secret: &Source) -> Outcome {
-    Ok(init(home, cosigner, secret)?)
+    let name = own_name(cosigner.name, cosigner.rehearsal).or_no()?;
+    Ok(init(home, &Cosigner { name: &name, ..*cosigner }, secret)?)
 }
 
 fn init(home: &Path, cosigner: &Cosigner, secret: &Source) -> Result<()> {
@@ -60,7 +65,8 @@ fn init(home: &Path, cosigner: &Cosigner, secret: &Source) -> Result<()> {
     );
     place::settle(home)?;
     files::write(&policy, lines.as_bytes(), Existing::Replace, Mode::Public)?;
-    say(format!("{role} {name}; its lines for a policy are in {}", policy.display()));
+    let line = format!("{role} {name}; its lines for a policy are in {}", policy.display());
+    say(marked(name, line));
     Ok(())
 }
 

@@ -44,6 +44,7 @@ pub fn add(home: &Path, options: &Add) -> Outcome {
     // All or none: what is refused of a list of thousands must not be found out by halves.
     let mut new = Vec::new();
     for mut log in logs {
+        place::may_watch(home, &log.origin)?;
         let Some(held) = Held::open(home, &log.origin)? else {
             new.push(log);
             continue;

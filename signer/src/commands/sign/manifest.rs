@@ -1,8 +1,9 @@
 //! Manifests: CSV, or the CBOR form of `coldlog_spec::manifest`.
 
 use super::Options;
-use super::tasks::Task;
+use super::tasks::{Task, for_all};
 use anyhow::{Context, Result, bail};
+use coldlog_kit::ask::Person;
 use coldlog_kit::files;
 use coldlog_spec::manifest::{self, MAX_MANIFEST, MAX_ROWS};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 pub(super) fn read(
     path: &Path,
     options: &Options,
+    person: Option<Person>,
     task: impl Fn(PathBuf, Option<String>, String, String) -> Result<Task>,
 ) -> Result<Vec<Task>> {
     let rows = match path.extension().is_some_and(|extension| extension == "cbor") {
@@ -20,12 +22,16 @@ pub(super) fn read(
         bail!("the manifest names no file");
     }
     let folder = files::folder_of(path);
+    // Only what a row leaves open is asked for.
+    let open = |part: fn(&manifest::Row) -> bool| person.filter(|_| rows.iter().any(part));
+    let for_version = for_all("Version", &options.version, open(|row| row.version.is_none()))?;
+    let for_purpose = for_all("Purpose", &options.purpose, open(|row| row.purpose.is_none()))?;
     let each = rows.into_iter().map(|row| {
         if !row.stays_inside() {
             bail!("the manifest names {:?}, which leads out of its folder", row.file);
         }
-        let version = row.version.unwrap_or_else(|| options.version.clone());
-        let purpose = row.purpose.unwrap_or_else(|| options.purpose.clone());
+        let version = row.version.unwrap_or_else(|| for_version.clone());
+        let purpose = row.purpose.unwrap_or_else(|| for_purpose.clone());
         task(folder.join(row.file), row.name, version, purpose)
     });
     each.collect()

@@ -1,6 +1,7 @@
 //! `signer sign`: hash once, sign, check, record, make durable, and only then release.
 
 mod approvals;
+mod confirm;
 mod manifest;
 mod records;
 mod run;
@@ -14,10 +15,12 @@ use crate::factors::{self, SecondSource};
 use crate::journal::{self, Journal};
 use crate::keys;
 use anyhow::{Result, bail};
-use coldlog_kit::exit::{Failure, OrNo, Outcome, trouble};
+use coldlog_kit::ask::Person;
+use coldlog_kit::exit::{Failure, OrNo, Outcome, no, trouble};
 use coldlog_kit::files;
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress;
+use coldlog_kit::rehearsal::marked;
 use coldlog_kit::secret;
 use coldlog_kit::terminal::say;
 use coldlog_spec::approval::Requested;
@@ -33,14 +36,14 @@ const GROUP: usize = 256;
 pub struct Options {
     /// Files.
     pub files: Vec<PathBuf>,
-    /// Who.
-    pub operator: String,
+    /// Who; asked for where it is not said and somebody is there, like the two after it.
+    pub operator: Option<String>,
     /// Name of the one document.
     pub name: Option<String>,
     /// Version of all.
-    pub version: String,
+    pub version: Option<String>,
     /// Why.
-    pub purpose: String,
+    pub purpose: Option<String>,
     /// `sshsig` or `minisign`.
     pub format: String,
     /// Take folders.
@@ -57,6 +60,10 @@ pub struct Options {
     pub keep_going: bool,
     /// The operator says that the clock is wrong.
     pub clock_wrong: bool,
+    /// Sign without asking.
+    pub yes: bool,
+    /// Show each of many documents.
+    pub show_all: bool,
     /// How a signature is checked before it is recorded: [`self_check`], or a test's.
     pub self_check: SelfCheck,
     /// Approvals that were brought.
@@ -80,18 +87,27 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let Some(scheme) = Scheme::from_name(&options.format) else {
         return trouble(format!("--format is sshsig or minisign, found {:?}", options.format));
     };
-    let tasks = tasks(options, scheme)?;
-    inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
+    let person = Person::here().filter(|_| !options.yes);
     let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     journal.must_go_on(home)?;
-    journal.must_be_operated_by(&options.operator)?;
+    let operator = operator(&journal, options, person)?;
     let clock = Clock::of(&journal, options.clock_wrong)?;
     clock.check().or_no()?;
     let founding = journal.founding()?;
+    let mut tasks = tasks(options, scheme, person)?;
+    inputs::refuse_twice(tasks.iter().filter_map(|task| task.output.as_ref()))?;
     need_space(home, &tasks, options)?;
     let mut approvals = Approvals::load(&founding, &options.approvals)?;
-    all_approved(&mut approvals, &journal, &tasks, options, scheme)?;
+    all_approved(&mut approvals, &journal, &tasks, (&operator, options.force), scheme)?;
+    let total = tasks.len();
+    // The passphrase comes after the answer: whoever says no has not opened the key.
+    if let Some(person) = person
+        && !confirm::agreed(person, &journal, (&operator, scheme, options), &mut tasks)?
+    {
+        return no("nothing was signed");
+    }
+    let unsigned = (total - tasks.len()) as u64;
     let run = keys::Run { documents: tasks.len(), group: GROUP };
     let demanded = founding.second_factor;
     let (keys, factors) =
@@ -101,10 +117,20 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let mut journal = journal;
     journal.begin(home)?;
     factors::take(&mut journal, &factors)?;
-    let (signed, again, unsigned) = (0, 0, 0);
-    let mut run =
-        Run {
-        journal, key, device, clock, scheme, options, approvals, factors, signed, again, unsigned,
+    let (signed, again) = (0, 0);
+    let mut run = Run {
+        journal,
+        key,
+        device,
+        operator,
+        clock,
+        scheme,
+        options,
+        approvals,
+        factors,
+        signed,
+        again,
+        unsigned,
     };
     let progress = Progress::new("signing", Some(tasks.len() as u64));
     let mut outcome = Ok(());
@@ -126,16 +152,22 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         run.again,
         tail.short()
     );
+    let line = marked(&run.journal.claims().issuer, line);
     if tasks.iter().any(|task| task.output.is_none()) {
         coldlog_kit::terminal::talk(line)
     } else {
         say(line)
     }
+    if let (Some(person), Ok(())) = (person, &outcome) {
+        person.tell(
+            "The records are on this machine only, until `signer export` carries them to the log.",
+        );
+    }
     match run.unsigned {
         0 => outcome,
-        count => outcome.and_then(|()| {
-            trouble(format!("{count} of {} documents were not signed", tasks.len()))
-        }),
+        count => {
+            outcome.and_then(|()| trouble(format!("{count} of {total} documents were not signed")))
+        }
     }
 }
 
@@ -151,20 +183,36 @@ fn need_space(home: &Path, tasks: &[Task], options: &Options) -> Result<()> {
     }
 }
 
+// Who signs: as the command line says, or as the person at the terminal does.
+fn operator(journal: &Journal, options: &Options, person: Option<Person>) -> Outcome<String> {
+    let operators = journal.operators()?;
+    let operator = match (&options.operator, person) {
+        (Some(operator), _) => operator.clone(),
+        (None, Some(person)) => match operators.as_slice() {
+            [only] => person.answer("Operator", Some(only))?,
+            several => person.answer(&format!("Operator ({})", several.join(", ")), None)?,
+        },
+        (None, None) => return trouble("say who signs, with --operator"),
+    };
+    journal.must_be_operated_by(&operator)?;
+    Ok(operator)
+}
+
 /// What these options would sign, hashed, and why.
 pub(super) fn requested(options: &Options) -> Result<(Vec<Requested>, String)> {
-    let tasks = tasks(options, Scheme::Sshsig)?;
+    let tasks = tasks(options, Scheme::Sshsig, None)?;
+    let purpose = options.purpose.clone().unwrap_or_default();
     let mut documents = Vec::with_capacity(tasks.len());
     for task in &tasks {
         if task.path.is_none() {
             bail!("a document from stdin cannot be asked for: put it into a file");
         }
-        if task.purpose != options.purpose {
+        if task.purpose != purpose {
             bail!("a request has one purpose: the manifest names another one, {:?}", task.purpose);
         }
         documents.push(records::requested(task, &records::hash(task, Scheme::Sshsig)?));
     }
-    Ok((documents, options.purpose.clone()))
+    Ok((documents, purpose))
 }
 
 // Before the first signature, and before anybody is asked for a secret: is each document approved?
@@ -173,7 +221,7 @@ fn all_approved(
     approvals: &mut Approvals,
     journal: &Journal,
     tasks: &[Task],
-    options: &Options,
+    (operator, force): (&str, bool),
     scheme: Scheme,
 ) -> Outcome {
     if !approvals.demanded() {
@@ -182,11 +230,11 @@ fn all_approved(
     let time = coldlog_kit::time::now();
     for task in tasks.iter().filter(|task| task.path.is_some()) {
         let digest = records::hash(task, scheme)?;
-        if records::earlier(journal, task, &digest, options)?.is_some() {
+        if records::earlier(journal, task, &digest, (operator, force))?.is_some() {
             continue;
         }
         let document = records::requested(task, &digest);
-        let (operator, purpose) = (options.operator.as_str(), task.purpose.as_str());
+        let purpose = task.purpose.as_str();
         let what = approvals::What { document: &document, operator, purpose, time };
         approvals.carry(journal, &what).map_err(run::refused)?;
     }

@@ -1,6 +1,6 @@
 //! One document: hashed once, found in the journal or signed anew, and what its record says.
 
-use super::Options;
+use super::SelfCheck;
 use super::tasks::Task;
 use crate::journal::{Journal, Row};
 use anyhow::{Context, Result, bail};
@@ -12,6 +12,10 @@ use coldlog_spec::record::{Document, Operation, Record, Scheme, Signature};
 use std::io::Read;
 
 pub(super) fn hash(task: &Task, scheme: Scheme) -> Result<DocumentDigest> {
+    // What a person was shown is signed, and not what the file may be now.
+    if let Some(seen) = &task.seen {
+        return seen.unchanged(task.path.as_deref());
+    }
     let mut hasher = DocumentHasher::new(scheme);
     let mut source: Box<dyn Read> = match &task.path {
         Some(path) => Box::new(files::open(path)?),
@@ -38,9 +42,9 @@ pub(super) fn earlier(
     journal: &Journal,
     task: &Task,
     digest: &DocumentDigest,
-    options: &Options,
+    (operator, force): (&str, bool),
 ) -> Result<Option<Row>> {
-    if options.force {
+    if force {
         return Ok(None);
     }
     for row in journal.of_document(&digest.sha256)? {
@@ -49,7 +53,7 @@ pub(super) fn earlier(
         let same = document.name == task.name
             && document.version == task.version
             && record.purpose == task.purpose
-            && record.operator == options.operator
+            && record.operator == operator
             && signature.scheme == digest.scheme
             && signature.verified
             && row.output == task.output
@@ -69,7 +73,8 @@ pub(super) fn sign_one(
     key: &SecretKey,
     task: &Task,
     digest: &DocumentDigest,
-    options: &Options,
+    self_check: SelfCheck,
+    operator: &str,
     time: u64,
 ) -> Result<Record> {
     let limit = coldlog_spec::record::MAX_TEXT;
@@ -85,7 +90,7 @@ pub(super) fn sign_one(
     let file = SignatureFile::sign(key, digest, &comment)?;
     let bytes = file.encode();
     let public = key.public();
-    let verified = (options.self_check)(&public, &bytes, digest);
+    let verified = self_check(&public, &bytes, digest);
     let document = Document {
         name: task.name.clone(),
         version: task.version.clone(),
@@ -96,7 +101,7 @@ pub(super) fn sign_one(
     let signature = Signature { scheme: digest.scheme, key: *public.as_bytes(), bytes, verified };
     Ok(Record {
         time,
-        operator: options.operator.clone(),
+        operator: operator.into(),
         purpose: task.purpose.clone(),
         device: String::new(),
         clock: None,

@@ -6,7 +6,7 @@ use super::records::{earlier, hash, requested, sign_one, signature_bytes, verifi
 use super::tasks::Task;
 use crate::clock::Clock;
 use crate::journal::{Draft, Journal, Row};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::secret;
@@ -22,6 +22,7 @@ pub(super) struct Run<'a> {
     pub(super) key: SecretKey,
     pub(super) device: String,
     pub(super) clock: Clock,
+    pub(super) operator: String,
     pub(super) scheme: Scheme,
     pub(super) options: &'a Options,
     pub(super) approvals: Approvals,
@@ -100,25 +101,19 @@ impl Run<'_> {
 
     fn prepare(&mut self, task: &Task) -> Result<Prepared> {
         let digest = hash(task, self.scheme)?;
-        if let Some(row) = earlier(&self.journal, task, &digest, self.options)? {
+        if let Some(row) =
+            earlier(&self.journal, task, &digest, (&self.operator, self.options.force))?
+        {
             return Ok(Prepared::Earlier(Box::new(row)));
         }
-        // What would be refused when it is written is refused before it is recorded.
-        if let Some(path) = &task.output
-            && !self.options.force
-            && path.symlink_metadata().is_ok()
-        {
-            bail!(
-                "{} exists already, and is not the signature of this document, version and purpose; nothing was recorded for it; choose an --output-dir, or say --force to replace it",
-                path.display()
-            );
-        }
+        task.refuse_existing(self.options.force)?;
         let (time, clock) = self.clock.read()?;
         let document = requested(task, &digest);
-        let (operator, purpose) = (self.options.operator.as_str(), task.purpose.as_str());
+        let (operator, purpose) = (self.operator.as_str(), task.purpose.as_str());
         let what = What { document: &document, operator, purpose, time };
         let approved = self.approvals.carry(&self.journal, &what)?;
-        let signed = sign_one(&self.key, task, &digest, self.options, time)?;
+        let check = self.options.self_check;
+        let signed = sign_one(&self.key, task, &digest, check, operator, time)?;
         let (device, factors) = (self.device.clone(), self.factors.clone());
         let record = Record { device, clock, approved, factors, ..signed };
         Ok(Prepared::Draft(Box::new(record)))
