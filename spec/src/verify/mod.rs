@@ -8,4 +8,5 @@ pub mod document;
 pub mod heads;
 pub mod own;
 pub mod receipts;
+pub mod renewal;
 pub mod succession;
