@@ -62,6 +62,21 @@ pub fn talk(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{}", field(&text.to_string()));
 }
 
+/// Asks for a yes on the terminal. Without a terminal there is nobody to ask, which is an error.
+pub fn confirm(question: &str) -> anyhow::Result<bool> {
+    use std::io::{BufRead, IsTerminal, Write};
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        anyhow::bail!("no terminal to ask: {question} Say --yes if so");
+    }
+    let mut error = std::io::stderr();
+    write!(error, "{} [yes/no] ", field(question))?;
+    error.flush()?;
+    let mut answer = String::new();
+    std::io::Read::take(input.lock(), 16).read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

@@ -38,7 +38,7 @@ pub struct Options {
 /// Runs the command; one that was interrupted goes on.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     place::must_be_home(home)?;
-    let policy = Policy::parse(&files::read(&options.policy, MAX_POLICY as u64)?)?;
+    let policy = coldlog_kit::policy::read("log", &options.policy)?;
     let last = ended(place::store(home)?.as_ref(), &policy)?;
     if last.checkpoint.origin == options.origin {
         return no("a successor is another log: it has an origin of its own");

@@ -20,7 +20,9 @@ use std::path::Path;
 /// Reads a policy file.
 pub(crate) fn policy(path: &Path) -> Result<Policy> {
     let bytes = files::read(path, MAX_POLICY as u64)?;
-    Policy::parse(&bytes).with_context(|| path.display().to_string())
+    let policy = Policy::parse(&bytes).with_context(|| path.display().to_string())?;
+    coldlog_kit::policy::warn("verifier", path, &policy);
+    Ok(policy)
 }
 
 /// What a log publishes: a folder, or a URL.
