@@ -13,7 +13,7 @@
 //! <the lines of a policy, to the byte>
 //! ```
 
-use super::{Policy, PolicyError, Window};
+use super::{Policy, PolicyError, Utc, Window};
 use crate::checkpoint::parse_decimal;
 use crate::ed25519::SecretKey;
 use crate::hash::Hash;
@@ -75,7 +75,9 @@ pub enum RootError {
     NotText,
     /// A window that ends before it begins.
     #[error(
-        "the trust root expires at {expires}, which is not after its beginning at {not_before}"
+        "the trust root expires at {}, which is not after its beginning at {}",
+        Utc(*expires),
+        Utc(*not_before)
     )]
     Window {
         /// POSIX seconds.
