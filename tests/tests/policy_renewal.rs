@@ -90,7 +90,7 @@ impl Renewal {
     // With the first root in the policy's place, everywhere.
     fn rooted(stage: &Path) -> Renewal {
         let renewal = Renewal::begin(stage);
-        let digest = renewal.first_root(now() - DAY, now() + 30 * DAY + 60);
+        let digest = renewal.first_root(now() - DAY, now() + 30 * DAY + DAY / 2);
         renewal.last("last.1");
         let line = "verifier policy adopt root.1 --policy policy --last last.1 --yes --fingerprint";
         done(&renewal.relying, &format!("{line} {digest}"));
