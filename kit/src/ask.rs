@@ -57,6 +57,14 @@ impl Person {
     }
 }
 
+/// Asks what must be answered. Where nobody is to be asked, that is an error.
+pub fn confirm(question: &str) -> Result<bool> {
+    let person = Person::here().with_context(|| {
+        format!("no terminal to ask {question:?}; look at what is shown, then say --yes")
+    })?;
+    person.agrees(question)
+}
+
 // `None` where the terminal is closed, or the person says that nothing more comes.
 fn ask(prompt: &str) -> Result<Option<String>> {
     let mut out = std::io::stderr();

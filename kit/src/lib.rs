@@ -8,6 +8,7 @@ pub mod files;
 pub mod inputs;
 pub mod keyfile;
 pub mod marked;
+pub mod policy;
 pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;

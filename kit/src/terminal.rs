@@ -56,22 +56,6 @@ fn print(safe: &str) {
     }
 }
 
-/// Asks a question that is answered with yes or no, once, on a terminal; anything but `y` or `yes` is a
-/// no. Without a terminal there is nobody to ask.
-pub fn confirm(question: &str) -> anyhow::Result<bool> {
-    use std::io::{BufRead, IsTerminal, Write};
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        anyhow::bail!("no terminal to ask {question:?}; look at what is shown, then say --yes");
-    }
-    let mut stderr = std::io::stderr();
-    write!(stderr, "{} [y/N] ", field(question))?;
-    stderr.flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
-}
-
 /// Talks on stderr, one line; where even that is full or gone, the exit code still says it.
 pub fn talk(text: impl std::fmt::Display) {
     use std::io::Write;

@@ -128,6 +128,8 @@ pub fn other_than(expected: &str, bytes: &[u8]) -> Option<String> {
         (Some(text), _) if text.starts_with("-----BEGIN SSH SIGNATURE") => "an SSH signature",
         (Some(text), _) if text.starts_with("untrusted comment:") => "a minisign file",
         (Some(text), _) if text.starts_with("c2sp.org/tlog-proof@v1") => "a C2SP tlog-proof",
+        (Some(text), _) if text.starts_with("coldlog-root/v1") => "a trust root",
+        (Some(text), _) if text.starts_with("coldlog-policies/1") => "a history of policies",
         (Some(text), _) if text.contains("\n\n\u{2014} ") => "a signed note (a checkpoint?)",
         (Some(text), _) if text.lines().any(|line| line.starts_with("quorum ")) => "a policy",
         (Some(text), _) if text.lines().any(|line| line.starts_with("log ")) => "a policy",

@@ -15,7 +15,7 @@ use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::merkle::{self, leaf_hash};
 use coldlog_spec::pending::{Pack, Pending};
-use coldlog_spec::policy::{HeadError, Policy};
+use coldlog_spec::policy::{HeadError, Policy, Root};
 use coldlog_spec::problem::Problem;
 use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::Receipt;
@@ -256,7 +256,8 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
         same("request", Some(request.encode()));
     }
     same("rules", Rules::parse(bytes).ok().map(|v| v.encode()));
-    if Policy::parse(bytes).is_ok() {
+    same("trust root", Root::decode(bytes).ok().map(|v| v.encode()));
+    if Policy::parse(bytes).is_ok_and(|policy| policy.root().is_none()) {
         accepted.push("policy");
     }
     let _ = cbor::item_length("sequence", bytes, 1 << 16);

@@ -16,7 +16,7 @@ use coldlog_spec::log_list::ListError;
 use coldlog_spec::merkle::ProofError;
 use coldlog_spec::mirroring::{Standing, UploadError, UploadRefusal};
 use coldlog_spec::note::NoteError;
-use coldlog_spec::policy::{Defect, HeadError, Policy};
+use coldlog_spec::policy::{Defect, HeadError, OutsideWindow, Policy, RootError, Validity, Window};
 use coldlog_spec::receipt::ReceiptError;
 use coldlog_spec::rehearsal::NotMeant;
 use coldlog_spec::rotation::RotationError;
@@ -35,6 +35,7 @@ use coldlog_spec::verify::heads::{Misfit, NotConvicted};
 use coldlog_spec::verify::own::NotOwn;
 use coldlog_spec::verify::receipts::Refusal as Receipts;
 use coldlog_spec::verify::recovery::Refusal as Recovery;
+use coldlog_spec::verify::renewal::NotRenewed;
 use coldlog_spec::verify::revocation::NotPrepared;
 use coldlog_spec::verify::succession::NotSuccessor;
 use coldlog_spec::witnessing::RequestError;
@@ -97,6 +98,34 @@ fn texts() -> Vec<String> {
     say("rotation", &RotationError::UnknownLog { origin: origin.clone() });
     say("rotation", &RotationError::NotByOldKey { origin: origin.clone() });
     say("rotation", &RotationError::NotByNewKey);
+    let (line, expected) =
+        (3, "`previous none` for version 1, `previous <64 hex digits>` for others");
+    say("root", &RootError::Malformed { line, expected, found: "\"previous 5eed\"".into() });
+    say("root", &RootError::Policy(Policy::parse(b"quorum nobody\n").unwrap_err()));
+    say("root", &RootError::NotText);
+    say("root", &RootError::Window { not_before: 2000, expires: 1000 });
+    say("root", &RootError::Threshold { threshold: 4, keys: 3 });
+    let name = "ada.example/policy".to_owned();
+    say("root", &RootError::KeyTwice { name: name.clone() });
+    let why = "it is not an Ed25519 key of type 0x01; `verifier policy key` makes one";
+    say("root", &RootError::NotAPolicyKey { name: name.clone(), why });
+    let by = vec![name];
+    say("root", &RootError::TooFewOwn { version: 2, by: by.clone(), threshold: 2 });
+    say("renewal", &NotRenewed::InForce { version: 2 });
+    say("renewal", &NotRenewed::Rollback { in_force: 2, found: 1 });
+    say("renewal", &NotRenewed::Gap { in_force: 2, found: 4 });
+    let fork = NotRenewed::Fork { version: 2, in_force: a, found: b, by: by.clone() };
+    say("renewal", &fork);
+    say("renewal", &NotRenewed::OtherPrevious { version: 3, in_force: a, found: b });
+    say("renewal", &NotRenewed::TooFewOld { version: 2, by, threshold: 2 });
+    say("renewal", &NotRenewed::Unsigned);
+    let window = Window { not_before: 1000, expires: 2000 };
+    for validity in
+        [Validity::Early(window, 900), Validity::Late(window, 2000), Validity::NotDated(window)]
+    {
+        let why = OutsideWindow(validity);
+        say("document", &NotProven::OutsideValidity { origin: origin.clone(), why });
+    }
     say("end", &EndError::Malformed("a note that begins otherwise".into()));
     say("end", &EndError::OtherHead { expected: 9, found: 7 });
     say("end", &EndError::NotByTheLog { origin: origin.clone() });
@@ -318,7 +347,8 @@ fn the_text_of_every_error_is_the_reviewed_one() {
 
 #[test]
 fn no_error_is_without_a_reviewed_text() {
-    // One text for each `#[error("...")]` in the sources, and the policy's second form.
+    // One text for each `#[error("...")]` in the sources, and the policy's second form, and the two
+    // other ways to be outside of a policy's time.
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     let mut own = 0;
     while let Some(folder) = folders.pop() {
@@ -333,5 +363,5 @@ fn no_error_is_without_a_reviewed_text() {
             own += all - source.matches("#[error(transparent)]").count();
         }
     }
-    assert_eq!(texts().len(), own + 1);
+    assert_eq!(texts().len(), own + 3);
 }

@@ -2,10 +2,10 @@
 
 mod args;
 
-use args::{Args, Command, EvidenceCommand, HeadsCommand, KeyEventsArgs, PolicyCommand};
+use args::{Args, Command, EvidenceCommand, HeadsCommand, KeyEventsArgs};
 use clap::Parser;
 use coldlog_verifier::commands::{
-    admission, audit, check, evidence, export, heads, inspect, keys, life, policy, watch,
+    admission, audit, check, evidence, export, heads, inspect, keys, life, watch,
 };
 use std::process::ExitCode;
 
@@ -73,13 +73,7 @@ fn main() -> ExitCode {
         Command::Promises { proofs, log, policy, evidence: file, json } => {
             evidence::promises(&proofs, &log, &policy, &file, json)
         }
-        Command::Policy { command: PolicyCommand::Check { file, json } } => {
-            policy::check(&file, json)
-        }
-        Command::Policy { command: PolicyCommand::Init(options) } => policy::init(&options.into()),
-        Command::Policy { command: PolicyCommand::Extend { old, new, last, output, force } } => {
-            policy::extend(&policy::Extend { old, new, last, output, force })
-        }
+        Command::Policy { command } => command.run(),
     };
     coldlog_kit::exit::finish("verifier", outcome)
 }

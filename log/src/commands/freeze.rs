@@ -5,13 +5,11 @@ use crate::place::Place;
 use crate::store::{Store, Swapped};
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
-use coldlog_kit::files;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::end::{self, End};
 use coldlog_spec::note::MAX_NOTE;
-use coldlog_spec::policy::{MAX_POLICY, Policy};
 use std::path::Path;
 
 /// Says to every writer of the store that the end is near: it is there before the end marker. It stays, also
@@ -69,7 +67,7 @@ pub(crate) fn must_not_be_frozen(place: &Place) -> Outcome {
 
 /// Runs the command.
 pub fn run(home: &Path, policy: &Path, secret: &Source) -> Outcome {
-    let policy = Policy::parse(&files::read(policy, MAX_POLICY as u64)?)?;
+    let policy = coldlog_kit::policy::read("log", policy)?;
     let mut place = Place::open(home)?;
     let keys = manage::keys(&place, secret)?;
     if let Some(bytes) = place.store.get(end::PATH, MAX_NOTE)? {

@@ -10,7 +10,6 @@ use coldlog_kit::published;
 use coldlog_kit::seal;
 use coldlog_kit::terminal::{field, say, say_json};
 use coldlog_kit::{report, time};
-use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::tile;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -31,7 +30,7 @@ pub struct Options {
 pub fn run(home: &Path, options: &Options) -> Outcome {
     let mut by = By::default();
     if let Some(path) = &options.policy {
-        by.policy = Some(Policy::parse(&files::read(path, MAX_POLICY as u64)?)?);
+        by.policy = Some(coldlog_kit::policy::read("log", path)?);
     }
     for path in &options.identities {
         by.identities.extend(seal::read_identities(path)?);

@@ -40,7 +40,7 @@ pub struct Options {
 /// Runs the command; one that was interrupted goes on.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     place::must_be_home(home)?;
-    let policy = Policy::parse(&files::read(&options.policy, MAX_POLICY as u64)?)?;
+    let policy = coldlog_kit::policy::read("log", &options.policy)?;
     let last = ended(place::store(home)?.as_ref(), &policy)?;
     let practised = is_rehearsal(&last.checkpoint.origin);
     let origin = own_name(&options.origin, practised).or_no()?;

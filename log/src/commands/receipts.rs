@@ -15,7 +15,6 @@ use coldlog_kit::sequence::{Reader, Writer};
 use coldlog_kit::terminal::say;
 use coldlog_spec::batch::{self, SignedTail};
 use coldlog_spec::cose::Claims;
-use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::receipt::{Consistency, Inclusion, ReceiptSigner};
 use coldlog_spec::receipts::{Header, Item};
 use coldlog_spec::statement::Statement;
@@ -43,7 +42,7 @@ pub struct Options {
 pub fn run(home: &Path, options: &Options) -> Outcome {
     let place = Place::open(home)?;
     if let Some(policy) = &options.policy {
-        let policy = Policy::parse(&files::read(policy, MAX_POLICY as u64)?)?;
+        let policy = coldlog_kit::policy::read("log", policy)?;
         policy
             .verify_head(&place.head)
             .context("the newest head is not ready for receipts: run `log witness-request`, and `log add-cosignatures` with the answers")

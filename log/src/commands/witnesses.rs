@@ -11,7 +11,7 @@ use coldlog_kit::terminal::{field, say, talk};
 use coldlog_kit::time;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::note::{MAX_NOTE, VerifierKey};
-use coldlog_spec::policy::{MAX_POLICY, Policy};
+use coldlog_spec::policy::Policy;
 use coldlog_spec::tile::head_path;
 use coldlog_spec::verify::cosigned::{self, NotTaken};
 use coldlog_spec::witnessing::{Request, Response};
@@ -39,7 +39,7 @@ pub fn request(home: &Path, output: &Path, old: Option<u64>, force: bool) -> Out
 
 /// `log add-cosignatures`
 pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
-    let policy = Policy::parse(&files::read(policy, MAX_POLICY as u64)?)?;
+    let policy = coldlog_kit::policy::read("log", policy)?;
     let place = Place::open(home)?;
     let mut head = place.head.clone();
     let mut refused = Vec::new();
@@ -145,7 +145,7 @@ pub struct Cosign {
 
 /// `log cosign`
 pub fn cosign(home: &Path, options: &Cosign) -> Outcome {
-    let policy = Policy::parse(&files::read(&options.policy, MAX_POLICY as u64)?)?;
+    let policy = coldlog_kit::policy::read("log", &options.policy)?;
     let witnesses = Witnesses::new(options.deadline, options.linger)?;
     let (head, refused) = round(home, &witnesses, &policy)?;
     refused.iter().for_each(|why| talk(format!("log: {why}")));

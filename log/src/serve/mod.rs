@@ -20,7 +20,6 @@ use coldlog_kit::files;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_spec::ed25519::Verifiers;
-use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_web::{Limits, Rate, Server, Tls, asked_to_stop, log_to_stderr};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -82,7 +81,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     // Held here to the end: an object store's client must not be dropped by a task.
     let store: Arc<dyn crate::store::Store> = Arc::from(place::store(home)?);
     let policy = match &options.policy {
-        Some(path) => Some(Arc::new(Policy::parse(&files::read(path, MAX_POLICY as u64)?)?)),
+        Some(path) => Some(Arc::new(coldlog_kit::policy::read("log", path)?)),
         None => None,
     };
     let receipts = receipts::Receipts::new(home, keys.clone(), origin.clone(), policy.clone());

@@ -1,12 +1,13 @@
 //! `signer approve` and `signer approver-key`: on an approver's own machine.
 
 use anyhow::{Context, Result, bail};
+use coldlog_kit::ask::confirm;
 use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::inputs;
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::secret::Source;
-use coldlog_kit::terminal::{confirm, field, say};
+use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::approval::{Approval, MAX_NAME, MAX_REQUEST, Request, Requested};
 use coldlog_spec::document::{DocumentHasher, ssh_public_key};

@@ -11,7 +11,7 @@ use coldlog_kit::terminal::say;
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::policy::{MAX_POLICY, Policy};
+use coldlog_spec::policy::Policy;
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::receipts::{Header, Item, MAX_ITEM};
@@ -37,7 +37,7 @@ pub struct Options {
 
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
-    let policy = Policy::parse(&files::read(&options.policy, MAX_POLICY as u64)?)?;
+    let policy = coldlog_kit::policy::read("signer", &options.policy)?;
     let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     let mut reader = Reader::open(&options.receipts, "coldlog-receipts", MAX_ITEM)?;
@@ -54,6 +54,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let memory = journal.newest_head_of(&head.checkpoint.origin)?.map(|(head, _)| head);
     let cosigned = verify_head(&header, &policy, memory.as_ref())
         .map_err(|refusal| keep_evidence(refusal, &options.evidence))?;
+    coldlog_kit::policy::warn_of_head("signer", &cosigned);
     // All is verified before the first receipt is committed; the transaction keeps it whole.
     let import =
         Import { journal: &journal, policy: &policy, head: cosigned.checkpoint(), options };

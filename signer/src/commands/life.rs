@@ -264,7 +264,9 @@ fn since(options: &Revoke) -> Outcome<Since> {
     let Revoke { since_record, since_time, since_head, prepare, .. } = options;
     Ok(match (since_record, since_time, since_head, prepare) {
         (Some(number), None, None, None) => Since::Record(*number),
-        (None, Some(text), None, None) => Since::Time(time::parse(text)?),
+        (None, Some(text), None, None) => {
+            Since::Time(time::parse(text).map_err(anyhow::Error::msg)?)
+        }
         (None, None, Some(path), None) => {
             let head = SignedCheckpoint::decode(&files::read(path, MAX_NOTE as u64)?)
                 .with_context(|| path.display().to_string())?

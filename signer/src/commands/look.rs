@@ -5,7 +5,6 @@ use crate::journal::{self, Journal, Logged, Row};
 use anyhow::Context;
 use coldlog_kit::ask::Person;
 use coldlog_kit::exit::{OrNo, Outcome, no};
-use coldlog_kit::files;
 use coldlog_kit::inputs;
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::rehearsal::marked;
@@ -14,7 +13,7 @@ use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::document::{minisign_public_key, ssh_public_key};
-use coldlog_spec::policy::{MAX_POLICY, Policy};
+use coldlog_spec::policy::Policy;
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::Operation;
 use coldlog_spec::verify::append::{Progress, follows, verify_genesis};
@@ -246,9 +245,7 @@ pub fn verify(
     ];
     report::run(as_json, &CHECKS[..1 + usize::from(at_least.is_some())], |checks| {
         let journal = Journal::open_to_read(home)?;
-        let policy = policy
-            .map(|path| anyhow::Ok(Policy::parse(&files::read(path, MAX_POLICY as u64)?)?))
-            .transpose()?;
+        let policy = policy.map(|path| coldlog_kit::policy::read("signer", path)).transpose()?;
         let wanted = inputs::parse_tail(at_least)?;
         let reached = whole(&journal, policy.as_ref(), wanted.as_ref())?;
         checks.pass();

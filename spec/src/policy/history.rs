@@ -8,11 +8,13 @@
 //! <the lines of a policy>
 //! ```
 //!
-//! Each policy stands there to the byte, so that its digest is the one that proofs name.
+//! Each policy stands there to the byte, so that its digest is the one that proofs name. In the place of a
+//! policy a trust root may stand ([`super::Root`]); what follows one is its renewal.
 
-use super::{MAX_POLICY, Policy, PolicyError};
+use super::{MAX_POLICY, Policy, PolicyError, Root};
 use crate::checkpoint::{Checkpoint, parse_decimal};
 use crate::note::is_key_name;
+use crate::verify::renewal::{NotRenewed, follows};
 
 const FIRST_LINE: &str = "coldlog-policies/1";
 
@@ -69,7 +71,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
     let mut until: Vec<(String, u64)> = Vec::new();
     let (mut is_now, mut begins, mut text) = (false, 1, Vec::new());
     let finish = |until: &mut Vec<(String, u64)>, begins: usize, text: &mut Vec<u8>| {
-        let policy = Policy::parse_one(text).map_err(|why| PolicyError {
+        let policy = Policy::parse_section(text).map_err(|why| PolicyError {
             line: if why.line == 0 { begins } else { begins + why.line },
             why: why.why,
         })?;
@@ -101,10 +103,10 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
             Mark::Until(origin, size) => {
                 let before = earlier.iter().flat_map(|earlier| &earlier.until).chain(&until);
                 let mut of_log = before.filter(|(other, _)| *other == origin);
-                if of_log.any(|(_, before)| *before >= size) {
+                if of_log.any(|(_, before)| *before > size) {
                     return Err(fail(
                         number,
-                        "each `until` of a log is larger than those before it",
+                        "no `until` of a log is smaller than those before it",
                     ));
                 }
                 until.push((origin, size));
@@ -121,9 +123,26 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
             return Err(fail(0, "an `until` names a log that no policy names"));
         }
     }
+    let all = earlier.iter().map(|earlier| &earlier.policy).chain([&now.policy]);
+    must_be_renewals(all.map(Policy::root))?;
     let policy = Policy { earlier, ..now.policy };
     policy.must_be_of_one_kind()?;
     Ok(policy)
+}
+
+// Once there is a trust root, each policy is signed under the rules of the one before.
+fn must_be_renewals<'a>(roots: impl Iterator<Item = Option<&'a Root>>) -> Result<(), PolicyError> {
+    let mut before: Option<&Root> = None;
+    for root in roots {
+        let renewed = match (before, root) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(NotRenewed::Unsigned),
+            (Some(before), Some(root)) => follows(before, root).map(|_| ()),
+        };
+        renewed.map_err(|why| PolicyError { line: 0, why: why.to_string() })?;
+        before = root;
+    }
+    Ok(())
 }
 
 impl Policy {

@@ -1,12 +1,18 @@
 //! Trust policies (C2SP tlog-policy): which logs, which witnesses, and how many must agree.
 
 mod analysis;
+mod difference;
 mod history;
 mod quorum;
+pub(crate) mod root;
+mod window;
 
 pub use analysis::{Analysis, Defect, Member, Party, QuorumFacts, Rule, Size, Smallest};
+pub use difference::{Change, differences};
 pub use history::{Earlier, extend};
 pub use quorum::{CosignedCheckpoint, HeadError, Under, WitnessTime};
+pub use root::{Content, MAX_KEYS, Root, RootError};
+pub use window::{OutsideWindow, Standing, Utc, Validity, WARNED_BEFORE, Window};
 
 use crate::hash::Hash;
 use crate::note::{KeyMaterial, VerifierKey};
@@ -42,10 +48,14 @@ pub struct Policy {
     /// In the order of the file: members stand above their group.
     /// Of witnesses, by their names.
     urls: Vec<(String, String)>,
+    /// Of logs, by their origins.
+    log_urls: Vec<(String, String)>,
     groups: Vec<(String, Group)>,
     quorum: Option<String>,
     /// What was in force for older heads.
     earlier: Vec<Earlier>,
+    /// Who may renew it, and for how long it is meant, where it stands in a trust root.
+    root: Option<Box<Root>>,
 }
 
 #[derive(Debug, Clone)]
@@ -68,7 +78,12 @@ impl Reader {
     fn line(&mut self, words: &[&str]) -> Result<(), String> {
         match words {
             [] => Ok(()),
-            ["log", vkey] | ["log", vkey, _] => self.log(vkey),
+            ["log", vkey] => self.log(vkey).map(|_| ()),
+            ["log", vkey, url] => {
+                let origin = self.log(vkey)?;
+                self.policy.log_urls.push((origin, (*url).into()));
+                Ok(())
+            }
             ["witness", name, vkey] => self.witness(name, vkey),
             ["witness", name, vkey, url] => {
                 self.witness(name, vkey)?;
@@ -86,13 +101,14 @@ impl Reader {
     }
 
     // The same key under another name is the same key: one machine would be two.
-    fn log(&mut self, vkey: &str) -> Result<(), String> {
+    fn log(&mut self, vkey: &str) -> Result<String, String> {
         let key = VerifierKey::decode(vkey).map_err(|why| why.to_string())?;
         if !self.log_keys.insert(key.public_key().to_vec()) {
             return Err(format!("the log key of {} stands twice", key.name));
         }
+        let origin = key.name.clone();
         self.policy.logs.push(key);
-        Ok(())
+        Ok(origin)
     }
 
     fn witness(&mut self, name: &str, vkey: &str) -> Result<(), String> {
@@ -172,9 +188,25 @@ fn text_of(word: &[u8]) -> String {
 }
 
 impl Policy {
-    /// Reads a policy file, or a history of policies.
+    /// Reads a policy file, a trust root that is signed by its own rules, or a history of them.
     pub fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
-        if history::is_history(bytes) { history::parse(bytes) } else { Policy::parse_one(bytes) }
+        match history::is_history(bytes) {
+            true => history::parse(bytes),
+            false => Policy::parse_section(bytes),
+        }
+    }
+
+    // A policy, or a trust root with one in it.
+    fn parse_section(bytes: &[u8]) -> Result<Policy, PolicyError> {
+        if !root::is_root(bytes) {
+            return Policy::parse_one(bytes);
+        }
+        let root = Root::decode(bytes).and_then(|root| root.must_be_signed().map(|_| root));
+        let root = root.map_err(|why| match why {
+            RootError::Policy(why) => why,
+            why => PolicyError { line: 0, why: why.to_string() },
+        })?;
+        Ok(root.draft())
     }
 
     fn parse_one(bytes: &[u8]) -> Result<Policy, PolicyError> {
@@ -188,9 +220,11 @@ impl Policy {
                 logs: Vec::new(),
                 witnesses: Vec::new(),
                 urls: Vec::new(),
+                log_urls: Vec::new(),
                 groups: Vec::new(),
                 quorum: None,
                 earlier: Vec::new(),
+                root: None,
             },
             quorum_seen: false,
             names: BTreeSet::new(),
@@ -264,6 +298,16 @@ impl Policy {
             }
         }
         prefixes
+    }
+
+    /// The trust root that it stands in, where it does.
+    pub fn root(&self) -> Option<&Root> {
+        self.root.as_deref()
+    }
+
+    /// The time for which it is meant, where it stands in a trust root.
+    pub fn window(&self) -> Option<Window> {
+        self.root().map(|root| root.content().window)
     }
 
     /// Whether it names a log, now or for older heads.

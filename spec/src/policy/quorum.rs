@@ -1,6 +1,6 @@
 //! Evaluation: whether a head is the log's, and whether a quorum of witnesses vouches for it.
 
-use super::{Group, Policy};
+use super::{Group, Policy, Validity};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::hash::Hash;
 use crate::note::{NoteError, VerifierKey};
@@ -39,6 +39,8 @@ pub struct Under {
     pub of: usize,
     /// The quorum, and how many of how many members it needs; `None` for `quorum none`.
     pub quorum: Option<(String, usize, usize)>,
+    /// Whether a quorum had cosigned within the time for which the policy is meant.
+    pub validity: Validity,
 }
 
 impl CosignedCheckpoint {
@@ -172,7 +174,7 @@ impl Policy {
             let keys = self.witnesses.iter().filter(|(name, _)| cosigned(name));
             keys.map(|(_, key)| key.name.as_str()).collect::<BTreeSet<&str>>().len()
         };
-        let under = Under {
+        let mut under = Under {
             policy: self.digest,
             until,
             witnessed: parties(&|name| witnesses.iter().any(|witness| witness.name == name)),
@@ -183,10 +185,13 @@ impl Policy {
                 let (needed, members) = needs.unwrap_or((1, 1));
                 (name.clone(), needed, members)
             }),
+            validity: Validity::Unlimited,
         };
+        let validity = |time| self.window().map_or(Validity::Unlimited, |window| window.of(time));
         let checkpoint = head.checkpoint.clone();
         let Some(quorum) = &self.quorum else {
             let (not_before, not_after) = (None, None);
+            under.validity = validity(None);
             return Ok(CosignedCheckpoint { checkpoint, witnesses, not_before, not_after, under });
         };
         // A quorum holds one honest witness at least. So the time at which the first quorum was
@@ -207,6 +212,7 @@ impl Policy {
             let size = head.checkpoint.size;
             return Err(HeadError::Quorum { quorum: quorum.clone(), found, size });
         }
+        under.validity = validity(not_after);
         Ok(CosignedCheckpoint { checkpoint, witnesses, not_before, not_after, under })
     }
 }

@@ -6,7 +6,7 @@ use crate::checkpoint::{CheckpointError, SignedCheckpoint};
 use crate::document::{DocumentDigest, SignatureError, SignatureFile};
 use crate::ed25519::{KeyError, PublicKey};
 use crate::hash::Hash;
-use crate::policy::{HeadError, Policy, Under, WitnessTime};
+use crate::policy::{HeadError, OutsideWindow, Policy, Under, WitnessTime};
 use crate::proof::Proof;
 use crate::record::{Disclosure, Document, Operation, Record, Scheme, Signature};
 use crate::statement::{NotCommitted, Payload, StatementError};
@@ -136,6 +136,16 @@ pub enum NotProven {
         /// Logs proven.
         found: usize,
     },
+    /// Cosigned outside of the time for which the policy is meant, and that is demanded.
+    #[error(
+        "the head of {origin} is not shown to be cosigned by a quorum within the time for which the policy is meant: {why}"
+    )]
+    OutsideValidity {
+        /// The log.
+        origin: String,
+        /// In words, POSIX seconds.
+        why: OutsideWindow,
+    },
     /// The earlier head is not the one that the statement names.
     #[error("the earlier head in the proof is not the one that the statement names")]
     EarlierHead,
@@ -210,6 +220,7 @@ impl NotProven {
             | NotProven::Checkpoint(_)
             | NotProven::Head(_)
             | NotProven::TooFewLogs { .. }
+            | NotProven::OutsideValidity { .. }
             | NotProven::SameLogTwice(_) => Check::Head,
             NotProven::Receipt(_) => Check::Receipt,
             NotProven::EarlierHead | NotProven::UntrustedEarlierHead(_) => Check::EarlierHead,
@@ -223,6 +234,18 @@ impl Proven {
         match self.logged.len() {
             found if found < logs => Err(NotProven::TooFewLogs { expected: logs, found }),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses a proof by a head that was not cosigned within the time for which its policy is meant: by
+    /// default that is no reason, for an expired policy invalidates nothing.
+    pub fn must_be_valid(&self) -> Result<(), NotProven> {
+        match self.logged.iter().find(|logged| !logged.under.validity.is_given()) {
+            None => Ok(()),
+            Some(logged) => Err(NotProven::OutsideValidity {
+                origin: logged.origin.clone(),
+                why: OutsideWindow(logged.under.validity),
+            }),
         }
     }
 }

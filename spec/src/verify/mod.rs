@@ -14,5 +14,6 @@ pub mod keys;
 pub mod own;
 pub mod receipts;
 pub mod recovery;
+pub mod renewal;
 pub mod revocation;
 pub mod succession;

@@ -21,8 +21,9 @@ use coldlog_spec::key_event::{Event, KeyEvent};
 use coldlog_spec::manifest;
 use coldlog_spec::merkle::{self, Node, leaf_hash, node_hash};
 use coldlog_spec::mldsa;
+use coldlog_spec::note::{KeyMaterial, VerifierKey};
 use coldlog_spec::pending::{Pack, Pending};
-use coldlog_spec::policy::Policy;
+use coldlog_spec::policy::{Content, Policy, Root, Window};
 use coldlog_spec::problem::Problem;
 use coldlog_spec::proof::Proof;
 use coldlog_spec::receipt::{Inclusion, ReceiptSigner};
@@ -185,8 +186,17 @@ pub(crate) fn make_proof(record: Record, times: &[(usize, u64)]) -> Proof {
 pub(crate) const TIMES: [(usize, u64); 3] = [(0, 100), (1, 110), (2, 120)];
 
 /// Those of the files that are text.
-pub(crate) const TEXTS: [&str; 8] =
-    ["checkpoint", "request body", "sshsig", "minisign", "policy", "rules", "rotation", "end"];
+pub(crate) const TEXTS: [&str; 9] = [
+    "checkpoint",
+    "request body",
+    "sshsig",
+    "minisign",
+    "policy",
+    "trust root",
+    "rules",
+    "rotation",
+    "end",
+];
 
 pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     let proof = make_proof(record(), &TIMES);
@@ -290,6 +300,7 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("approved disclosure", Disclosure { salt: [9; 32], record: approved_record() }.encode()),
         ("demanding disclosure", Disclosure { salt: [9; 32], record: demanding() }.encode()),
         ("policy", policy_text("two").into_bytes()),
+        ("trust root", trust_root().encode()),
         ("rules", rules().encode()),
         ("rules entry", own(0, Payload::Rules(rules())).bytes().to_vec()),
         ("reseal entry", own(1, Payload::Reseal(reseal())).bytes().to_vec()),
@@ -319,6 +330,22 @@ pub(crate) fn logged_statement() -> statements::Item {
 }
 
 pub(crate) const SEALED: &[u8] = b"age-encryption.org/v1\nsealed";
+
+pub(crate) fn trust_root() -> Root {
+    let key = SecretKey::from_seed(&[4; 32]);
+    let name = "ada.example/policy";
+    let mut root = Root::new(Content {
+        version: 2,
+        previous: Some(Hash([1; 32])),
+        window: Window { not_before: 10, expires: 90 },
+        threshold: 1,
+        keys: vec![VerifierKey::new(name.into(), KeyMaterial::Ed25519(key.public()))],
+        policy: policy_text("two"),
+    })
+    .unwrap();
+    root.sign(name, &key).unwrap();
+    root
+}
 
 pub(crate) fn rules() -> Rules {
     let text = format!(

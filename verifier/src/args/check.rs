@@ -16,6 +16,10 @@ pub(crate) struct CheckArgs {
     /// How many logs of the policy must have the signature.
     #[arg(long, default_value_t = 1)]
     require_logs: usize,
+    /// Refuse a head that was not cosigned within the time for which the policy is meant; without this it is
+    /// only said.
+    #[arg(long)]
+    strict_validity: bool,
     /// Check this signature file too (SSHSIG or minisign).
     #[arg(long)]
     signature: Option<PathBuf>,
@@ -53,6 +57,7 @@ impl From<CheckArgs> for check::Options {
             proof: args.proof,
             policy: args.policy,
             require_logs: args.require_logs,
+            strict_validity: args.strict_validity,
             signature: args.signature,
             signer: args.signer,
             key_events: args.key_events,

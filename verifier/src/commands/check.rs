@@ -6,14 +6,14 @@ use coldlog_kit::inputs::{self, Inputs};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::rehearsal::{MARK, marked};
 use coldlog_kit::report::{self, Checks};
-use coldlog_kit::terminal::{field, say, say_json};
+use coldlog_kit::terminal::{field, say, say_json, talk};
 use coldlog_kit::{files, time};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile, parse_public_key};
 use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::key_events::KeyEvents;
-use coldlog_spec::policy::Policy;
+use coldlog_spec::policy::{OutsideWindow, Policy};
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::record::Scheme;
 use coldlog_spec::rehearsal::NotMeant;
@@ -48,6 +48,8 @@ pub struct Options {
     pub files_from: Option<PathBuf>,
     /// The one document is a list of SHA-256 sums: check what it lists too.
     pub checksums: bool,
+    /// Refuse heads that were not cosigned within the time for which the policy is meant.
+    pub strict_validity: bool,
     /// Go on after a document that fails.
     pub keep_going: bool,
     /// One JSON object.
@@ -91,6 +93,9 @@ pub fn run(options: &Options) -> Outcome {
             Err(Failure::No(_)) => failed += 1,
             Err(Failure::Trouble(_)) => troubled += 1,
         }
+        if let Ok(proven) = &outcome {
+            warn(document, &proven.proven);
+        }
         let stop = outcome.is_err() && !options.keep_going;
         progress.add(1);
         if options.json {
@@ -111,7 +116,12 @@ pub fn run(options: &Options) -> Outcome {
             (_, 0) => "no",
             _ => "trouble",
         };
-        say_json(&json!({"version": report::VERSION, "result": result, "documents": results}));
+        let mut object =
+            json!({"version": report::VERSION, "result": result, "documents": results});
+        if let Some(window) = policy.window() {
+            object["policy"] = coldlog_kit::policy::window_json(window, time::now());
+        }
+        say_json(&object);
     }
     match (failed, troubled) {
         (0, 0) if many && !options.json => {
@@ -131,6 +141,15 @@ pub fn run(options: &Options) -> Outcome {
             );
             if troubled > 0 { trouble(text) } else { no(text) }
         }
+    }
+}
+
+// An expired policy refuses nothing, but that a head is not of its time is never left unsaid.
+fn warn(document: &Path, proven: &Proven) {
+    for logged in proven.logged.iter().filter(|logged| !logged.under.validity.is_given()) {
+        let (document, origin) = (document.display(), &logged.origin);
+        let why = OutsideWindow(logged.under.validity);
+        talk(format!("verifier: {document}: warning: the head of {origin}: {why}"));
     }
 }
 
@@ -177,6 +196,9 @@ fn one(
         .map_err(|why| Failure::No(why.into()))?;
     let in_force = life.map(|life| life.judge(&proven)).transpose().or_no()?;
     proven.must_be_in(options.require_logs).map_err(|why| Failure::No(why.into()))?;
+    if options.strict_validity {
+        proven.must_be_valid().map_err(|why| Failure::No(why.into()))?;
+    }
     if options.checksums {
         checksums(document, &digest)?;
     }
@@ -337,6 +359,9 @@ fn print_one(document: &Path, Checked { proven, in_force: state }: &Checked) {
             say(format!("  vouched    {} at {}", witness.name, time::show(witness.time)));
         }
         say(format!("  witnessed  {}", super::policy::witnessed(&logged.under)));
+        if let Some(text) = coldlog_kit::policy::validity(logged.under.validity) {
+            say(format!("  validity   {text}"));
+        }
     }
     say(format!("  not before {}", bound(proven.not_before)));
     say(format!("  not after  {}", bound(proven.not_after)));

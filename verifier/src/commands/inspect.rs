@@ -11,7 +11,7 @@ use coldlog_spec::cbor::{self, KeyOrder, Value};
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::document::{SignatureFile, parse_public_key};
 use coldlog_spec::kind::Kind;
-use coldlog_spec::policy::Policy;
+use coldlog_spec::policy::{Policy, Root};
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::receipt::Receipt;
 use coldlog_spec::record::Disclosure;
@@ -73,6 +73,10 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, Content)>> {
             "document signature"
         } else if text.starts_with("c2sp.org/tlog-proof@v1\n") {
             "offline proof (C2SP tlog-proof)"
+        } else if Root::decode(bytes).is_ok() {
+            "trust root: a policy, who may renew it, and its time"
+        } else if Policy::parse(bytes).is_ok_and(|policy| !policy.earlier().is_empty()) {
+            "history of policies"
         } else if Policy::parse(bytes).is_ok() {
             "policy (C2SP tlog-policy)"
         } else if Policy::parse(&lines)

@@ -118,7 +118,9 @@ fn since(options: &Impact) -> Outcome<Option<Since>> {
     Ok(match (since_record, since_time, since_head) {
         (None, None, None) => None,
         (Some(number), None, None) => Some(Since::Record(*number)),
-        (None, Some(text), None) => Some(Since::Time(time::parse(text)?)),
+        (None, Some(text), None) => {
+            Some(Since::Time(time::parse(text).map_err(anyhow::Error::msg)?))
+        }
         (None, None, Some(path)) => {
             let head = SignedCheckpoint::decode(&files::read(path, MAX_NOTE as u64)?)
                 .with_context(|| path.display().to_string())?

@@ -1,7 +1,7 @@
 //! `verifier adopt-key`, `end` and `succession`: a log's new key, its last head, and what follows.
 
 use anyhow::Context;
-use coldlog_kit::exit::{OrNo, Outcome};
+use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::published::{self, Tree};
 use coldlog_kit::report::{self, Report};
@@ -25,9 +25,15 @@ pub fn adopt_key(
     without_old: bool,
     force: bool,
 ) -> Outcome {
-    let rotation = Rotation::decode(&files::read(rotation, MAX_ROTATION as u64)?)?;
     let mut text = files::read(policy, MAX_POLICY as u64)?;
     let known = Policy::parse(&text)?;
+    if known.root().is_some() {
+        return no(format!(
+            "{} is a trust root: its lines change by its renewal only; put the new keys into a policy for `verifier policy renew --to`",
+            policy.display()
+        ));
+    }
+    let rotation = Rotation::decode(&files::read(rotation, MAX_ROTATION as u64)?)?;
     rotation.verify(&known).or_no()?;
     let new: Vec<_> = rotation.keys.iter().filter(|key| !known.logs.contains(key)).collect();
     let old = known.logs.iter().filter(|key| key.name == rotation.origin);

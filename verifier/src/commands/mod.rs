@@ -29,6 +29,7 @@ pub(crate) fn policy(path: &Path) -> Result<Policy> {
     if let Some(name) = policy.logs.first().map(|key| &key.name) {
         say_loudly(name);
     }
+    coldlog_kit::policy::warn("verifier", path, &policy);
     Ok(policy)
 }
 

@@ -8,7 +8,7 @@ use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::{field, say};
 use coldlog_spec::log_list::{self, ListedLog, MAX_LIST};
 use coldlog_spec::note::VerifierKey;
-use coldlog_spec::policy::MAX_POLICY;
+use coldlog_spec::policy::{MAX_POLICY, Policy};
 use coldlog_spec::rotation::{MAX_ROTATION, Rotation};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -79,6 +79,10 @@ pub fn add(home: &Path, options: &Add) -> Outcome {
 /// The `log` lines of a policy, which may name several logs, each with several keys.
 pub fn in_policy(path: &Path) -> Result<Vec<ListedLog>> {
     let text = files::read(path, MAX_POLICY as u64)?;
+    if text.starts_with(b"coldlog-") {
+        // A trust root or a history holds only with its signatures; a log's own lines are no policy yet.
+        Policy::parse(&text).with_context(|| path.display().to_string())?;
+    }
     let text = String::from_utf8(text).context("the file is not UTF-8")?;
     let mut logs: Vec<ListedLog> = Vec::new();
     for line in text.lines() {
@@ -91,7 +95,10 @@ pub fn in_policy(path: &Path) -> Result<Vec<ListedLog>> {
         match logs.iter_mut().find(|log| log.origin == key.name) {
             Some(log) => {
                 log.url = log.url.take().or(url);
-                log.keys.push(key);
+                // In a history a key stands once for each policy that names it.
+                if !log.keys.contains(&key) {
+                    log.keys.push(key);
+                }
             }
             None => {
                 let origin = key.name.clone();

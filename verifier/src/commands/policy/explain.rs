@@ -1,6 +1,9 @@
 //! What a policy amounts to, in sentences and as JSON.
 
-use coldlog_spec::policy::{Analysis, Defect, Member, QuorumFacts, Rule, Size, Smallest};
+use coldlog_kit::time;
+use coldlog_spec::policy::{
+    Analysis, Defect, Member, QuorumFacts, Root, Rule, Size, Smallest, Window,
+};
 use serde_json::{Value, json};
 
 /// `1 problem`, `2 problems`
@@ -84,6 +87,31 @@ fn sentences(analysis: &Analysis, facts: &QuorumFacts) -> Vec<String> {
         ),
     });
     text
+}
+
+/// Who may renew a policy, and for which time it is meant.
+pub(super) fn root(root: &Root) -> Vec<String> {
+    let content = root.content();
+    let names: Vec<&str> = content.keys.iter().map(|key| key.name.as_str()).collect();
+    let (threshold, names) = (content.threshold, names.join(", "));
+    let Window { not_before, expires } = content.window;
+    vec![
+        format!("Trust root version {}, {}.", content.version, root.digest()),
+        format!("{threshold} of the policy keys {names} renew it."),
+        format!("It is meant for {} to {}.", time::show(not_before), time::show(expires)),
+    ]
+}
+
+/// The same for programs.
+pub(super) fn root_json(root: &Root, now: u64) -> Value {
+    let content = root.content();
+    json!({
+        "version": content.version, "digest": root.digest().to_hex(),
+        "previous": content.previous.map(|hash| hash.to_hex()),
+        "threshold": content.threshold,
+        "keys": content.keys.iter().map(|key| key.encode()).collect::<Vec<_>>(),
+        "validity": coldlog_kit::policy::window_json(content.window, now),
+    })
 }
 
 // What a group needs, in words.

@@ -1,17 +1,23 @@
-//! `verifier policy check`, `init` and `extend`: what a policy amounts to, how one is made, and how another
-//! comes after it.
+//! `verifier policy ...`: what a policy amounts to, how one is made, and how another comes after it.
 
+mod adopt;
 mod compose;
+mod difference;
 mod explain;
+mod renew;
+
+pub use adopt::{Adopt, adopt};
+pub use difference::diff;
+pub use renew::{NewKey, Renew, Sign, join, key, renew, sign};
 
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::report::{self, Report};
 use coldlog_kit::terminal::{field, say, talk};
-use coldlog_spec::checkpoint::SignedCheckpoint;
-use coldlog_spec::note::MAX_NOTE;
-use coldlog_spec::policy::{self, Earlier, MAX_POLICY, Under};
+use coldlog_kit::time;
+use coldlog_spec::checkpoint::Checkpoint;
+use coldlog_spec::policy::{self, Earlier, MAX_POLICY, Policy, Under};
 use compose::{Composed, Given};
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -24,6 +30,10 @@ pub fn check(file: &Path, as_json: bool) -> Outcome {
         let analysis = policy.analysis();
         let problems = explain::problems(&analysis);
         let (mut text, mut fields) = (explain::text(&analysis), explain::fields(&analysis));
+        if let Some(root) = policy.root() {
+            text.extend(explain::root(root));
+            fields["root"] = explain::root_json(root, time::now());
+        }
         if !policy.earlier().is_empty() {
             text.push("For older heads:".into());
             text.extend(policy.earlier().iter().map(earlier));
@@ -45,7 +55,10 @@ fn earlier(earlier: &Earlier) -> String {
     let policy = &earlier.policy;
     let (quorum, digest) = (policy.quorum().unwrap_or("none"), policy.digest);
     let witnesses = explain::witnesses(policy.analysis().parties.len());
-    format!("  {until}: {witnesses}, quorum {quorum}, policy {digest}")
+    let version =
+        policy.root().map(|root| format!("trust root version {}, ", root.content().version));
+    let version = version.unwrap_or_default();
+    format!("  {until}: {witnesses}, quorum {quorum}, {version}policy {digest}")
 }
 
 fn earlier_json(earlier: &Earlier) -> Value {
@@ -79,7 +92,35 @@ pub(super) fn witnessed_json(under: &Under) -> Value {
     json!({
         "by": under.witnessed, "of": under.of, "quorum": quorum,
         "policy": under.policy.to_hex(), "until": under.until,
+        "validity": coldlog_kit::policy::validity_json(under.validity),
     })
+}
+
+// The last heads that the old policy vouches for, which it is to be kept for.
+fn last_heads(old: &Policy, paths: &[PathBuf]) -> Outcome<Vec<Checkpoint>> {
+    let mut last = Vec::new();
+    for path in paths {
+        let head = super::heads::read_head(path)?;
+        let whose = || format!("{} is to be the last head under the old policy", path.display());
+        let cosigned = old.verify_head(&head).with_context(whose).or_no()?;
+        last.push(cosigned.checkpoint().clone());
+    }
+    Ok(last)
+}
+
+// Up to which heads the old policy counts, and for which logs it does not.
+fn say_last(output: &str, old: &Policy, last: &[Checkpoint]) {
+    for head in last {
+        say(format!(
+            "{output}: heads of {} up to size {} by the old policy",
+            head.origin, head.size
+        ));
+    }
+    for log in old.analysis().logs.iter().filter(|log| !last.iter().any(|h| h.origin == **log)) {
+        talk(format!(
+            "verifier: all heads of {log} are judged by the new policy: name its last head (--last) if the old one is to count for older ones"
+        ));
+    }
 }
 
 /// What `verifier policy extend` is asked.
@@ -99,15 +140,7 @@ pub struct Extend {
 /// `verifier policy extend`: a history, in which older heads are judged by the policy of their time.
 pub fn extend(options: &Extend) -> Outcome {
     let (old, new) = (super::policy(&options.old)?, super::policy(&options.new)?);
-    let mut last = Vec::new();
-    for path in &options.last {
-        let head = SignedCheckpoint::decode(&files::read(path, MAX_NOTE as u64)?);
-        let head = head.with_context(|| path.display().to_string())?;
-        // The old policy vouches for all that it is to be kept for.
-        let whose = || format!("{} is to be the last head under the old policy", path.display());
-        let cosigned = old.verify_head(&head).with_context(whose).or_no()?;
-        last.push(cosigned.checkpoint().clone());
-    }
+    let last = last_heads(&old, &options.last)?;
     let read = |path: &Path| files::read(path, MAX_POLICY as u64);
     let text = policy::extend(&read(&options.old)?, &read(&options.new)?, &last)
         .with_context(|| format!("{} after {}", options.new.display(), options.old.display()))?;
@@ -117,18 +150,7 @@ pub fn extend(options: &Extend) -> Outcome {
         return no(format!("{place} is not written, for the new policy is not sound: {why}"));
     }
     files::write(&options.output, &text, Existing::from_force(options.force), Mode::Public)?;
-    let output = options.output.display();
-    for head in &last {
-        say(format!(
-            "{output}: heads of {} up to size {} by the old policy",
-            head.origin, head.size
-        ));
-    }
-    for log in old.analysis().logs.iter().filter(|log| !last.iter().any(|h| h.origin == **log)) {
-        talk(format!(
-            "verifier: all heads of {log} are judged by the new policy: name its last head (--last) if the old one is to count for older ones"
-        ));
-    }
+    say_last(&options.output.display().to_string(), &old, &last);
     Ok(())
 }
 
