@@ -6,6 +6,8 @@ pub mod files;
 pub mod inputs;
 pub mod keyfile;
 pub mod marked;
+#[cfg(feature = "optical")]
+pub mod optical;
 pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;

@@ -13,12 +13,13 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Init(options) => init::run(home, &options.into()),
         Command::Sign(options) => sign::run(home, &options.into()),
-        Command::Export { output, from, log, each, force } => {
-            export::run(home, &export::Options { output, from, log, each, force })
+        Command::Export { output, from, log, each, force, show } => {
+            export::run(home, &export::Options { output, from, log, each, force, show })
         }
-        Command::Import { receipts, policy, output_dir, evidence, force } => {
-            import::run(home, &import::Options { receipts, policy, output_dir, evidence, force })
-        }
+        Command::Import { receipts, qr, policy, output_dir, evidence, force } => import::run(
+            home,
+            &import::Options { receipts, qr, policy, output_dir, evidence, force },
+        ),
         Command::List { json } => look::list(home, json),
         Command::Show { sequence, json } => look::show(home, sequence, json),
         Command::VerifyJournal { at_least, policy, json } => {
