@@ -17,7 +17,11 @@ fn twenty(stage: &Path) -> Story {
 
 /// What another program reads in pictures or an animation, as `zbarcam --raw` would print it.
 fn scanned(pictures: &[PathBuf]) -> Vec<String> {
-    let read = Command::new("zbarimg").args(["--quiet", "--raw", "--nodbus", "-Sdisable", "-Sqrcode.enable"]).args(pictures).output().unwrap();
+    let read = Command::new("zbarimg")
+        .args(["--quiet", "--raw", "--nodbus", "-Sdisable", "-Sqrcode.enable"])
+        .args(pictures)
+        .output()
+        .unwrap();
     assert!(read.status.success(), "zbarimg: {}", String::from_utf8_lossy(&read.stderr));
     String::from_utf8(read.stdout).unwrap().lines().map(String::from).collect()
 }
