@@ -9,7 +9,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=COLDLOG_PYTHON");
     let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     let python = std::env::var("COLDLOG_PYTHON").unwrap_or_else(|_| "python3".into());
-    let peers: [(&str, &str, &[&str]); 13] = [
+    let peers: [(&str, &str, &[&str]); 14] = [
         ("ssh_keygen", "ssh-keygen", &["-?"]),
         ("minisign", "minisign", &["-v"]),
         ("softhsm2", "softhsm2-util", &["--version"]),
@@ -20,6 +20,7 @@ fn main() {
         ("unshare", "unshare", &["-rn", "true"]),
         ("curl", "curl", &["--version"]),
         ("openssl", "openssl", &["version"]),
+        ("zbarimg", "zbarimg", &["--version"]),
         ("scitt_cose", &python, &["-c", "import scitt_cose, cbor2"]),
         ("ml_dsa", &python, &["-c", "from cryptography.hazmat.primitives.asymmetric import mldsa"]),
         ("peer_cosigner", "peer-cosigner", &["--version"]),

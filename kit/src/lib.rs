@@ -8,6 +8,8 @@ pub mod files;
 pub mod inputs;
 pub mod keyfile;
 pub mod marked;
+#[cfg(feature = "optical")]
+pub mod optical;
 pub mod policy;
 pub mod progress;
 #[cfg(feature = "published")]

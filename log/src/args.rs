@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use coldlog_kit::custody::NewKey;
+use coldlog_kit::optical::Show;
 use coldlog_kit::secret::Source;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -101,17 +102,21 @@ pub(crate) enum Command {
     },
     /// Verifies batches and appends each whole or not at all. Appending twice changes nothing.
     #[command(
-        after_help = "Examples:\n  log append usb/monday.batch.cbor\n  log append usb/*.batch.cbor -o usb --keep-going"
+        after_help = "Examples:\n  log append usb/monday.batch.cbor\n  log append usb/*.batch.cbor -o usb --keep-going\n  zbarcam --raw | log append --qr - monday.batch.cbor"
     )]
     Append {
         /// The signers' batches.
         #[arg(required = true)]
         batches: Vec<PathBuf>,
+        /// Put the batch together from QR codes first, and write it where it is named: a folder of PNGs, a
+        /// GIF, a page, or lines as a scanner prints them (a file, or - for stdin).
+        #[arg(long, value_name = "SOURCE")]
+        qr: Option<PathBuf>,
         /// Write receipts under the new head, before witnesses cosigned it: a file, or for several
         /// batches a folder that is there.
         #[arg(short, long)]
         output: Option<PathBuf>,
-        /// Replace the receipts file if it exists.
+        /// Replace the receipts file (and, with --qr, the batch) if it exists.
         #[arg(long)]
         force: bool,
         /// Go on after a batch that is refused.
@@ -121,26 +126,34 @@ pub(crate) enum Command {
         secret: Source,
     },
     /// Writes the request for the witnesses to cosign the newest head.
-    #[command(after_help = "Example:\n  log witness-request -o usb/monday.witness-request.cbor")]
+    #[command(
+        after_help = "Examples:\n  log witness-request -o usb/monday.witness-request.cbor\n  log witness-request --qr terminal"
+    )]
     WitnessRequest {
-        /// The request file.
-        #[arg(short, long)]
-        output: PathBuf,
+        /// The request file; with --qr it may be left out.
+        #[arg(short, long, required_unless_present = "qr")]
+        output: Option<PathBuf>,
         /// The size that the witness saw last; by default the newest that witnesses cosigned.
         #[arg(long)]
         old: Option<u64>,
-        /// Replace the file if it exists.
+        /// Replace the file, or the QR codes, if they exist.
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        show: Show,
     },
     /// Adds the witnesses' answers to the newest head.
     #[command(
-        after_help = "Example:\n  log add-cosignatures usb/*.witness-response.cbor --policy policy"
+        after_help = "Examples:\n  log add-cosignatures usb/*.witness-response.cbor --policy policy\n  zbarcam --raw | log add-cosignatures --qr - --policy policy"
     )]
     AddCosignatures {
-        /// The witnesses' answers.
-        #[arg(required = true)]
+        /// The witnesses' answers; one of them is written, where its QR codes are read.
+        #[arg(required_unless_present = "qr")]
         responses: Vec<PathBuf>,
+        /// Put one answer together from QR codes first: a folder of PNGs, a GIF, a page, or lines as a scanner
+        /// prints them (a file, or - for stdin).
+        #[arg(long, value_name = "SOURCE")]
+        qr: Option<PathBuf>,
         /// The policy: its witnesses and its quorum.
         #[arg(long)]
         policy: PathBuf,
@@ -160,23 +173,25 @@ pub(crate) enum Command {
     },
     /// Writes the receipts of a batch under the newest, cosigned head.
     #[command(
-        after_help = "Example:\n  log receipts usb/monday.batch.cbor -o usb/monday.receipts.cbor --policy policy"
+        after_help = "Examples:\n  log receipts usb/monday.batch.cbor -o usb/monday.receipts.cbor --policy policy\n  log receipts monday.batch.cbor --qr terminal --policy policy"
     )]
     Receipts {
         /// The batch.
         batch: PathBuf,
-        /// The receipts file.
-        #[arg(short, long)]
-        output: PathBuf,
+        /// The receipts file; with --qr it may be left out.
+        #[arg(short, long, required_unless_present = "qr")]
+        output: Option<PathBuf>,
         /// Refuse unless the head meets this policy's quorum.
         #[arg(long)]
         policy: Option<PathBuf>,
         /// Prove consistency from this size instead of the one in the batch.
         #[arg(long)]
         old: Option<u64>,
-        /// Replace the file if it exists.
+        /// Replace the file, or the QR codes, if they exist.
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        show: Show,
         #[command(flatten)]
         secret: Source,
     },

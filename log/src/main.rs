@@ -32,27 +32,28 @@ fn main() -> ExitCode {
         Command::Rules { json } => rules::show(&home, json),
         Command::SetRules { rules: file, secret } => rules::set(&home, &file, &secret),
         Command::Signers { json } => rules::signers(&home, json),
-        Command::Append { batches, output, force, keep_going, secret } => {
-            append::run(&home, &append::Options { batches, output, force, keep_going, secret })
+        Command::Append { batches, qr, output, force, keep_going, secret } => {
+            append::run(&home, &append::Options { batches, qr, output, force, keep_going, secret })
         }
-        Command::WitnessRequest { output, old, force } => {
-            witnesses::request(&home, &output, old, force)
+        Command::WitnessRequest { output, old, force, show } => {
+            witnesses::request(&home, &witnesses::Request { output, old, force, show })
         }
-        Command::AddCosignatures { responses, policy } => {
-            witnesses::add(&home, &responses, &policy)
+        Command::AddCosignatures { responses, qr, policy } => {
+            witnesses::add(&home, &responses, qr.as_deref(), &policy)
         }
         Command::Cosign { policy, deadline, linger } => {
             let deadline = std::time::Duration::from_secs(deadline);
             let linger = std::time::Duration::from_millis(linger);
             witnesses::cosign(&home, &witnesses::Cosign { policy, deadline, linger })
         }
-        Command::Receipts { batch, output, policy, old, force, secret } => {
-            receipts::run(&home, &receipts::Options { batch, output, policy, old, force, secret })
-        }
         Command::JournalOf { issuer, journal, output, from, old, policy, force } => {
             let options = journal_of::Options { issuer, journal, output, from, old, policy, force };
             journal_of::run(&home, &options)
         }
+        Command::Receipts { batch, output, policy, old, force, show, secret } => receipts::run(
+            &home,
+            &receipts::Options { batch, output, policy, old, force, show, secret },
+        ),
         Command::Head { json } => manage::head(&home, json),
         Command::Prove { index, consistency, output, force, secret } => {
             receipts::prove(&home, &receipts::Prove { index, consistency, output, force, secret })

@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use coldlog_kit::custody::NewKey;
+use coldlog_kit::optical::Show;
 use coldlog_kit::secret::Source;
 use coldlog_signer::commands::{approve, init, life, recover, request, sign};
 use coldlog_signer::factors::SecondSource;
@@ -61,11 +62,13 @@ pub(crate) enum Command {
         secret: Source,
     },
     /// Writes all records that have no receipt yet to a batch for the log. Repeatable.
-    #[command(after_help = "Example:\n  signer export -o usb/monday.batch.cbor")]
+    #[command(
+        after_help = "Examples:\n  signer export -o usb/monday.batch.cbor\n  signer export --qr terminal\n  signer export --qr monday.gif -o monday.batch.cbor"
+    )]
     Export {
-        /// The batch file.
-        #[arg(short, long)]
-        output: PathBuf,
+        /// The batch file; with --qr it may be left out.
+        #[arg(short, long, required_unless_present = "qr")]
+        output: Option<PathBuf>,
         /// All records from this number on, with or without receipts: for a log that lost some.
         #[arg(long)]
         from: Option<u64>,
@@ -74,17 +77,26 @@ pub(crate) enum Command {
         log: Option<String>,
         /// Instead of a batch, a file for each record that a log's server takes by itself
         /// (SCRAPI, POST /entries); the output is a folder.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "qr")]
         each: bool,
-        /// Replace the file if it exists.
+        /// Replace the file, or the QR codes, if they exist.
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        show: Show,
     },
     /// Verifies receipts against the policy and the journal, then writes FILE.proof files.
-    #[command(after_help = "Example:\n  signer import usb/monday.receipts.cbor --policy policy")]
+    #[command(
+        after_help = "Examples:\n  signer import usb/monday.receipts.cbor --policy policy\n  zbarcam --raw | signer import --qr - --policy policy"
+    )]
     Import {
-        /// The log's receipts file.
-        receipts: PathBuf,
+        /// The log's receipts file; with --qr it may be left out, or is written.
+        #[arg(required_unless_present = "qr")]
+        receipts: Option<PathBuf>,
+        /// Put the file together from QR codes first: a folder of PNGs, a GIF, a page, or lines as a scanner
+        /// prints them (a file, or - for stdin).
+        #[arg(long, value_name = "SOURCE")]
+        qr: Option<PathBuf>,
         /// The policy: logs, witnesses, quorum.
         #[arg(long)]
         policy: PathBuf,
@@ -94,7 +106,7 @@ pub(crate) enum Command {
         /// Where evidence goes if the log shows another history.
         #[arg(long, default_value = "log.evidence.cbor")]
         evidence: PathBuf,
-        /// Replace proofs that exist.
+        /// Replace proofs (and, with --qr, a receipts file) that exist.
         #[arg(long)]
         force: bool,
     },

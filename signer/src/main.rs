@@ -21,12 +21,13 @@ fn main() -> ExitCode {
         Command::ApproverKey { name, output, scrypt_log_n, secret } => {
             approve::make_key(&name, &output, scrypt_log_n, &secret)
         }
-        Command::Export { output, from, log, each, force } => {
-            export::run(home, &export::Options { output, from, log, each, force })
+        Command::Export { output, from, log, each, force, show } => {
+            export::run(home, &export::Options { output, from, log, each, force, show })
         }
-        Command::Import { receipts, policy, output_dir, evidence, force } => {
-            import::run(home, &import::Options { receipts, policy, output_dir, evidence, force })
-        }
+        Command::Import { receipts, qr, policy, output_dir, evidence, force } => import::run(
+            home,
+            &import::Options { receipts, qr, policy, output_dir, evidence, force },
+        ),
         Command::List { json } => look::list(home, json),
         Command::Show { sequence, json } => look::show(home, sequence, json),
         Command::VerifyJournal { at_least, policy, json } => {

@@ -70,3 +70,11 @@ fn every_command_of_the_people_page_does_what_it_says() {
     let commands = console::play(&page, stage.path()).unwrap_or_else(|why| panic!("{why:#}"));
     assert!(commands > 12, "the page has {commands} commands in console blocks");
 }
+
+#[test]
+fn every_command_of_the_qr_page_does_what_it_says() {
+    let stage = tempfile::tempdir().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/qr.md");
+    let commands = console::play(&page, stage.path()).unwrap_or_else(|why| panic!("{why:#}"));
+    assert!(commands > 10, "the page has {commands} commands in console blocks");
+}

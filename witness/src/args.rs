@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use coldlog_kit::custody::NewKey;
+use coldlog_kit::optical::Show;
 use coldlog_kit::secret::Source;
 use coldlog_witness::serve::Through;
 use std::net::SocketAddr;
@@ -73,20 +74,27 @@ pub(crate) enum Command {
     },
     /// Answers a log's request: cosignatures, or the protocol's refusal.
     #[command(
-        after_help = "Example:\n  witness cosign usb/monday.witness-request.cbor -o usb/w1.witness-response.cbor"
+        after_help = "Examples:\n  witness cosign usb/monday.witness-request.cbor -o usb/w1.witness-response.cbor\n  zbarcam --raw | witness cosign --qr-request - --qr terminal"
     )]
     Cosign {
-        /// The log's request.
-        request: PathBuf,
-        /// The answer.
-        #[arg(short, long)]
-        output: PathBuf,
+        /// The log's request; with --qr-request it may be left out, or is written.
+        #[arg(required_unless_present = "qr_request")]
+        request: Option<PathBuf>,
+        /// Put the request together from QR codes first: a folder of PNGs, a GIF, a page, or lines as a scanner
+        /// prints them (a file, or - for stdin).
+        #[arg(long, value_name = "SOURCE")]
+        qr_request: Option<PathBuf>,
+        /// The answer; with --qr it may be left out.
+        #[arg(short, long, required_unless_present = "qr")]
+        output: Option<PathBuf>,
         /// Where evidence goes if the log shows another history.
         #[arg(long, default_value = "log.evidence.cbor")]
         evidence: PathBuf,
-        /// Replace the answer if it exists.
+        /// Replace the answer (the request, the QR codes) if it exists.
         #[arg(long)]
         force: bool,
+        #[command(flatten)]
+        show: Show,
         #[command(flatten)]
         secret: Source,
     },

@@ -22,8 +22,10 @@ fn main() -> ExitCode {
         }
         Command::RemoveLog { origin } => logs::remove(&home, &origin),
         Command::List { json } => logs::list(&home, json),
-        Command::Cosign { request, output, evidence, force, secret } => {
-            cosign::run(&home, &cosign::Options { request, output, evidence, force, secret })
+        Command::Cosign { request, qr_request, output, evidence, force, show, secret } => {
+            let options =
+                cosign::Options { request, qr_request, output, evidence, force, show, secret };
+            cosign::run(&home, &options)
         }
         Command::Heads { json } => logs::heads(&home, json),
         Command::Serve {

@@ -15,6 +15,7 @@ use coldlog_kit::batches::{self, Batch, Judged};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no, text_of, trouble};
 use coldlog_kit::files::Existing;
 use coldlog_kit::inputs;
+use coldlog_kit::optical::{Inlet, Kind};
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::{say, talk};
@@ -32,6 +33,8 @@ const TRIES: usize = 50;
 pub struct Options {
     /// The batches, in order.
     pub batches: Vec<PathBuf>,
+    /// The QR codes that show the one batch, which is written.
+    pub qr: Option<PathBuf>,
     /// Where the receipts go: a file for one batch, a folder for several.
     pub output: Option<PathBuf>,
     /// Replace receipts files.
@@ -48,13 +51,20 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     inputs::refuse_twice(outputs.iter().flatten())?;
     let mut place = Place::open(home)?;
     let keys = manage::keys(&place, &options.secret)?;
+    if let (Some(qr), batches) = (&options.qr, options.batches.as_slice()) {
+        let [batch] = batches else {
+            return trouble("QR codes give one batch: name one file, where it is put");
+        };
+        Inlet::open(Some(batch), Some(qr), Kind::Batch, options.force)?;
+    }
     let existing = Existing::from_force(options.force);
     let (mut refused, mut troubled) = (0, 0);
     for (path, output) in options.batches.iter().zip(outputs) {
         let outcome = append(&mut place, path, &keys).and_then(|Appended { counts, logged }| {
             say(appended_line(&place, path, counts));
             if let Some(output) = output {
-                say(receipts::write(&place, &keys, logged, &output, existing)?);
+                let told = receipts::write(&place, &keys, logged, &output, existing)?;
+                say(format!("{told} in {}", output.display()));
             }
             Ok(())
         });

@@ -8,6 +8,7 @@ use anyhow::Context;
 use coldlog_kit::batches;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::optical::{Kind, Outlet, Show};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::published::{Bundles, Inclusions, Tree};
 use coldlog_kit::secret::Source;
@@ -26,20 +27,23 @@ use std::path::{Path, PathBuf};
 pub struct Options {
     /// The batch whose receipts are wanted.
     pub batch: PathBuf,
-    /// Where they go.
-    pub output: PathBuf,
+    /// Where they go; what is shown needs no file.
+    pub output: Option<PathBuf>,
     /// The head must meet this policy's quorum.
     pub policy: Option<PathBuf>,
     /// The size from which consistency is proven, if not the batch's.
     pub old: Option<u64>,
     /// Replace the file.
     pub force: bool,
+    /// How they are shown as QR codes.
+    pub show: Show,
     /// The passphrase's source.
     pub secret: Source,
 }
 
 /// `log receipts`
 pub fn run(home: &Path, options: &Options) -> Outcome {
+    let outlet = Outlet::new(options.output.as_deref(), &options.show, options.force)?;
     let place = Place::open(home)?;
     if let Some(policy) = &options.policy {
         let policy = coldlog_kit::policy::read("log", policy)?;
@@ -53,9 +57,11 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let mut logged = Logged::open(&options.batch)?;
     logged.remembered = options.old.unwrap_or(logged.remembered);
     let bytes = std::fs::metadata(&options.batch).map_or(0, |meta| meta.len());
-    files::need_space(&files::folder_of(&options.output), bytes / 2 + (1 << 16))?;
-    say(write(&place, &keys, logged, &options.output, existing)?);
-    Ok(())
+    files::need_space(&files::folder_of(outlet.path()), bytes / 2 + (1 << 16))?;
+    let told = write(&place, &keys, logged, outlet.path(), existing)?;
+    drop(place);
+    say(format!("{told} in {}", outlet.name()));
+    outlet.deliver(Kind::Receipts)
 }
 
 /// The records of a batch, for which receipts are made.
@@ -121,7 +127,7 @@ impl Logged {
     }
 }
 
-/// Writes the receipts of a batch under the newest head.
+/// Writes the receipts of a batch under the newest head; returns how many, for people.
 pub(crate) fn write(
     place: &Place,
     keys: &LogKeys,
@@ -187,7 +193,7 @@ pub(crate) fn write(
     let digest = writer.digest();
     writer.item(&Item::Trailer { count, digest, tail }.encode())?;
     writer.finish()?;
-    Ok(format!("{count} receipts under the head of size {} in {}", head.size, output.display()))
+    Ok(format!("{count} receipts under the head of size {}", head.size))
 }
 
 /// Records whose paths are looked up at a time.

@@ -4,8 +4,9 @@ use crate::cosigning::{Round, Witnesses};
 use crate::place::{self, Place};
 use crate::store::Swapped;
 use anyhow::Context;
-use coldlog_kit::exit::{OrNo, Outcome, no};
+use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::optical::{Inlet, Kind, Outlet, Show};
 use coldlog_kit::published::Tree;
 use coldlog_kit::terminal::{field, say, talk};
 use coldlog_kit::time;
@@ -14,15 +15,28 @@ use coldlog_spec::note::{MAX_NOTE, VerifierKey};
 use coldlog_spec::policy::Policy;
 use coldlog_spec::tile::head_path;
 use coldlog_spec::verify::cosigned::{self, NotTaken};
-use coldlog_spec::witnessing::{Request, Response};
+use coldlog_spec::witnessing::{self, Response};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What `log witness-request` is asked.
+pub struct Request {
+    /// Where the request goes; what is shown needs no file.
+    pub output: Option<PathBuf>,
+    /// The size that the witness saw last.
+    pub old: Option<u64>,
+    /// Replace what is there.
+    pub force: bool,
+    /// How it is shown as QR codes.
+    pub show: Show,
+}
+
 /// `log witness-request`
-pub fn request(home: &Path, output: &Path, old: Option<u64>, force: bool) -> Outcome {
+pub fn request(home: &Path, options: &Request) -> Outcome {
+    let outlet = Outlet::new(options.output.as_deref(), &options.show, options.force)?;
     let place = Place::open(home)?;
-    let old = match old {
+    let old = match options.old {
         Some(old) => old,
         None => place.index.cosigned_size()?,
     };
@@ -30,16 +44,30 @@ pub fn request(home: &Path, output: &Path, old: Option<u64>, force: bool) -> Out
     let mut head = place.head.clone();
     // A witness needs the log's own lines only.
     head.note.signatures.retain(|line| line.name == head.checkpoint.origin);
-    let request = Request { old, path, head };
-    files::write(output, &request.encode(), Existing::from_force(force), Mode::Public)?;
+    let request = witnessing::Request { old, path, head };
+    let existing = Existing::from_force(options.force);
+    files::write(outlet.path(), &request.encode(), existing, Mode::Public)?;
     let size = place.head.checkpoint.size;
-    say(format!("request for the head of size {size}, from size {old}, in {}", output.display()));
-    Ok(())
+    drop(place);
+    say(format!("request for the head of size {size}, from size {old}, in {}", outlet.name()));
+    outlet.deliver(Kind::WitnessRequest)
 }
 
 /// `log add-cosignatures`
-pub fn add(home: &Path, responses: &[PathBuf], policy: &Path) -> Outcome {
+pub fn add(home: &Path, responses: &[PathBuf], qr: Option<&Path>, policy: &Path) -> Outcome {
     let policy = coldlog_kit::policy::read("log", policy)?;
+    if let Some(qr) = qr {
+        if responses.len() > 1 {
+            return trouble("QR codes give one answer: name one file at most, where it is put");
+        }
+        let file = responses.first().map(PathBuf::as_path);
+        let inlet = Inlet::open(file, Some(qr), Kind::WitnessResponse, false)?;
+        return take(home, &[inlet.path().into()], &policy);
+    }
+    take(home, responses, &policy)
+}
+
+fn take(home: &Path, responses: &[PathBuf], policy: &Policy) -> Outcome {
     let place = Place::open(home)?;
     let mut head = place.head.clone();
     let mut refused = Vec::new();

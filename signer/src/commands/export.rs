@@ -4,6 +4,7 @@ use crate::journal::{self, Journal};
 use anyhow::Context;
 use coldlog_kit::exit::{Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::optical::{Kind, Outlet, Show};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::rehearsal::marked;
 use coldlog_kit::sequence::Writer;
@@ -14,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// What the command line says.
 pub struct Options {
-    /// The batch, or a folder.
-    pub output: PathBuf,
+    /// The batch, or a folder; a batch that is shown needs no file.
+    pub output: Option<PathBuf>,
     /// All records from this number on.
     pub from: Option<u64>,
     /// For this log.
@@ -24,12 +25,21 @@ pub struct Options {
     pub each: bool,
     /// Replace what is there.
     pub force: bool,
+    /// How the batch is shown as QR codes.
+    pub show: Show,
 }
 
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
-    let Options { output, from, log, each, force } = options;
-    let (from, each, force) = (*from, *each, *force);
+    let outlet = Outlet::new(options.output.as_deref(), &options.show, options.force)?;
+    write(home, options, &outlet)?;
+    // The journal is free again while the codes are shown.
+    outlet.deliver(Kind::Batch)
+}
+
+fn write(home: &Path, options: &Options, outlet: &Outlet) -> Outcome {
+    let Options { from, log, each, force, .. } = options;
+    let (from, each, force, output) = (*from, *each, *force, outlet.path());
     let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     let tail = journal.tail()?;
@@ -102,7 +112,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let line = format!(
         "{count} records, {first} to {}, in {}; tail {}",
         tail.tail.count - 1,
-        output.display(),
+        outlet.name(),
         tail.tail.short()
     );
     say(marked(&journal.claims().issuer, line));

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no};
 use coldlog_kit::files::with_suffix;
 use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::optical::{Inlet, Kind};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::sequence::Reader;
 use coldlog_kit::terminal::say;
@@ -24,7 +25,9 @@ use std::path::{Path, PathBuf};
 /// What the command line says.
 pub struct Options {
     /// The receipts file.
-    pub receipts: PathBuf,
+    pub receipts: Option<PathBuf>,
+    /// The QR codes that show it.
+    pub qr: Option<PathBuf>,
     /// The policy.
     pub policy: PathBuf,
     /// Where proofs go.
@@ -38,9 +41,11 @@ pub struct Options {
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {
     let policy = coldlog_kit::policy::read("signer", &options.policy)?;
+    let Options { receipts, qr, force, .. } = options;
+    let inlet = Inlet::open(receipts.as_deref(), qr.as_deref(), Kind::Receipts, *force)?;
     let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
-    let mut reader = Reader::open(&options.receipts, "coldlog-receipts", MAX_ITEM)?;
+    let mut reader = Reader::open(inlet.path(), "coldlog-receipts", MAX_ITEM)?;
     let header = reader.next()?.context("the receipts file is empty")?;
     let header = Header::decode(&header)?;
     if header.claims != *journal.claims() {
