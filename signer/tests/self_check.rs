@@ -17,7 +17,7 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
     let passphrase = stage.path().join("passphrase");
     std::fs::write(&passphrase, "a test\n").unwrap();
     std::fs::set_permissions(&passphrase, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let secret = Source { file: Some(passphrase), fd: None };
+    let secret = Source::of(Some(passphrase), None);
     let auditor = seal::write_identity(&stage.path().join("auditor.key")).unwrap();
     let options = init::Options {
         name: "signer.example".into(),

@@ -85,9 +85,12 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     // A key without a journal is what an interrupted init leaves: it goes on with that key.
     let key_pair = if key_file.exists() {
         let (factor, second) = (options.second_factor, &options.second);
-        Keys::read(&key_file, "signer", |what| {
+        let identities = options.secret.identity.as_deref();
+        let mut read = Keys::read_with(&key_file, "signer", identities, |what| {
             factors::passphrase(what, factor, &options.secret, second, false)
-        })?
+        })?;
+        read.open(&options.secret)?;
+        read
     } else {
         let start = Start {
             role: "signer",
