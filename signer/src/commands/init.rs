@@ -4,7 +4,7 @@ use crate::journal::{Draft, Journal};
 use crate::keys;
 use anyhow::{Context, bail};
 use coldlog_kit::exit::Outcome;
-use coldlog_kit::files::{self, Existing, Mode};
+use coldlog_kit::files;
 use coldlog_kit::keyfile::Keys;
 use coldlog_kit::terminal::say;
 use coldlog_kit::{seal, secret};
