@@ -7,6 +7,7 @@ pub mod files;
 pub mod inputs;
 pub mod keyfile;
 pub mod marked;
+pub mod pages;
 pub mod progress;
 #[cfg(feature = "published")]
 pub mod published;

@@ -3,12 +3,12 @@
 mod args;
 
 use args::{Args, Command};
-use clap::Parser;
+use coldlog_kit::pages;
 use coldlog_signer::commands::{backup, export, import, init, life, look, recover, restore, sign};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = pages::parse::<Args>();
     let home = &args.home;
     let outcome = match args.command {
         Command::Init(options) => init::run(home, &options.into()),
