@@ -1,7 +1,6 @@
 //! The licences of the crates that a program is made of: their texts go with it, as they demand.
 
 use crate::crates::{Crate, Id};
-use crate::tree;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -23,9 +22,11 @@ pub fn notices<'a>(crates: impl IntoIterator<Item = (&'a Id, &'a Crate)>) -> Res
         }
         let licence = one.licence.as_deref().unwrap_or("see its text");
         writeln!(text, "{name} {version}: {licence}")?;
-        for file in tree::files(&one.folder)? {
-            if is_licence(&file) {
-                let found = std::fs::read(one.folder.join(&file))?;
+        // Beside the manifest, or one folder below: what a crate carries of others is there.
+        for entry in walkdir::WalkDir::new(&one.folder).max_depth(2).sort_by_file_name() {
+            let entry = entry?;
+            if entry.file_type().is_file() && is_licence(entry.path()) {
+                let found = std::fs::read(entry.path())?;
                 let found = String::from_utf8_lossy(&found).replace("\r\n", "\n");
                 let users = texts.entry(found.trim().to_owned()).or_default();
                 users.push(format!("{name} {version}"));
@@ -39,10 +40,9 @@ pub fn notices<'a>(crates: impl IntoIterator<Item = (&'a Id, &'a Crate)>) -> Res
     Ok(text)
 }
 
-/// Beside the manifest, or one folder below: what a crate carries of others is there.
 fn is_licence(file: &Path) -> bool {
     let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase());
     let source = file.extension().is_some_and(|end| end == "rs" || end == "go" || end == "c");
     let named = name.is_some_and(|name| NAMES.iter().any(|start| name.starts_with(start)));
-    named && !source && file.components().count() <= 2
+    named && !source
 }
