@@ -49,7 +49,8 @@ pub fn run(options: &Options) -> Outcome {
     if coldlog_kit::files::is_there(&options.folder)? {
         return no(format!("{} exists: a release gets a new folder", options.folder.display()));
     }
-    if let Some(name) = options.only.iter().find(|name| PROGRAMS.iter().all(|p| p.name != **name)) {
+    if let Some(name) = options.only.iter().find(|name| PROGRAMS.iter().all(|p| p.file() != **name))
+    {
         return trouble(format!("--only {name}: there is no such program"));
     }
     let source = Source::here()?;
@@ -115,7 +116,7 @@ fn make(source: &Source, options: &Options, folder: &Path) -> Result<()> {
 }
 
 fn is_wanted(options: &Options, program: &Program) -> bool {
-    options.only.is_empty() || options.only.iter().any(|name| name == program.name)
+    options.only.is_empty() || options.only.iter().any(|name| *name == program.file())
 }
 
 /// Compiles a program, looks at what came out, and lets it write its pages.
