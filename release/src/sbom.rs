@@ -29,6 +29,8 @@ pub fn sbom(
 ) -> Result<Vec<u8>> {
     let mut bom = Bom {
         spec_version: SpecVersion::V1_5,
+        // The library's own would be another each time.
+        serial_number: None,
         metadata: Some(Metadata {
             timestamp: Some(DateTime::try_from(show(source.epoch))?),
             component: Some(shipped(source, program, bytes)?),
