@@ -10,6 +10,7 @@ pub mod keyfile;
 pub mod marked;
 #[cfg(feature = "optical")]
 pub mod optical;
+pub mod pages;
 pub mod policy;
 pub mod progress;
 #[cfg(feature = "published")]

@@ -3,8 +3,8 @@
 mod args;
 
 use args::{Args, Command};
-use clap::Parser;
 use coldlog_kit::exit::Outcome;
+use coldlog_kit::pages;
 use coldlog_log::commands::{
     append, backup, freeze, fsck, gc, journal_of, manage, migrate, receipts, recover, reseal,
     revoke, rotate, rules, witnesses,
@@ -15,7 +15,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Args { home, command } = Args::parse();
+    let Args { home, command } = pages::parse::<Args>();
     coldlog_kit::rehearsal::announce(&home.join("log.policy"));
     let outcome = match command {
         Command::Init { origin, rehearsal, store, unencrypted, place, secret } => {

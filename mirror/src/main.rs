@@ -3,8 +3,8 @@
 mod args;
 
 use args::{Args, Command};
-use clap::Parser;
 use coldlog_kit::exit::Outcome;
+use coldlog_kit::pages;
 use coldlog_log::serve::readers;
 use coldlog_mirror::commands::{follow, logs, recover};
 use coldlog_mirror::{place, serve};
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Args { home, command } = Args::parse();
+    let Args { home, command } = pages::parse::<Args>();
     coldlog_kit::rehearsal::announce(&home.join("mirror.policy"));
     let outcome = match command {
         Command::Init { name, rehearsal, url, unencrypted, place, secret } => {

@@ -3,14 +3,14 @@
 mod args;
 
 use args::{Args, Command};
-use clap::Parser;
+use coldlog_kit::pages;
 use coldlog_signer::commands::{
     approve, backup, export, import, init, life, look, recover, request, restore, sign,
 };
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = pages::parse::<Args>();
     let home = &args.home;
     coldlog_kit::rehearsal::announce(&home.join("signer.pub"));
     let outcome = match args.command {

@@ -3,14 +3,14 @@
 mod args;
 
 use args::{Args, Command, EvidenceCommand, HeadsCommand, KeyEventsArgs};
-use clap::Parser;
+use coldlog_kit::pages;
 use coldlog_verifier::commands::{
     admission, audit, check, evidence, export, heads, inspect, keys, life, watch,
 };
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let outcome = match Args::parse().command {
+    let outcome = match pages::parse::<Args>().command {
         Command::Check(options) => check::run(&options.into()),
         Command::Identity { output } => audit::identity(&output),
         Command::Inspect { file, json } => inspect::run(&file, json),

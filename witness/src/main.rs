@@ -3,13 +3,13 @@
 mod args;
 
 use args::{Args, Command};
-use clap::Parser;
+use coldlog_kit::pages;
 use coldlog_witness::commands::{bastion_key, cosign, init, logs, state};
 use coldlog_witness::serve;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Args { home, command } = Args::parse();
+    let Args { home, command } = pages::parse::<Args>();
     coldlog_kit::rehearsal::announce(&home.join("witness.policy"));
     let outcome = match command {
         Command::Init { name, rehearsal, unencrypted, place, secret } => {
