@@ -68,7 +68,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             "this journal did not come out of a backup, or is up to date already: there is nothing to recover",
         );
     }
-    let keys = Keys::load(&home.join("key.age"), "signer", &options.secret)?;
+    let mut keys = Keys::load(&home.join("key.age"), "signer", &options.secret)?;
+    keys.open(&options.secret)?;
     let key = keys.ed25519();
     let before = journal.tail()?.tail;
     let mut head = None;
