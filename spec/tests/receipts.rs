@@ -13,7 +13,7 @@ use coldlog_spec::merkle::{consistency_path, inclusion_path, leaf_hash};
 use coldlog_spec::policy::Policy;
 use coldlog_spec::receipt::{Consistency, Inclusion, Receipt, ReceiptSigner};
 use coldlog_spec::receipts::Header;
-use coldlog_spec::statement::Statement;
+use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::verify::heads::{Conviction, judge};
 use coldlog_spec::verify::receipts::{Refusal, verify_head, verify_receipt, verify_tail};
 use common::rules::*;
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 
 variants!(ALL, variant, Refusal:
     Decode Checkpoint Head Receipt NoReceiptKey OtherHead OtherClaims History OlderCopy Forked
-    TailSignature OlderHead OtherStart);
+    TailSignature OlderHead OtherStart Rehearsal);
 
 fn header(old_size: u64, size: usize, leaves: &[Hash], path: Vec<Hash>) -> Header {
     let head = cosigned(size as u64, root(&leaves[..size]), &TIMES);
@@ -197,6 +197,11 @@ fn receipt_rows() -> Vec<Row<Refusal>> {
     let consistency = Consistency { old: 12, new: 12, path: vec![] };
     let consistency = signed(LOG, "journal").consistency(consistency);
     let altered = Receipt::decode(&flipped(good().encode())).unwrap();
+    let practised = Claims { issuer: "rehearsal.invalid/signer".into(), ..claims() };
+    let position = after(1, genesis("age1x").leaf());
+    let practised =
+        Statement::sign(&signer(), &practised, &position, Payload::Commitment(Hash([1; 32])))
+            .unwrap();
     // Only the root is signed: the same path fits leaf 3 of 11 entries too.
     let resized = Inclusion { size: 11, ..proof(12) };
     let outside = Inclusion { index: 12, ..proof(12) };
@@ -217,6 +222,7 @@ fn receipt_rows() -> Vec<Row<Refusal>> {
         row("an older tree", proven, [proof(12), proof(4)], "Receipt", "does not cover"),
         row("another statement", of, [newest(), genesis("age1x")], "Receipt", "does not cover"),
         row("a flipped bit", judged, [good(), altered], "Receipt", "does not cover"),
+        row("a rehearsal's statement", of, [newest(), practised], "Rehearsal", "is of a rehearsal"),
         row("another proof", judged, [good(), consistency], "Receipt", "a consistency proof"),
     ]
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 variants!(ADMITTED, admitted_variant, NotAdmitted:
     NotAllowed OtherGenesis Recipient TooLarge NoKnownHead);
 variants!(OWN, own_variant, NotOwn:
-    Decode OtherJournal OtherKind OtherKey Signature Sealed Order);
+    Decode OtherJournal OtherKind OtherKey Signature Sealed Rehearsal Order);
 
 fn parsed(lines: &str) -> Rules {
     Rules::parse(format!("coldlog-rules/1\n{lines}").as_bytes()).unwrap()
@@ -198,7 +198,19 @@ fn own_rows() -> Vec<Row<NotOwn>> {
             "OtherKind",
             "a signer's record",
         ),
-        row("a genesis", says, [rules(), event("age1x")], "OtherKind", "found a genesis"),
+        row("a key event", says, [rules(), event("age1x")], "OtherKind", "a signer's key event"),
+        row(
+            "rules that let a rehearsal in",
+            says,
+            [
+                Payload::Rules(parsed(&signer_line())),
+                Payload::Rules(parsed(
+                    &signer_line().replace("signer.", "rehearsal.invalid/signer."),
+                )),
+            ],
+            "Rehearsal",
+            "is of a rehearsal",
+        ),
         row(
             "a key that is not the log's",
             known,

@@ -4,17 +4,17 @@ use coldlog_tests::programs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-pub const PROGRAMS: [&str; 5] = ["verifier", "signer", "log", "witness", "mirror"];
+pub(crate) const PROGRAMS: [&str; 5] = ["verifier", "signer", "log", "witness", "mirror"];
 
 /// Runs `release-files`.
-pub fn release_files(arguments: &[&str], folder: &Path) -> Output {
+pub(crate) fn release_files(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_release-files"));
     command.args(arguments).current_dir(folder).env("SOURCE_DATE_EPOCH", "1790000000");
     command.output().unwrap()
 }
 
 /// What a command printed; it must have succeeded.
-pub fn printed(command: &mut Command) -> String {
+pub(crate) fn printed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
@@ -23,7 +23,7 @@ pub fn printed(command: &mut Command) -> String {
 }
 
 /// A release of debug builds, without their symbols, which would be most of it.
-pub fn rehearsed(stage: &Path, name: &str) -> PathBuf {
+pub(crate) fn rehearsed(stage: &Path, name: &str) -> PathBuf {
     let stripped = stage.join("stripped");
     if !stripped.exists() {
         std::fs::create_dir(&stripped).unwrap();
@@ -40,7 +40,7 @@ pub fn rehearsed(stage: &Path, name: &str) -> PathBuf {
 }
 
 /// The files of a release whose names end so.
-pub fn ending(release: &Path, end: &str) -> Vec<PathBuf> {
+pub(crate) fn ending(release: &Path, end: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(release).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.to_str().unwrap().ends_with(end));
@@ -49,14 +49,14 @@ pub fn ending(release: &Path, end: &str) -> Vec<PathBuf> {
 }
 
 /// A system in which nothing is installed.
-pub fn empty_system(root: &Path) {
+pub(crate) fn empty_system(root: &Path) {
     std::fs::create_dir_all(root.join("var/lib/dpkg/info")).unwrap();
     std::fs::create_dir_all(root.join("var/lib/dpkg/updates")).unwrap();
     std::fs::write(root.join("var/lib/dpkg/status"), "").unwrap();
 }
 
 /// `dpkg` as root of that system, in a namespace where whoever runs the tests is root.
-pub fn dpkg(root: &Path, arguments: &[&str]) -> String {
+pub(crate) fn dpkg(root: &Path, arguments: &[&str]) -> String {
     let mut dpkg = Command::new("unshare");
     dpkg.args(["-rn", "dpkg", "--log=/dev/null", "--force-not-root", "--force-depends"]);
     dpkg.arg(format!("--root={}", root.display())).args(arguments);
@@ -65,7 +65,7 @@ pub fn dpkg(root: &Path, arguments: &[&str]) -> String {
 }
 
 /// The files of a system that are not dpkg's own.
-pub fn installed(root: &Path) -> Vec<String> {
+pub(crate) fn installed(root: &Path) -> Vec<String> {
     let mut files = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {

@@ -6,7 +6,9 @@
 pub(crate) mod rules;
 
 use coldlog_spec::access::{self, Access};
-use coldlog_spec::approval::{Approval, ApprovalPolicy, Approver, Carried, Request, Requested};
+use coldlog_spec::approval::{
+    Approval, ApprovalPolicy, Approver, Carried, Request as ApprovalRequest, Requested,
+};
 use coldlog_spec::backup::{self, Manifest};
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
@@ -382,10 +384,10 @@ pub(crate) fn pack() -> Pack {
     Pack { files: vec![file("sealed/000.p/3"), file("tile/0/000.p/3"), file("tile/entries/000")] }
 }
 
-pub(crate) fn request_to_approve() -> Request {
+pub(crate) fn request_to_approve() -> ApprovalRequest {
     let Operation::Sign { document, .. } = record().operation else { unreachable!() };
     let other = Requested { name: "b".into(), ..Requested::from(&document) };
-    Request {
+    ApprovalRequest {
         claims: claims(),
         genesis: genesis("age1x").leaf(),
         id: Hash([6; 32]),
