@@ -34,7 +34,7 @@ pub struct Keys {
 
 enum Ed25519 {
     Seed(Zeroizing<[u8; 32]>),
-    Held(Reference, Arc<dyn Holder>),
+    Held(Box<Reference>, Arc<dyn Holder>),
 }
 
 impl Keys {
@@ -55,7 +55,7 @@ impl Keys {
         reference: Reference,
         holder: Arc<dyn Holder>,
     ) -> Result<Keys> {
-        Keys::around(role, name, Ed25519::Held(reference, holder))
+        Keys::around(role, name, Ed25519::Held(Box::new(reference), holder))
     }
 
     fn around(role: &str, name: &str, ed25519: Ed25519) -> Result<Keys> {
@@ -150,7 +150,9 @@ impl Keys {
         let mut items = Kind::Key.open(cbor::decode(tag, bytes, LIMIT as usize)?, 5)?;
         let (role, name) = (items.text("role", 16)?, items.text("name", 255)?);
         let ed25519 = match items.any("the Ed25519 key")? {
-            held @ Value::Array(_) => Ed25519::Held(Reference::decode(held)?, Arc::new(NotOpened)),
+            held @ Value::Array(_) => {
+                Ed25519::Held(Box::new(Reference::decode(held)?), Arc::new(NotOpened))
+            }
             seed => {
                 Ed25519::Seed(Zeroizing::new(cbor::into_hash(tag, "the Ed25519 seed", seed)?.0))
             }

@@ -128,7 +128,7 @@ fn made(
     program: &'static Program,
     work: &Path,
 ) -> Result<Made> {
-    talk(format!("{}", program.debian));
+    talk(program.debian);
     let found = match &options.programs {
         Some(folder) => folder.join(program.name),
         None => compile(source, compiler, program)?,

@@ -77,10 +77,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         let (in_force, end) = (journal.key().clone(), before.clone());
         let mut recovery = Recovery { journal: &journal, keys: &keys, step, in_force, end };
         if let Some(path) = &options.statements {
-            head = Some(recovery.from_log(path, options)?);
+            head = Some(recovery.take_log(path, options)?);
         }
         for path in &options.batches {
-            recovery.from_batch(path).map_err(|failure| keep_evidence(failure, options))?;
+            recovery.take_batch(path).map_err(|failure| keep_evidence(failure, options))?;
         }
         recovery.hold_against_paper(paper.as_ref(), options)?;
         recovery.must_be_by(&key.public())
@@ -100,7 +100,7 @@ struct Recovery<'a, 'b> {
 }
 
 impl Recovery<'_, '_> {
-    fn from_log(&mut self, path: &Path, options: &Options) -> Outcome<CosignedCheckpoint> {
+    fn take_log(&mut self, path: &Path, options: &Options) -> Outcome<CosignedCheckpoint> {
         let Some(policy) = &options.policy else {
             return trouble("--statements needs --policy: it says which logs and witnesses count");
         };
@@ -165,7 +165,7 @@ impl Recovery<'_, '_> {
         }
     }
 
-    fn from_batch(&mut self, path: &Path) -> Outcome {
+    fn take_batch(&mut self, path: &Path) -> Outcome {
         let mut reader = Reader::open(path, "coldlog-batch", batch::MAX_ITEM)?;
         let header = reader.next()?.context("the batch is empty")?;
         let header = batch::Header::decode(&header)?;
@@ -231,7 +231,7 @@ impl Recovery<'_, '_> {
         let sequence = statement.position.sequence;
         if sequence < self.end.count {
             let own = self.journal.row(sequence)?.context("the journal has this number")?;
-            return Ok(same(&statement, &own.statement, admission).or_no()?);
+            return same(&statement, &own.statement, admission).or_no();
         }
         let place = || format!("record {sequence}");
         let disclosure = seal::open(sealed, &[self.keys.identity()])
@@ -270,7 +270,7 @@ impl Recovery<'_, '_> {
         };
         let leaf = newest.map(|row| row.statement.leaf());
         let paper = Paper { count: *count, digits, text };
-        Ok(reaches(&paper, &self.end, leaf, options.without_log).or_no()?)
+        reaches(&paper, &self.end, leaf, options.without_log).or_no()
     }
 }
 

@@ -267,6 +267,9 @@ fn counting(policy: &Policy) -> BTreeSet<String> {
     parties.filter(|party| party.counts).map(|party| party.name).collect()
 }
 
+/// Which of the facts about a quorum.
+type Pick = fn(&QuorumFacts) -> &Smallest;
+
 fn powers(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
     let (was, is) = (old.analysis().quorum, new.analysis().quorum);
     let (from, to) = (in_words(was.as_ref()), in_words(is.as_ref()));
@@ -274,7 +277,7 @@ fn powers(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
         changes.push(Change::Quorum { from, to });
     }
     let (before, after) = (counting(old).len(), counting(new).len());
-    let powers: [(Power, fn(&QuorumFacts) -> &Smallest); 3] = [
+    let powers: [(Power, Pick); 3] = [
         (Power::Suffice, |facts| &facts.quorum),
         (Power::Fork, |facts| &facts.fork),
         (Power::Stall, |facts| &facts.stall),

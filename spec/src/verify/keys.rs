@@ -128,7 +128,7 @@ pub enum NotGood {
         /// The key.
         key: String,
         /// The bound.
-        since: Since,
+        since: Box<Since>,
         /// The log of the revocation.
         log: String,
         /// Its index.
@@ -243,7 +243,8 @@ impl Life {
         for revoked in self.revoked.iter().filter(|revoked| revoked.key == proven.key) {
             if !revoked.spares(made) {
                 let (log, index) = revoked.place.clone();
-                let (key, since) = (format!("{:?}", revoked.key), revoked.since.clone());
+                let key = format!("{:?}", revoked.key);
+                let since = Box::new(revoked.since.clone());
                 return Err(NotGood::Revoked { key, since, log, index, sequence });
             }
             spared = Some(revoked.since.clone());

@@ -153,7 +153,7 @@ pub fn impact(options: &Impact) -> Outcome {
             {
                 revoked.push((index, since.clone()));
             }
-            if statement.names(&kid).is_err() || !statement.verify(&key).is_ok() {
+            if statement.names(&kid).is_err() || statement.verify(&key).is_err() {
                 return Ok(());
             }
             if !matches!(statement.payload, Payload::Commitment(_)) {
