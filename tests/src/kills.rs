@@ -22,7 +22,7 @@ pub fn strace(folder: &Path, calls: &str, fault: &str, line: &str) -> Ran {
 /// Runs a command in a fresh copy of a folder, killed at the Nth call of each kind, for every N until
 /// it ends by itself; calls `look` with the copy after each kill.
 pub fn killed_everywhere(base: &Path, line: &str, look: impl Fn(&Path, &str)) {
-    let signs = line.starts_with("signer sign");
+    let signs = ["signer sign", "signer rotate-key"].iter().any(|verb| line.starts_with(verb));
     let scratch = tempfile::tempdir().unwrap();
     let mut kills = 0;
     // strace counts each kind of call by itself.
