@@ -289,6 +289,9 @@ pub(crate) struct InitArgs {
     /// Bring an unencrypted OpenSSH Ed25519 private key instead of making one.
     #[arg(long, conflicts_with_all = ["pkcs11", "ssh_agent"])]
     import_ssh_key: Option<PathBuf>,
+    /// The folder of a journal that was lost, as it was restored: this one goes on with it, and says so.
+    #[arg(long, value_name = "FOLDER")]
+    recovers: Option<PathBuf>,
     /// Cost of opening the key file: scrypt with 2^N.
     #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
     scrypt_log_n: u8,
@@ -326,6 +329,7 @@ impl From<InitArgs> for init::Options {
             auditors: args.auditor,
             device: args.device,
             import_ssh_key: args.import_ssh_key,
+            recovers: args.recovers,
             scrypt_log_n: args.scrypt_log_n,
             yes: args.yes,
             place: args.place,

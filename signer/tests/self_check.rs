@@ -27,6 +27,7 @@ fn a_signature_that_does_not_verify_is_recorded_and_not_released() {
         auditors: vec![auditor.to_string()],
         device: "a test".into(),
         import_ssh_key: None,
+        recovers: None,
         place: coldlog_kit::custody::NewKey::default(),
         scrypt_log_n: 10,
         approvers: Vec::new(),

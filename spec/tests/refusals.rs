@@ -8,10 +8,11 @@ use coldlog_spec::approval::PolicyError;
 use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::checkpoint::{CannotSign, CheckpointError};
 use coldlog_spec::document::SignatureError;
-use coldlog_spec::ed25519::KeyError;
+use coldlog_spec::ed25519::{KeyError, NotSigned};
 use coldlog_spec::end::EndError;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_event::Since;
 use coldlog_spec::log_list::ListError;
 use coldlog_spec::merkle::ProofError;
 use coldlog_spec::mirroring::{Standing, UploadError, UploadRefusal};
@@ -32,6 +33,7 @@ use coldlog_spec::verify::cosign::{Refusal as Cosign, SubtreeRefusal as Subtree}
 use coldlog_spec::verify::cosigned::NotTaken;
 use coldlog_spec::verify::document::NotProven;
 use coldlog_spec::verify::heads::{Misfit, NotConvicted};
+use coldlog_spec::verify::keys::{NoLife, NotGood};
 use coldlog_spec::verify::own::NotOwn;
 use coldlog_spec::verify::receipts::Refusal as Receipts;
 use coldlog_spec::verify::recovery::Refusal as Recovery;
@@ -205,6 +207,25 @@ fn texts() -> Vec<String> {
     }
     say("revocation", &NotPrepared::OtherKind { found: "a rotation".into() });
     say("revocation", &NotPrepared::OtherKey { key, journal: journal("a.example") });
+    say("ed25519", &NotSigned("the token was pulled out".into()));
+    let short = ProofError::Length { expected: 4, found: 3 };
+    let (sequence, index) = (4, 7);
+    for why in [
+        NoLife::NotLogged { index, why: short },
+        NoLife::Unknown { issuer: "a.example".into(), subject: "journal".into() },
+        NoLife::Event { index, why: Box::new(Append::LateGenesis { sequence }) },
+    ] {
+        say("keys", &why);
+    }
+    let key = || format!("ed25519:{}", "07".repeat(32));
+    let (since, log) = (Box::new(Since::Record(2)), origin.clone());
+    for why in [
+        NotGood::NotInForce { sequence, expected: key(), found: key() },
+        NotGood::AfterTheEnd { sequence, end: 3 },
+        NotGood::Revoked { key: key(), since, log, index, sequence },
+    ] {
+        say("keys", &why);
+    }
     say("append", &Append::Count { claimed: 5, found: 4 });
     say("append", &Append::Digest { claimed: a, found: b });
     say("append", &Append::TailSignature);

@@ -114,7 +114,11 @@ fn operators_and_auditors_come_and_go_by_records_only() {
     refused(&signer, &sign("Edsger", "d1.txt"), "not an operator");
     let change = format!("signer change --purpose staff {BY}");
     refused(&signer, &format!("{change} --remove-operator Nobody"), "none of the operators");
-    refused(&signer, &format!("{change} --remove-operator Ada --remove-operator Grace"), "would be left");
+    refused(
+        &signer,
+        &format!("{change} --remove-operator Ada --remove-operator Grace"),
+        "would be left",
+    );
     let line = format!(
         "{change} --remove-operator Grace --add-operator Edsger --add-auditor {}",
         second.trim()
@@ -223,4 +227,29 @@ fn a_prepared_revocation_is_published_when_the_machine_is_gone() {
     std::fs::write(relying.join("keys"), keys).unwrap();
     let ran = run(&relying, &check("d0.txt")).unwrap();
     assert!(ran.code != 0, "{}", ran.out);
+}
+
+#[test]
+fn a_new_journal_says_which_lost_one_it_goes_on_with() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 2).unwrap();
+    let (signer, log) = (story.at("signer"), story.at("log"));
+    story.round("monday", &Story::names(0..1), "1").unwrap();
+    let auditor = std::fs::read_to_string(story.at("auditor").join("auditor.key")).unwrap();
+    let auditor = auditor.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    let init = format!(
+        "signer --home next init --name signer.example/releases --journal second --operator Ada --auditor {auditor} --recovers coldlog-signer --scrypt-log-n 10 --passphrase-file passphrase"
+    );
+    let made = done(&signer, &init);
+    let fingerprint = made.lines().find_map(|line| line.strip_prefix("fingerprint  ")).unwrap();
+    copy(&signer.join("next/genesis.cbor"), &log.join("next.cbor")).unwrap();
+    done(&log, &format!("log allow next.cbor --fingerprint {fingerprint}"));
+    done(&signer, "signer --home next export -o next.batch.cbor");
+    story.carry("signer", "next.batch.cbor", "log").unwrap();
+    done(&log, "log append next.batch.cbor");
+    story.cosign("next").unwrap();
+    published(&mut story);
+    let told = done(&story.at("relying"), "verifier completeness --log public --policy policy");
+    assert!(told.contains("it goes on with a lost journal: genesis"), "{told}");
+    assert!(told.contains("known up to 2:"), "{told}");
 }

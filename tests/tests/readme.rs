@@ -72,6 +72,17 @@ fn every_command_of_the_people_page_does_what_it_says() {
 }
 
 #[test]
+fn every_command_of_the_drill_for_a_stolen_key_does_what_it_says() {
+    let stage = tempfile::tempdir().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/incident.md");
+    if std::env::var_os("COLDLOG_BLESS").is_some() {
+        return console::bless(&page, stage.path()).unwrap();
+    }
+    let commands = console::play(&page, stage.path()).unwrap_or_else(|why| panic!("{why:#}"));
+    assert!(commands > 30, "the page has {commands} commands in console blocks");
+}
+
+#[test]
 fn every_command_of_the_qr_page_does_what_it_says() {
     let stage = tempfile::tempdir().unwrap();
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/qr.md");

@@ -16,6 +16,7 @@ use coldlog_spec::approval::{ApprovalPolicy, Approver, Carried};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::document::parse_public_key;
 use coldlog_spec::factor::SecondFactor;
+use coldlog_spec::key_event::Recovers;
 use coldlog_spec::note::is_key_name;
 use coldlog_spec::record::{Operation, Record};
 use coldlog_spec::rehearsal::own_name;
@@ -43,6 +44,8 @@ pub struct Options {
     pub place: NewKey,
     /// Make it without asking.
     pub yes: bool,
+    /// The folder of a journal that was lost, as far as it is there: the new one goes on with it.
+    pub recovers: Option<PathBuf>,
     /// scrypt cost.
     pub scrypt_log_n: u8,
     /// `NAME=FILE` with a public key: who approves.
@@ -148,7 +151,8 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let key = key_pair.ed25519();
     // A journal without the files that follow from it is what an interrupted init leaves, too.
     if !begun {
-        Journal::create(home, &key, &claims, draft, &recipients, None)?;
+        let recovers = options.recovers.as_deref().map(recovered).transpose()?;
+        Journal::create(home, &key, &claims, draft, &recipients, recovers)?;
     }
     let journal = Journal::open(home)?;
     journal.leave(home)?;
@@ -184,6 +188,12 @@ fn approval_policy(
     };
     let approvers = approvers.iter().map(approver).collect::<anyhow::Result<_>>()?;
     Ok(ApprovalPolicy::new(threshold, approvers)?)
+}
+
+// What the genesis says of the journal that it goes on with.
+fn recovered(home: &Path) -> anyhow::Result<Recovers> {
+    let lost = Journal::open_to_read(home)?;
+    Ok(Recovers { genesis: lost.admission().genesis.leaf(), tail: lost.tail()?.tail })
 }
 
 // What stands in the log for ever is shown before it is made.

@@ -15,7 +15,7 @@ use coldlog_kit::time;
 use coldlog_spec::batch::Tail;
 use coldlog_spec::ed25519::Verifiers;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::key_event::revoked_journal;
+use coldlog_spec::key_event::{Event, Recovers, revoked_journal};
 use coldlog_spec::merkle::Frontier;
 use coldlog_spec::policy::{CosignedCheckpoint, Policy};
 use coldlog_spec::record::{Disclosure, Operation};
@@ -290,6 +290,14 @@ struct Journal {
     at_count: Option<Hash>,
 }
 
+fn recovers(admission: &Admission) -> Option<&Recovers> {
+    let Payload::KeyEvent(event) = &admission.genesis.payload else { return None };
+    match &event.event {
+        Event::Genesis { recovers, .. } => recovers.as_ref(),
+        _ => None,
+    }
+}
+
 // A revocation that stands outside its journal must be of one that is there.
 fn prepared(
     statement: &Statement,
@@ -428,6 +436,12 @@ pub fn completeness(
             journal.progress.next.saturating_sub(1),
             short(&journal.progress)
         ));
+            if let Some(Recovers { genesis, tail }) = recovers(&journal.admission) {
+                text.push(format!(
+                    "  it goes on with a lost journal: genesis {genesis}, known up to {}",
+                    tail.short()
+                ));
+            }
         }
         let versions = said.versions();
         text.push(format!(
