@@ -15,13 +15,18 @@ const LIMIT: u64 = 4096;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Source {
     /// Read the passphrase from a file (mode 0600).
-    #[arg(long = "passphrase-file")]
+    #[arg(id = "passphrase_file", long = "passphrase-file", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Read the passphrase from an inherited file descriptor.
-    #[arg(long = "passphrase-fd", conflicts_with = "file")]
+    #[arg(
+        id = "passphrase_fd",
+        long = "passphrase-fd",
+        value_name = "FD",
+        conflicts_with = "passphrase_file"
+    )]
     pub fd: Option<i32>,
     /// A file of age identities, one of which opens a key file that is encrypted to recipients.
-    #[arg(long = "key-identity", value_name = "FILE")]
+    #[arg(id = "key_identity", long = "key-identity", value_name = "FILE")]
     pub identity: Option<PathBuf>,
     /// Read the token's PIN from a file (mode 0600).
     #[arg(long)]

@@ -71,7 +71,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  log revoke revocation.age --identity drawer.key")]
     Revoke {
         /// The prepared revocation, sealed or opened.
-        file: PathBuf,
+        revocation: PathBuf,
         /// The age identity that opens it.
         #[arg(long)]
         identity: Option<PathBuf>,

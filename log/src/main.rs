@@ -26,8 +26,8 @@ fn main() -> ExitCode {
         Command::Allow { genesis, fingerprint, secret } => {
             rules::allow(&home, &genesis, &fingerprint, &secret)
         }
-        Command::Revoke { file, identity, secret } => {
-            revoke::run(&home, &file, identity.as_deref(), &secret)
+        Command::Revoke { revocation, identity, secret } => {
+            revoke::run(&home, &revocation, identity.as_deref(), &secret)
         }
         Command::Rules { json } => rules::show(&home, json),
         Command::SetRules { rules: file, secret } => rules::set(&home, &file, &secret),

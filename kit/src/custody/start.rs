@@ -30,7 +30,7 @@ pub struct NewKey {
     pub ssh_agent: Option<PathBuf>,
     /// Encrypt the key file to this age recipient (age1...) instead of with a passphrase; repeat for
     /// several, each of whom opens it. age allows no passphrase beside recipients.
-    #[arg(long, value_name = "RECIPIENT", conflicts_with_all = ["file", "fd"])]
+    #[arg(long, value_name = "RECIPIENT", conflicts_with_all = ["passphrase_file", "passphrase_fd"])]
     pub key_recipient: Vec<String>,
 }
 
