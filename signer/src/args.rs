@@ -160,7 +160,7 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Makes a signer's folder out of a backup. It does not sign before `signer recover`.
-    #[command(after_help = "Example:\n  signer --home new restore /media/vault/signer")]
+    #[command(after_help = "Example:\n  signer restore /media/vault/signer --home new")]
     Restore {
         /// The folder on the medium.
         folder: PathBuf,

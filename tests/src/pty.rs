@@ -137,6 +137,8 @@ impl Terminal {
 
     /// Types a line.
     pub fn types(&mut self, line: &str) -> Result<()> {
+        // The echo goes off right after a prompt is shown: no person types as fast as that.
+        std::thread::sleep(Duration::from_millis(300));
         self.presses(&format!("{line}\n"))
     }
 
