@@ -199,7 +199,7 @@ async fn register(Held(state): Shared, request: Request) -> Answer {
     let registered = Registration::decode(&body).map_err(Denied::malformed);
     let entry = async {
         let Registration { statement, sealed } = registered?;
-        let known = journal(&state, statement.claims()).await?;
+        let known = journal(&state, &statement).await?;
         aside(&state, move |state| Ok(verified(statement, sealed, known, &state.verifiers))).await?
     };
     let entry = entry.await.inspect_err(|_| {
@@ -221,11 +221,14 @@ async fn register(Held(state): Shared, request: Request) -> Answer {
     Ok(response)
 }
 
-// The genesis of a journal that may be written; it is kept, for it never changes.
-async fn journal(state: &State, claims: &Claims) -> Known {
+// The journal of a statement that may be written; it is kept, until a statement names a key that it did not
+// have: it was handed over meanwhile, maybe. Which key is in force, the sequencer asks by the log itself.
+async fn journal(state: &State, statement: &Statement) -> Known {
+    let claims = statement.claims();
     let held = || state.journals.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = held().get(claims) {
-        return Ok(Some(known.clone()));
+    let known = held().get(claims).filter(|known| known.named_by(statement).is_some()).cloned();
+    if known.is_some() {
+        return Ok(known);
     }
     let known = state.queue.journal(claims.clone()).await?;
     if let Some(known) = &known {
