@@ -7,7 +7,8 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Builds the binaries, once a process, and returns their folder.
+/// Builds the binaries, once a process, and returns their folder. With `COLDLOG_PROGRAMS` it is that folder,
+/// and nothing is built: for a runner that starts a process for each test and has built them already.
 pub fn programs() -> Result<&'static Path> {
     static PROGRAMS: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = PROGRAMS.get_or_init(|| build().map_err(|why| format!("{why:#}")));
@@ -15,21 +16,34 @@ pub fn programs() -> Result<&'static Path> {
 }
 
 fn build() -> Result<PathBuf> {
+    if let Some(built) = std::env::var_os("COLDLOG_PROGRAMS") {
+        return Ok(PathBuf::from(built));
+    }
     let exe = std::env::current_exe()?;
     // target/PROFILE/ceremony, or target/PROFILE/deps/some_test
     let mut folder = exe.parent().context("the program has no folder")?.to_path_buf();
-    if folder.ends_with("deps") {
+    let in_test = folder.ends_with("deps");
+    if in_test {
         folder.pop();
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["build", "--quiet", "--bins"]);
-    for package in ["signer", "log", "witness", "mirror", "verifier"] {
-        command.args(["--package", &format!("coldlog-{package}")]);
-    }
+    command
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .args(["build", "--quiet", "--bins"]);
+    // The selection by which the caller itself was built: another one would have other features, and
+    // compile every dependency anew.
     if folder.ends_with("release") {
         // What is measured is what users run.
         command.arg("--release");
+        for package in ["signer", "log", "witness", "mirror", "verifier"] {
+            command.args(["--package", &format!("coldlog-{package}")]);
+        }
+    } else {
+        command.arg("--workspace");
+        if in_test {
+            command.arg("--tests");
+        }
     }
     if !command.status().context("cannot run cargo")?.success() {
         bail!("the programs do not build");
