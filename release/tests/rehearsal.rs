@@ -4,6 +4,8 @@
 
 mod common;
 
+use coldlog_spec::document::ssh_public_key;
+use coldlog_spec::ed25519::SecretKey;
 use coldlog_tests::{console, copy};
 use common::{PROGRAMS, dpkg, empty_system, ending, installed, printed, rehearsed, release_files};
 use std::path::Path;
@@ -46,8 +48,11 @@ fn a_release_is_made_signed_logged_and_verified_by_a_stranger_as_the_pages_say()
     assert!(String::from_utf8_lossy(&refused.stderr).contains("changed, added or removed"));
     std::fs::remove_file(release.join("extra.deb")).unwrap();
     // Nor one that another key signed.
+    let other = ssh_public_key(&SecretKey::from_seed(&[7; 32]).public());
+    std::fs::write(stage.join("key"), format!("{other} someone\n")).unwrap();
     let refused = key(&["close", "coldlog-0.1.0", "--policy", "policy", "--signer", "key"]);
-    assert_ne!(refused.status.code(), Some(0), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is by the key"), "{refused:?}");
 }
 
 #[test]
