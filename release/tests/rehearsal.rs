@@ -6,6 +6,7 @@ mod common;
 
 use coldlog_spec::document::ssh_public_key;
 use coldlog_spec::ed25519::SecretKey;
+use coldlog_spec::hash::Hash;
 use coldlog_tests::{console, copy};
 use common::{PROGRAMS, dpkg, empty_system, ending, installed, printed, rehearsed, release_files};
 use std::path::Path;
@@ -77,6 +78,43 @@ fn a_release_has_a_package_a_list_of_contents_and_sums_for_each_program() {
     shell.current_dir(stage.path()).env("SOURCE_DATE_EPOCH", "1790000000").env("TZ", "Asia/Tokyo");
     printed(&mut shell);
     assert_eq!(std::fs::read_to_string(twin.join("SHA256SUMS")).unwrap(), sums);
+}
+
+#[test]
+fn the_ceremonys_machine_takes_the_programs_of_a_release_and_no_changed_one() {
+    let stage = tempfile::tempdir().unwrap();
+    let release = rehearsed(stage.path(), "release");
+    // What step 1.3 puts on the stick: of all files of the list two.
+    let (stick, local) = (stage.path().join("usb/bin"), stage.path().join("local"));
+    std::fs::create_dir_all(&stick).unwrap();
+    std::fs::create_dir(&local).unwrap();
+    for name in ["signer", "verifier", "SHA256SUMS"] {
+        std::fs::copy(release.join(name), stick.join(name)).unwrap();
+    }
+    // The lines of step 1.7 that install and check, in folders of this test.
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/ceremony.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let start = page.find("install -m 755 usb/bin").unwrap();
+    let lines = &page[start..][..page[start..].find("sysctl").unwrap()];
+    let lines = lines.replace("/usr/local/bin", local.to_str().unwrap());
+    let lines = lines.replace("/ceremony", stage.path().to_str().unwrap());
+    let install = || {
+        let mut shell = Command::new("sh");
+        shell.args(["-e", "-c", &lines]).current_dir(stage.path()).output().unwrap()
+    };
+    let taken = install();
+    assert!(taken.status.success(), "{taken:?}");
+    let told = String::from_utf8(taken.stdout).unwrap();
+    let expected = ["signer", "verifier"].map(|name| {
+        let bytes = std::fs::read(release.join(name)).unwrap();
+        format!("{}  {}", Hash::of(&bytes).to_hex(), local.join(name).display())
+    });
+    let expected = format!("signer: OK\nverifier: OK\n{}\n", expected.join("\n"));
+    assert_eq!((told, taken.stderr), (expected, vec![]));
+    std::fs::write(stick.join("verifier"), "another").unwrap();
+    let refused = install();
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stdout).contains("verifier: FAILED"), "{refused:?}");
 }
 
 #[test]
