@@ -3,7 +3,7 @@
 
 mod common;
 
-use coldlog_spec::approval::{Approval, Carried, PolicyError, Request, Requested};
+use coldlog_spec::approval::{Approval, Carried, MAX_DOCUMENTS, PolicyError, Request, Requested};
 use coldlog_spec::approval::{ApprovalPolicy, Approver};
 use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::hash::Hash;
@@ -126,4 +126,14 @@ fn a_policy_that_cannot_be_met_or_counts_somebody_twice_is_none() {
     assert_eq!(refused, Err(PolicyError::SameName("Ben".into())));
     let refused = policy(1, vec![one("Ben", 1), one("Cleo", 1)]);
     assert_eq!(refused, Err(PolicyError::SameKey("Ben".into(), "Cleo".into())));
+}
+
+#[test]
+fn a_request_of_the_most_documents_is_read_and_one_more_is_refused() {
+    let mut request = request_to_approve();
+    let document = request.documents[0].clone();
+    request.documents = vec![document.clone(); MAX_DOCUMENTS];
+    assert_eq!(Request::decode(&request.encode()).unwrap(), request);
+    request.documents.push(document);
+    assert!(Request::decode(&request.encode()).is_err());
 }

@@ -96,7 +96,10 @@ impl Request {
 
     /// Reads a request.
     pub fn decode(bytes: &[u8]) -> Result<Request, DecodeError> {
-        let mut items = Kind::ApprovalRequest.open(cbor::decode(WHAT, bytes, MAX_REQUEST)?, 9)?;
+        // Five items a document: itself and its four fields.
+        let most = 5 * MAX_DOCUMENTS as u64 + 16;
+        let value = cbor::decode_large(WHAT, bytes, MAX_REQUEST, most)?;
+        let mut items = Kind::ApprovalRequest.open(value, 9)?;
         let issuer = items.text("issuer", Claims::LIMIT)?;
         let subject = items.text("subject", Claims::LIMIT)?;
         let (genesis, id) = (items.hash("genesis")?, items.hash("id")?);
