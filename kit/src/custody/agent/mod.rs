@@ -12,6 +12,8 @@ use super::InAgent;
 use anyhow::{Context, Result, bail};
 use coldlog_spec::ed25519::{Holder, NotSigned};
 use protocol::{Answer, Listed};
+use std::fmt::Display;
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -22,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// An agent that is connected, with a key in it.
 pub(super) struct Agent {
-    stream: Mutex<UnixStream>,
+    /// None after an answer that did not come, or was none: a late one would be taken for the next one's.
+    stream: Mutex<Option<UnixStream>>,
     blob: Vec<u8>,
     /// Agent and key in words, for every error.
     agent: String,
@@ -46,7 +49,7 @@ impl Agent {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let blob = public_key::blob(&key.public);
-        let agent = Agent { stream: Mutex::new(stream), blob, agent, called: called(key) };
+        let agent = Agent { stream: Mutex::new(Some(stream)), blob, agent, called: called(key) };
         agent.must_have_it().map_err(|why| anyhow::anyhow!("{}", why.0))?;
         Ok(agent)
     }
@@ -70,15 +73,28 @@ impl Agent {
     }
 
     fn ask(&self, request: &[u8]) -> Result<Answer, NotSigned> {
-        let Ok(mut stream) = self.stream.lock() else {
+        let Ok(mut kept) = self.stream.lock() else {
             return Err(self.no("was interrupted in another signature"));
         };
-        protocol::ask(&mut *stream, request).map_err(|why| {
-            NotSigned(format!(
-                "{} is gone, with {}: {why}; start it, add the key, and run the command again",
-                self.agent, self.called
-            ))
-        })
+        let Some(mut stream) = kept.take() else {
+            return Err(
+                self.gone("an earlier request failed, and the connection is not used again")
+            );
+        };
+        let answer = protocol::ask(&mut stream, request).map_err(|why| match why.kind() {
+            // What Linux calls a timeout of a socket is of no use to a person.
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => self.gone("it did not answer in time"),
+            _ => self.gone(why),
+        })?;
+        *kept = Some(stream);
+        Ok(answer)
+    }
+
+    fn gone(&self, why: impl Display) -> NotSigned {
+        NotSigned(format!(
+            "{} is gone, with {}: {why}; start it, add the key, and run the command again",
+            self.agent, self.called
+        ))
     }
 
     fn no(&self, what: &str) -> NotSigned {
@@ -100,6 +116,65 @@ impl Holder for Agent {
                 Err(self.no("did not allow the signature"))
             }
             Answer::Keys(_) => Err(self.no("answered something else")),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    // A connection whose agent is this test, with little patience.
+    fn connected() -> (Agent, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let (agent, called) = ("the ssh-agent".into(), "a key".into());
+        (Agent { stream: Mutex::new(Some(ours)), blob: vec![1], agent, called }, theirs)
+    }
+
+    fn signature(of: u8) -> Vec<u8> {
+        let (mut signature, mut answer) = (Vec::new(), vec![14]);
+        protocol::put(&mut signature, b"ssh-ed25519");
+        protocol::put(&mut signature, &[of; 64]);
+        protocol::put(&mut answer, &signature);
+        let mut message = Vec::new();
+        protocol::put(&mut message, &answer);
+        message
+    }
+
+    fn refused(agent: &Agent) -> String {
+        agent.sign(b"a message").err().unwrap().0
+    }
+
+    #[test]
+    fn an_answer_that_came_too_late_is_not_the_answer_to_the_next_request() {
+        let (agent, mut theirs) = connected();
+        theirs.write_all(&signature(7)).unwrap();
+        assert_eq!(agent.sign(b"a message").unwrap(), [7; 64]);
+        let first = refused(&agent);
+        assert!(first.contains("is gone"), "{first}");
+        assert!(first.contains("did not answer in time"), "{first}");
+        // Too late: there may be nobody any more.
+        let _ = theirs.write_all(&signature(8));
+        let next = refused(&agent);
+        assert!(next.contains("is gone"), "{next}");
+        assert!(next.contains("an earlier request failed"), "{next}");
+        // Nothing is asked any more: both requests are there, no third, and the connection is closed.
+        let mut asked = Vec::new();
+        theirs.read_to_end(&mut asked).unwrap();
+        assert_eq!(asked.len(), 2 * (4 + protocol::sign_request(&[1], b"a message").len()));
+    }
+
+    #[test]
+    fn what_follows_half_an_answer_or_none_of_an_agent_is_not_read() {
+        for odd in [&signature(7)[..40], &[0, 0, 0, 1, 99]] {
+            let (agent, mut theirs) = connected();
+            theirs.write_all(odd).unwrap();
+            assert!(refused(&agent).contains("is gone"));
+            let _ = theirs.write_all(&signature(7));
+            assert!(refused(&agent).contains("an earlier request failed"));
         }
     }
 }
