@@ -374,9 +374,13 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Reads a regular file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = open(path)?;
     let mut bytes = Vec::new();
-    let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes);
+    read_into(path, limit, &mut bytes)?;
+    Ok(bytes)
+}
+
+fn read_into(path: &Path, limit: u64, bytes: &mut Vec<u8>) -> Result<()> {
+    let read = open(path)?.take(limit.saturating_add(1)).read_to_end(bytes);
     read.with_context(|| format!("reading {}", path.display()))?;
     if bytes.len() as u64 > limit {
         bail!(
@@ -384,7 +388,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
             path.display()
         );
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Opens a regular file; a FIFO or device never blocks us.
@@ -409,7 +413,12 @@ pub fn read_private(path: &Path, limit: u64) -> Result<zeroize::Zeroizing<Vec<u8
             mode & 0o777
         );
     }
-    read(path, limit).map(zeroize::Zeroizing::new)
+    // All the room at once: growing would leave copies of the secret behind. What is read is wiped also
+    // where it is refused.
+    let room = usize::try_from(limit)?.saturating_add(1);
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(room));
+    read_into(path, limit, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// Holds a folder for this process alone, until dropped.
@@ -453,4 +462,23 @@ pub fn lock_file(file: &File, what: &Path) -> Result<()> {
     rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).with_context(
         || format!("{} is in use by another process; wait for it to end", what.display()),
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_read_into_room_that_never_grows() {
+        let stage = tempfile::tempdir().unwrap();
+        let path = stage.path().join("secret");
+        write(&path, &[7; 3000], Existing::Never, Mode::Private).unwrap();
+        let secret = read_private(&path, 4096).unwrap();
+        assert!(*secret == [7; 3000]);
+        assert_eq!(secret.capacity(), 4097);
+        let full = read_private(&path, 3000).unwrap();
+        assert_eq!((full.len(), full.capacity()), (3000, 3001));
+        assert!(read_private(&path, 2999).is_err());
+    }
 }

@@ -4,28 +4,31 @@ use ciborium::Value;
 
 /// The encoding of a value whose maps are sorted already: see [`map`].
 pub fn to_bytes(value: &Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write(value, &mut bytes);
+    // Measured first, for a Vec that grows leaves copies behind, and the value may be a key file's.
+    let mut length = 0;
+    write(value, &mut |part| length += part.len());
+    let mut bytes = Vec::with_capacity(length);
+    write(value, &mut |part| bytes.extend_from_slice(part));
     bytes
 }
 
 // The shortest head: a major type and its argument.
-fn write_head(major: u8, argument: u64, out: &mut Vec<u8>) {
+fn write_head(major: u8, argument: u64, out: &mut impl FnMut(&[u8])) {
     let major = major << 5;
     match argument {
-        0..=23 => out.push(major | argument as u8),
-        24..=0xff => out.extend_from_slice(&[major | 24, argument as u8]),
+        0..=23 => out(&[major | argument as u8]),
+        24..=0xff => out(&[major | 24, argument as u8]),
         0x100..=0xffff => {
-            out.push(major | 25);
-            out.extend_from_slice(&(argument as u16).to_be_bytes());
+            out(&[major | 25]);
+            out(&(argument as u16).to_be_bytes());
         }
         0x1_0000..=0xffff_ffff => {
-            out.push(major | 26);
-            out.extend_from_slice(&(argument as u32).to_be_bytes());
+            out(&[major | 26]);
+            out(&(argument as u32).to_be_bytes());
         }
         _ => {
-            out.push(major | 27);
-            out.extend_from_slice(&argument.to_be_bytes());
+            out(&[major | 27]);
+            out(&argument.to_be_bytes());
         }
     }
 }
@@ -33,23 +36,24 @@ fn write_head(major: u8, argument: u64, out: &mut Vec<u8>) {
 /// Writes a byte string in place: without a value of its own, for what is on the path of every
 /// verification.
 pub fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    write_head(2, bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
+    write_string(2, bytes, &mut |part| out.extend_from_slice(part));
+}
+
+fn write_string(major: u8, bytes: &[u8], out: &mut impl FnMut(&[u8])) {
+    write_head(major, bytes.len() as u64, out);
+    out(bytes);
 }
 
 // As ciborium writes it (a test holds them against each other), without the way through serde: a log
 // writes a receipt for every record.
-fn write(value: &Value, out: &mut Vec<u8>) {
+fn write(value: &Value, out: &mut impl FnMut(&[u8])) {
     match value {
         Value::Integer(number) => match i128::from(*number) {
             number @ 0.. => write_head(0, number as u64, out),
             number => write_head(1, (-1 - number) as u64, out),
         },
-        Value::Bytes(bytes) => write_bytes(bytes, out),
-        Value::Text(text) => {
-            write_head(3, text.len() as u64, out);
-            out.extend_from_slice(text.as_bytes());
-        }
+        Value::Bytes(bytes) => write_string(2, bytes, out),
+        Value::Text(text) => write_string(3, text.as_bytes(), out),
         Value::Array(items) => {
             write_head(4, items.len() as u64, out);
             items.iter().for_each(|item| write(item, out));
@@ -65,11 +69,13 @@ fn write(value: &Value, out: &mut Vec<u8>) {
             write_head(6, *tag, out);
             write(value, out);
         }
-        Value::Bool(truth) => out.push(0xf4 | u8::from(*truth)),
-        Value::Null => out.push(0xf6),
+        Value::Bool(truth) => out(&[0xf4 | u8::from(*truth)]),
+        Value::Null => out(&[0xf6]),
         // None of our formats has these. Writing to a Vec cannot fail.
         other => {
-            let _ = ciborium::into_writer(other, out);
+            let mut bytes = Vec::new();
+            let _ = ciborium::into_writer(other, &mut bytes);
+            out(&bytes);
         }
     }
 }
