@@ -3,6 +3,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
+use std::fmt::{self, Display, Write};
 
 /// Seconds of a step.
 pub const STEP: u64 = 30;
@@ -64,32 +65,48 @@ pub fn judge(secret: &[u8], text: &str, now: u64, last: Option<u64>) -> Result<u
     fresh.ok_or(Refused::Replayed)
 }
 
-/// What an authenticator reads, from a QR code or by hand.
-pub fn uri(name: &str, secret: &[u8]) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    let name: String = name
-        .bytes()
-        .map(|byte| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") })
-        .collect();
-    format!("otpauth://totp/{name}?secret={}&issuer=Coldlog", base32(secret))
+/// What an authenticator reads, from a QR code or by hand. The secret is in it: it is written where it is
+/// shown, and no text of it is kept here.
+pub fn uri<'a>(name: &'a str, secret: &'a [u8]) -> impl Display + 'a {
+    Uri { name, secret }
+}
+
+struct Uri<'a> {
+    name: &'a str,
+    secret: &'a [u8],
+}
+
+impl Display for Uri<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str("otpauth://totp/")?;
+        for byte in self.name.bytes() {
+            match byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+                true => out.write_char(byte.into())?,
+                false => write!(out, "%{byte:02X}")?,
+            }
+        }
+        out.write_str("?secret=")?;
+        base32(self.secret, out)?;
+        out.write_str("&issuer=Coldlog")
+    }
 }
 
 // RFC 4648, section 6, without padding.
-fn base32(bytes: &[u8]) -> String {
+fn base32(bytes: &[u8], out: &mut impl Write) -> fmt::Result {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let (mut text, mut bits, mut held) = (String::new(), 0u32, 0);
+    let (mut bits, mut held) = (0u32, 0);
     for byte in bytes {
         bits = (bits << 8 | u32::from(*byte)) & 0xfff;
         held += 8;
         while held >= 5 {
             held -= 5;
-            text.push(char::from(DIGITS[(bits >> held & 31) as usize]));
+            out.write_char(char::from(DIGITS[(bits >> held & 31) as usize]))?;
         }
     }
     if held > 0 {
-        text.push(char::from(DIGITS[(bits << (5 - held) & 31) as usize]));
+        out.write_char(char::from(DIGITS[(bits << (5 - held) & 31) as usize]))?;
     }
-    text
+    Ok(())
 }
 
 #[cfg(test)]
@@ -131,8 +148,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_written_as_rfc_4648_has_it() {
-        assert_eq!(base32(b"foobar"), "MZXW6YTBOI");
-        assert_eq!(base32(b"fooba"), "MZXW6YTB");
-        assert_eq!(base32(b"f"), "MY");
+        for (secret, expected) in [("foobar", "MZXW6YTBOI"), ("fooba", "MZXW6YTB"), ("f", "MY")] {
+            let expected = format!("otpauth://totp/a%20signer/b?secret={expected}&issuer=Coldlog");
+            assert_eq!(uri("a signer/b", secret.as_bytes()).to_string(), expected);
+        }
     }
 }
