@@ -2,7 +2,7 @@
 //! recipients, or plain with mode 0600 for machines that run unattended. The Ed25519 key is in it, or is
 //! held elsewhere and named in it: see [`custody`](crate::custody).
 
-use crate::custody::{self, NotOpened, Protection, Reference};
+use crate::custody::{self, NotOpened, Place, Protection, Reference};
 use crate::files::{self, Existing, Mode};
 use crate::seal::{self, Recipient};
 use crate::secret::Source;
@@ -12,14 +12,16 @@ use coldlog_spec::cbor::{self, Value};
 use coldlog_spec::checkpoint::HeadKeys;
 use coldlog_spec::kind::Kind;
 use coldlog_spec::{ed25519, mldsa};
-use ed25519::Holder;
 use std::path::Path;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// How many times scrypt doubles its work by default, as in age: about a second.
 pub const SCRYPT_LOG_N: u8 = 18;
-const LIMIT: u64 = 4096;
+/// The largest key file; one that is sealed to many recipients is the longest.
+const LIMIT: u64 = 1 << 16;
+/// The largest content of one.
+const PLAIN: u64 = 4096;
 
 /// What a key file holds.
 pub struct Keys {
@@ -34,7 +36,7 @@ pub struct Keys {
 
 enum Ed25519 {
     Seed(Zeroizing<[u8; 32]>),
-    Held(Box<Reference>, Arc<dyn Holder>),
+    Held(Box<Reference>, Arc<dyn Place>),
 }
 
 impl Keys {
@@ -53,7 +55,7 @@ impl Keys {
         role: &str,
         name: &str,
         reference: Reference,
-        holder: Arc<dyn Holder>,
+        holder: Arc<dyn Place>,
     ) -> Result<Keys> {
         Keys::around(role, name, Ed25519::Held(Box::new(reference), holder))
     }
@@ -79,6 +81,11 @@ impl Keys {
         }
     }
 
+    /// The same owner's keys around the Ed25519 key of `other`.
+    pub fn with_key_of(&self, other: Keys) -> Keys {
+        Keys { ed25519: other.ed25519, ..self.with_seed(Zeroizing::new([0; 32])) }
+    }
+
     /// The Ed25519 key.
     pub fn ed25519(&self) -> ed25519::SecretKey {
         match &self.ed25519 {
@@ -94,6 +101,14 @@ impl Keys {
         match &self.ed25519 {
             Ed25519::Seed(_) => None,
             Ed25519::Held(reference, _) => Some(reference),
+        }
+    }
+
+    /// What holds the Ed25519 key, if it is not in the file.
+    pub fn place(&self) -> Option<Arc<dyn Place>> {
+        match &self.ed25519 {
+            Ed25519::Seed(_) => None,
+            Ed25519::Held(_, holder) => Some(holder.clone()),
         }
     }
 
@@ -147,7 +162,7 @@ impl Keys {
 
     fn decode(bytes: &[u8]) -> Result<Keys> {
         let tag = Kind::Key.tag();
-        let mut items = Kind::Key.open(cbor::decode(tag, bytes, LIMIT as usize)?, 5)?;
+        let mut items = Kind::Key.open(cbor::decode(tag, bytes, PLAIN as usize)?, 5)?;
         let (role, name) = (items.text("role", 16)?, items.text("name", 255)?);
         let ed25519 = match items.any("the Ed25519 key")? {
             held @ Value::Array(_) => {
@@ -166,6 +181,12 @@ impl Keys {
     /// Writes the key file: with a passphrase and its scrypt cost, to recipients, or plain.
     pub fn save<'a>(&self, path: &Path, protection: impl Into<Protection<'a>>) -> Result<()> {
         let bytes = protection.into().close(self.encode())?;
+        if bytes.len() as u64 > LIMIT {
+            bail!(
+                "the key file would have {} bytes, at most {LIMIT} are read: name fewer recipients",
+                bytes.len()
+            );
+        }
         files::write(path, &bytes, Existing::Never, Mode::Private)
     }
 
@@ -196,7 +217,7 @@ impl Keys {
         ask: impl FnOnce(&str) -> Result<Zeroizing<String>>,
     ) -> Result<Keys> {
         let bytes = files::read_private(path, LIMIT)?;
-        let plain = custody::open_file(path, bytes, LIMIT, identities, ask)?;
+        let plain = custody::open_file(path, bytes, PLAIN, identities, ask)?;
         let keys = Keys::decode(&plain)?;
         if keys.role != role {
             bail!("{} is the key of a {}, expected the key of a {role}", path.display(), keys.role);

@@ -22,5 +22,6 @@ pub mod seal;
 pub mod sealed_file;
 pub mod secret;
 pub mod sequence;
+pub mod shares;
 pub mod terminal;
 pub mod time;

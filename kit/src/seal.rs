@@ -133,12 +133,20 @@ pub fn read_identities(path: &Path) -> Result<Vec<Identity>> {
 /// Makes an identity file as `age-keygen` writes it; returns its recipient.
 pub fn write_identity(path: &Path) -> Result<Recipient> {
     let identity = age::x25519::Identity::generate();
-    let recipient = identity.to_public();
-    let secret = identity_text(&identity);
-    let text = zeroize::Zeroizing::new(format!("# public key: {recipient}\n{}\n", secret.as_str()));
+    let recipient = Recipient::X25519(identity.to_public());
+    let text = identity_file(&Identity::X25519(identity))?;
     use crate::files::{Existing, Mode, write};
     write(path, text.as_bytes(), Existing::Never, Mode::Private)?;
-    Ok(Recipient::X25519(recipient))
+    Ok(recipient)
+}
+
+/// The identity file of a secret key, as `age-keygen` writes it.
+pub fn identity_file(identity: &Identity) -> Result<zeroize::Zeroizing<String>> {
+    let Identity::X25519(identity) = identity else {
+        bail!("a plugin's identity is written by its plugin");
+    };
+    let (recipient, secret) = (identity.to_public(), identity_text(identity));
+    Ok(zeroize::Zeroizing::new(format!("# public key: {recipient}\n{}\n", secret.as_str())))
 }
 
 /// The text of an identity, for an encrypted key file only.

@@ -8,6 +8,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
+/// What is asked for, in words.
+pub struct Asked<'a> {
+    /// In an error.
+    pub name: &'a str,
+    /// To a person.
+    pub question: &'a str,
+    /// Where there is no person.
+    pub hint: &'static str,
+}
+
 /// The longest secret.
 const LIMIT: u64 = 4096;
 
@@ -70,6 +80,23 @@ impl Source {
         }
     }
 
+    /// Another secret, of another person or thing, from a place of its own; a program that asks is the same.
+    pub fn ask_another(
+        &self,
+        (file, fd): (Option<&Path>, Option<i32>),
+        asked: &Asked,
+        confirm: bool,
+    ) -> Result<Zeroizing<String>> {
+        if let Some(text) = given(file, fd, asked.name)? {
+            return checked(text, asked.name);
+        }
+        let text = self.person(asked.question, asked.hint)?;
+        if confirm && *self.person("The same once more: ", asked.hint)? != *text {
+            bail!("the two differ; nothing was made");
+        }
+        checked(text, asked.name)
+    }
+
     /// A token's PIN, asked for once.
     pub fn pin(&self, token: &str) -> Result<Zeroizing<String>> {
         let name = format!("the PIN of {token}");
@@ -99,7 +126,8 @@ fn given(file: Option<&Path>, fd: Option<i32>, what: &str) -> Result<Option<Zero
     }
     let Some(fd) = fd else { return Ok(None) };
     // The descriptor was inherited; Linux and the BSDs name it here.
-    let mut text = Zeroizing::new(String::new());
+    // At its full size from the start: a string that grows leaves copies of the secret behind.
+    let mut text = Zeroizing::new(String::with_capacity(LIMIT as usize));
     let read = std::fs::File::open(format!("/dev/fd/{fd}"))
         .and_then(|file| file.take(LIMIT).read_to_string(&mut text));
     read.with_context(|| format!("reading {what} from descriptor {fd}"))?;

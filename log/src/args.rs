@@ -417,6 +417,8 @@ pub(crate) enum Command {
         #[arg(long)]
         finish: bool,
         #[command(flatten)]
+        place: NewKey,
+        #[command(flatten)]
         secret: Source,
     },
     /// Encrypts sealed records anew, to other auditors, by someone who may open them; entries and proofs

@@ -396,8 +396,11 @@ impl Order<'_> {
         }
         if revocation::is_prepared(statement) {
             let journal = revoked_journal(statement.claims());
-            let journal = journal.and_then(|journal| self.journals.get(&journal_id(&journal)));
-            let known = journal.is_some_and(|(had, _)| had.named_by(statement).is_some());
+            let journal = journal.and_then(|journal| self.journals.get_mut(&journal_id(&journal)));
+            let known = journal.is_some_and(|(had, _)| {
+                let key = had.named_by(statement).cloned();
+                key.as_ref().inspect(|key| had.take_revocation(key)).is_some()
+            });
             return match known || self.lost {
                 true => Ok(()),
                 false => Err("it revokes a key that no journal before it had".into()),
@@ -419,8 +422,10 @@ impl Order<'_> {
             true
         });
         // After a gap or a break the journal goes on from here: one damage is one finding.
-        let after =
-            Progress { next: statement.position.sequence + 1, head: Some(statement.leaf()) };
+        let after = Progress {
+            next: statement.position.sequence.saturating_add(1),
+            head: Some(statement.leaf()),
+        };
         *progress = after;
         next.map_err(|why| why.to_string())?;
         let admitted = match self.lost {

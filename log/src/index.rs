@@ -6,9 +6,11 @@ use coldlog_kit::published::{Source, Tree};
 use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::cose::Claims;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_event::revoked_journal;
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, WIDTH, entries_path};
 use coldlog_spec::verify::append::Progress;
+use coldlog_spec::verify::revocation::is_prepared;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::Path;
 
@@ -22,6 +24,8 @@ const SCHEMA: &str = "
         leaf BLOB NOT NULL, PRIMARY KEY (journal, sequence)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS events (journal BLOB, sequence INTEGER, place INTEGER NOT NULL,
         PRIMARY KEY (journal, sequence)) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS revocations (journal BLOB, place INTEGER NOT NULL,
+        PRIMARY KEY (journal, place)) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS head (only INTEGER PRIMARY KEY, root BLOB NOT NULL) STRICT;";
 
@@ -137,6 +141,16 @@ impl Index {
         Ok(places.collect::<Result<_, _>>()?)
     }
 
+    /// Where the revocations of a journal's keys are that stand outside of it, in order.
+    pub fn revocations(&self, claims: &Claims) -> Result<Vec<u64>> {
+        let mut query = self
+            .db
+            .prepare_cached("SELECT place FROM revocations WHERE journal = ?1 ORDER BY place")?;
+        let journal = journal_id(claims);
+        let places = query.query_map([&journal.0[..]], |row| row.get(0))?;
+        Ok(places.collect::<Result<_, _>>()?)
+    }
+
     /// Starts a transaction that [`Index::commit`] ends, after the head has moved.
     pub fn begin(&self) -> Result<()> {
         Ok(self.db.execute_batch("BEGIN IMMEDIATE")?)
@@ -161,6 +175,13 @@ impl Index {
             place,
             &statement.leaf().0[..]
         ])?;
+        if is_prepared(statement)
+            && let Some(revoked) = revoked_journal(statement.claims())
+        {
+            let mut insert =
+                self.db.prepare_cached("INSERT OR REPLACE INTO revocations VALUES (?1, ?2)")?;
+            insert.execute(params![&journal_id(&revoked).0[..], place])?;
+        }
         if statement.position.sequence > 0 && matches!(statement.payload, Payload::KeyEvent(_)) {
             let mut insert =
                 self.db.prepare_cached("INSERT OR REPLACE INTO events VALUES (?1, ?2, ?3)")?;

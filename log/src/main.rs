@@ -111,8 +111,8 @@ fn main() -> ExitCode {
         Command::ForgetReader { name } => at_home(&home, || readers::forget(&home, &name)),
         Command::Readers { json } => at_home(&home, || readers::list(&home, json)),
         Command::Accesses { json } => at_home(&home, || readers::accesses(&home, json)),
-        Command::RotateKey { output: Some(output), force, secret, .. } => {
-            rotate::start(&home, &output, force, &secret)
+        Command::RotateKey { output: Some(output), force, place, secret, .. } => {
+            rotate::start(&home, &output, force, &place, &secret)
         }
         Command::RotateKey { output: None, secret, .. } => rotate::finish(&home, &secret),
         Command::Reseal { identity, auditors, by, purpose, from, to, secret } => {

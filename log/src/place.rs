@@ -14,6 +14,7 @@ use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::entries_path;
 use coldlog_spec::verify::append::{Admission, Refusal, verify_genesis};
+use coldlog_spec::verify::revocation::verify_by_itself;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -220,8 +221,19 @@ impl Place {
             admission.genesis.leaf() == leaf,
             "entry {at} is not the one of the index: run `log fsck`"
         );
-        for at in self.index.events(claims)? {
+        // In the log's order: a revocation outside of the journal ends it where it stands.
+        let revocations = self.index.revocations(claims)?.into_iter().map(|at| (at, true));
+        let events = self.index.events(claims)?.into_iter().map(|at| (at, false));
+        let mut all: Vec<(u64, bool)> = events.chain(revocations).collect();
+        all.sort_unstable();
+        for (at, outside) in all {
             let event = Statement::decode(&self.entry(at)?);
+            if outside {
+                let event = event.with_context(|| format!("entry {at}"))?;
+                let key = verify_by_itself(&event, claims, admission.keys());
+                admission.take_revocation(&key.with_context(|| format!("entry {at}"))?);
+                continue;
+            }
             let taken = event.map_err(Refusal::from).and_then(|event| {
                 event.verify(&admission.key)?;
                 admission.take(&event)

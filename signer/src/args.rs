@@ -1,14 +1,18 @@
 //! The command line of `signer`.
 
 mod approvals;
+mod life;
+mod shares;
 
 pub(crate) use approvals::{ApproveArgs, RequestArgs};
+pub(crate) use life::{ByArgs, ChangeArgs, RecoverArgs};
+pub(crate) use shares::Shares;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use coldlog_kit::custody::NewKey;
 use coldlog_kit::optical::Show;
 use coldlog_kit::secret::Source;
-use coldlog_signer::commands::{init, life, recover, sign};
+use coldlog_signer::commands::{init, sign};
 use coldlog_signer::factors::SecondSource;
 use coldlog_spec::factor::SecondFactor;
 use std::path::PathBuf;
@@ -171,9 +175,20 @@ pub(crate) enum Command {
         /// Which generation, if not the newest.
         #[arg(long)]
         generation: Option<u64>,
+        /// A second person's passphrase opens the key file too.
+        #[arg(long)]
+        second_passphrase: bool,
+        /// The key is in a token, and this is the module that speaks to it.
+        #[arg(long, value_name = "MODULE")]
+        pkcs11: Option<PathBuf>,
         #[command(flatten)]
         secret: Source,
+        #[command(flatten)]
+        second: SecondSource,
     },
+    /// Shares of a recovery key, k of n: for the day when nobody has the passphrase.
+    #[command(subcommand)]
+    Shares(Shares),
     /// Brings a restored journal up to date with what the log has of it, and lets it sign again.
     #[command(
         after_help = "Example:\n  signer recover --statements usb/own.statements.cbor --policy policy --tail 42:1a2b-3c4d-5e6f-7081"
@@ -204,31 +219,23 @@ pub(crate) enum Command {
         #[command(flatten)]
         by: ByArgs,
         /// Bring an unencrypted OpenSSH Ed25519 private key instead of making one.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["pkcs11", "ssh_agent"])]
         import_ssh_key: Option<PathBuf>,
+        #[command(flatten)]
+        place: NewKey,
         /// Cost of opening the key file: scrypt with 2^N.
         #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
         scrypt_log_n: u8,
     },
-    /// Changes who operates the signer, and who reads its records: by a record, from the next one on.
+    /// Changes who operates the signer, reads its records, and approves: by a record, from the next one on.
     #[command(
         after_help = "Example:\n  signer change --operator Ada --purpose 'Grace leaves' --remove-operator Grace --add-operator Edsger"
     )]
     Change {
         #[command(flatten)]
         by: ByArgs,
-        /// A new operator; repeat for several.
-        #[arg(long)]
-        add_operator: Vec<String>,
-        /// Who is no operator any more.
-        #[arg(long)]
-        remove_operator: Vec<String>,
-        /// A new auditor's age recipient (age1...); repeat for several.
-        #[arg(long)]
-        add_auditor: Vec<String>,
-        /// Whose recipient no record is sealed to any more.
-        #[arg(long)]
-        remove_auditor: Vec<String>,
+        #[command(flatten)]
+        change: ChangeArgs,
     },
     /// Revokes a key from a bound on; what witnesses saw before it stays good.
     #[command(
@@ -250,7 +257,7 @@ pub(crate) enum Command {
         #[arg(long)]
         since_head: Option<PathBuf>,
         /// Write nothing into the journal: prepare a revocation, sealed into this file.
-        #[arg(long, requires = "to")]
+        #[arg(long, requires = "to", conflicts_with = "key")]
         prepare: Option<PathBuf>,
         /// Who may open what is prepared: an age recipient; repeat for several.
         #[arg(long, requires = "prepare")]
@@ -342,70 +349,6 @@ impl From<InitArgs> for init::Options {
             second_factor: args.second_factor,
             secret: args.secret,
             second: args.second,
-        }
-    }
-}
-
-/// Who changes what the journal stands on.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct ByArgs {
-    /// Who does it; one of the operators.
-    #[arg(long)]
-    operator: String,
-    /// Why.
-    #[arg(long)]
-    purpose: String,
-    #[command(flatten)]
-    secret: Source,
-    #[command(flatten)]
-    second: SecondSource,
-}
-
-impl From<ByArgs> for life::By {
-    fn from(args: ByArgs) -> life::By {
-        let ByArgs { operator, purpose, secret, second } = args;
-        life::By { operator, purpose, secret, second }
-    }
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct RecoverArgs {
-    /// What the log has of this journal: `log journal-of`.
-    #[arg(long)]
-    statements: Option<PathBuf>,
-    /// The policy: logs, witnesses, quorum.
-    #[arg(long)]
-    policy: Option<PathBuf>,
-    /// A head of the log that somebody else has: the file must be as new.
-    #[arg(long)]
-    newest: Option<PathBuf>,
-    /// A batch that was exported, and perhaps never reached the log; repeat for several, in order.
-    #[arg(long = "batch")]
-    batches: Vec<PathBuf>,
-    /// The newest tail that was written down: the journal must reach it.
-    #[arg(long)]
-    tail: Option<String>,
-    /// Where the log cannot be asked: the journal must end where the paper says.
-    #[arg(long, conflicts_with = "statements")]
-    without_log: bool,
-    /// Where evidence goes if the journal was forked.
-    #[arg(long, default_value = "journal.evidence.cbor")]
-    evidence: PathBuf,
-    #[command(flatten)]
-    secret: Source,
-}
-
-impl From<RecoverArgs> for recover::Options {
-    fn from(args: RecoverArgs) -> recover::Options {
-        recover::Options {
-            statements: args.statements,
-            policy: args.policy,
-            newest: args.newest,
-            batches: args.batches,
-            tail: args.tail,
-            without_log: args.without_log,
-            evidence: args.evidence,
-            secret: args.secret,
         }
     }
 }

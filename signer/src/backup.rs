@@ -4,13 +4,16 @@
 //! FOLDER/generation-000001/backup.cbor   the manifest
 //! FOLDER/generation-000001/journal.age   the journal, sealed to its recipients
 //! FOLDER/generation-000001/key.age       the key file, under its own passphrase
+//! FOLDER/generation-000001/held.age      or, of a key in a token or agent, the file that names it, sealed to the auditors
+//! FOLDER/generation-000001/totp.age      the secret of one-time codes, sealed to the key file's identity
 //! ```
 
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, FolderLock, Mode};
 use coldlog_kit::sealed_file;
-use coldlog_spec::backup::{MAX_MANIFEST, Manifest};
+use coldlog_spec::backup::{File, MAX_MANIFEST, Manifest};
+use coldlog_spec::hash::Hash;
 use coldlog_spec::verify::backup::{Verified, holds, verify};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,9 +25,16 @@ pub const JOURNAL: &str = "journal.age";
 /// The key file's.
 pub const KEY: &str = "key.age";
 
+/// The file that names a key elsewhere, where it was not sealed itself.
+pub const HELD: &str = "held.age";
+/// The secret of one-time codes.
+pub const TOTP: &str = "totp.age";
+
 const PREFIX: &str = "generation-";
-/// How the folder of a generation begins that is not whole yet.
+/// How the folder of a generation begins that is not whole yet, before its name.
 const UNFINISHED: &str = ".coldlog-";
+/// And that of one that is being removed, before its number.
+const OLD: &str = ".coldlog-old-";
 
 /// A folder with backups.
 pub struct Medium {
@@ -50,7 +60,7 @@ impl Medium {
         for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
             let entry = entry?;
             let name = entry.file_name();
-            if name.to_string_lossy().starts_with(UNFINISHED) && entry.file_type()?.is_dir() {
+            if name.to_str().is_some_and(is_left_over) && entry.file_type()?.is_dir() {
                 remove(&entry.path())?;
             }
         }
@@ -141,7 +151,7 @@ impl Medium {
         let old = &all[..all.len().saturating_sub(keep)];
         for number in old {
             // What is half removed must not pass for a generation.
-            let aside = self.folder.join(format!("{UNFINISHED}old-{number}"));
+            let aside = self.folder.join(format!("{OLD}{number}"));
             let from = self.path_of(*number);
             fs::rename(&from, &aside).with_context(|| format!("removing {}", from.display()))?;
             files::sync_folder(&self.folder)?;
@@ -162,10 +172,28 @@ impl Unfinished {
         files::write(&self.folder.join(name), bytes, Existing::Never, Mode::Private)
     }
 
+    /// Puts a small file in it, and lists it.
+    pub fn put_listed(&self, name: &str, bytes: &[u8], listed: &mut Vec<File>) -> Result<()> {
+        self.put(name, bytes)?;
+        let (size, sha256) = (bytes.len() as u64, Hash::of(bytes));
+        listed.push(File { name: name.into(), size, sha256 });
+        Ok(())
+    }
+
     /// Puts its manifest in it: last.
     pub fn put_manifest(&self, manifest: &Manifest) -> Result<()> {
         self.put(MANIFEST, &manifest.encode())
     }
+}
+
+// Only what `begin` and `prune` name so: other folders of that kind are others', and may hold keys.
+fn is_left_over(name: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unfinished = name
+        .strip_prefix(UNFINISHED)
+        .and_then(|rest| rest.strip_prefix(PREFIX))
+        .is_some_and(digits);
+    unfinished || name.strip_prefix(OLD).is_some_and(digits)
 }
 
 fn name_of(number: u64) -> String {
@@ -187,4 +215,25 @@ fn is_unsupported(why: &std::io::Error) -> bool {
 
 fn remove(folder: &Path) -> Result<()> {
     fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_left_over;
+
+    #[test]
+    fn only_what_a_backup_leaves_itself_is_removed() {
+        for left in [".coldlog-generation-000001", ".coldlog-old-12"] {
+            assert!(is_left_over(left), "{left}");
+        }
+        for others in [
+            ".coldlog-signer",
+            ".coldlog-generation-",
+            ".coldlog-old-a",
+            ".coldlog-",
+            "generation-000001",
+        ] {
+            assert!(!is_left_over(others), "{others}");
+        }
+    }
 }

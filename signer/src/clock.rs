@@ -22,7 +22,7 @@ impl Clock {
             Ok(row.disclosure.record.time)
         };
         let newest = journal.tail()?.tail.count.saturating_sub(1);
-        let (genesis, last) = (at(0)?, at(newest)?);
+        let (genesis, last) = (at(0)?, Some(at(newest)?));
         Ok(Clock {
             known: Known { witnessed: journal.witnessed()?, genesis, last },
             said_wrong,
@@ -47,7 +47,7 @@ impl Clock {
             ));
             self.told = true;
         }
-        self.known.last = now;
+        self.known.last = Some(now);
         Ok((now, odd))
     }
 }

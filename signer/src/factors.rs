@@ -2,17 +2,18 @@
 
 use crate::journal::Journal;
 use crate::keys;
-use anyhow::{Context, Result};
-use coldlog_kit::custody::Reference;
-use coldlog_kit::exit::{OrNo, Outcome};
+use anyhow::{Context, Result, bail};
+use coldlog_kit::custody::{NewKey, Reference};
+use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::keyfile::Keys;
-use coldlog_kit::secret::Source;
+use coldlog_kit::secret::{Asked, Source};
 use coldlog_kit::terminal::talk;
 use coldlog_kit::{seal, time};
 use coldlog_spec::factor::{Factor, SecondFactor};
 use coldlog_spec::hash::{Hash, to_hex};
 use coldlog_spec::totp;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -31,8 +32,10 @@ pub struct SecondSource {
 }
 
 impl SecondSource {
-    fn ask(&self, what: &str, confirm: bool) -> Result<Zeroizing<String>> {
-        Source::of(self.second_file.clone(), self.second_fd).ask(what, confirm)
+    // By the program that asks for the first one, where there is one.
+    fn ask(&self, first: &Source, what: &Asked, confirm: bool) -> Result<Zeroizing<String>> {
+        let place = (self.second_file.as_deref(), self.second_fd);
+        first.ask_another(place, what, confirm)
     }
 }
 
@@ -48,8 +51,30 @@ pub fn passphrase(
     if demanded != Some(SecondFactor::SecondPassphrase) {
         return Ok(first);
     }
-    let other = second.ask(&format!("{what}, of the second person"), confirm)?;
+    let asked = Asked {
+        name: &format!("the second person's passphrase for {what}"),
+        question: &format!("Passphrase for {what}, of the second person: "),
+        hint: "no terminal to ask for the second person's passphrase; use --second-file or --second-fd",
+    };
+    let other = second.ask(secret, &asked, confirm)?;
     Ok(joined(&first, &other))
+}
+
+/// Whether a new key file may do without encryption. Where the signing key is held elsewhere, it has nothing
+/// that the journal beside it has not: no second secret to type, unless one is asked for, or a second
+/// person's passphrase must open it.
+pub(crate) fn may_be_open(
+    place: &NewKey,
+    demanded: Option<SecondFactor>,
+    secret: &Source,
+) -> Result<bool> {
+    let second = demanded == Some(SecondFactor::SecondPassphrase);
+    if second && !place.key_recipient.is_empty() {
+        bail!(
+            "a second passphrase opens a key file that is encrypted with one, and age allows none beside recipients: leave out --key-recipient, or demand totp"
+        );
+    }
+    Ok(place.is_held() && !second && !secret.names_passphrase())
 }
 
 // Neither alone says anything of this; the length keeps the two apart.
@@ -67,32 +92,49 @@ fn joined(first: &str, second: &str) -> Zeroizing<String> {
 /// Opens the key as the genesis demands, and says by what. A code is judged, and not yet taken.
 pub(crate) fn open(
     home: &Path,
-    journal: &Journal,
+    journal: &mut Journal,
     demanded: Option<SecondFactor>,
     run: Option<keys::Run>,
     (secret, second): (&Source, &SecondSource),
 ) -> Outcome<(Keys, Vec<Factor>)> {
-    let ask = |what: &str| passphrase(what, demanded, secret, second, false);
+    let asked = Cell::new(false);
+    let ask = |what: &str| {
+        asked.set(true);
+        passphrase(what, demanded, secret, second, false)
+    };
     let keys = keys::load_with(home, journal, run, secret, &ask)?;
+    journal.counted_by(keys.place())?;
     let first = match keys.reference() {
-        None => "passphrase",
+        None if asked.get() => "passphrase",
+        None if secret.identity.is_some() => "key-identity",
+        None => "file-mode",
         Some(Reference::Token(_)) => "pkcs11-pin",
         Some(Reference::Agent(_)) => "ssh-agent",
     };
     let mut factors = vec![Factor::Named(first.into())];
     match demanded {
         None => {}
+        // A key file that was put in the place of the one with two passphrases.
+        Some(SecondFactor::SecondPassphrase) if !asked.get() => {
+            return no(
+                "the journal demands a second passphrase, and the key file opened without one: bring back the file that `signer init` or `signer rotate-key` wrote",
+            );
+        }
         Some(SecondFactor::SecondPassphrase) => {
             factors.push(Factor::Named(SecondFactor::SecondPassphrase.name().into()));
         }
         Some(SecondFactor::Totp) => {
             let path = home.join(SECRET_FILE);
             let sealed = files::read_private(&path, 4096)?;
-            let secret = keys.open_sealed(&sealed).with_context(|| path.display().to_string())?;
-            let code =
-                second.ask("the second factor: the six digits of the authenticator", false)?;
+            let shared = keys.open_sealed(&sealed).with_context(|| path.display().to_string())?;
+            let asked = Asked {
+                name: "the second factor",
+                question: "The second factor, the six digits of the authenticator: ",
+                hint: "no terminal to ask for the second factor; use --second-file or --second-fd",
+            };
+            let code = second.ask(secret, &asked, false)?;
             let clock = totp::step_of(time::now());
-            let used = totp::judge(&secret, &code, clock, journal.last_step()?).or_no()?;
+            let used = totp::judge(&shared, &code, clock, journal.last_step()?).or_no()?;
             factors.push(Factor::Totp { used, clock });
         }
     }

@@ -3,6 +3,7 @@
 //! A row is never changed but for two marks (released, receipt). The journal's tail is signed and
 //! stored in the same transaction as the records that it covers.
 
+mod counting;
 pub(crate) mod events;
 mod founding;
 mod receipts;
@@ -13,6 +14,7 @@ pub use receipts::ReceiptStore;
 pub use recovery::Recovering;
 
 use anyhow::{Context, Result, bail};
+use coldlog_kit::custody::Place;
 use coldlog_kit::files::{self, Existing, FolderLock, Mark, Mode};
 use coldlog_kit::seal::{self, Recipient};
 use coldlog_spec::batch::{SignedTail, Tail};
@@ -26,12 +28,15 @@ use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
 use coldlog_spec::verify::append::{Admission, verify_genesis};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The journal of one signer, open.
 pub struct Journal {
     db: Connection,
     admission: Admission,
     recipients: Vec<Recipient>,
+    /// What counts the records beside the journal, once its key is open.
+    counter: Option<Arc<dyn Place>>,
 }
 
 /// Beside the journal: how it stood when the last command left it.
@@ -199,7 +204,7 @@ impl Journal {
             verify_genesis(&genesis).context("the journal's genesis does not hold")?;
         events::take_events(&db, &mut admission)?;
         let recipients = seal::parse_recipients(admission.recipients())?;
-        let journal = Journal { db, admission, recipients };
+        let journal = Journal { db, admission, recipients, counter: None };
         // One snapshot: a signing run in another process must not look like damage.
         journal.db.execute_batch("BEGIN")?;
         let (count, last): (u64, u64) =
@@ -264,6 +269,11 @@ impl Journal {
         Ok(born == found.born && as_left)
     }
 
+    /// Whether a command ever left the journal as it is to go on.
+    pub fn was_left(&self, home: &Path) -> Result<bool> {
+        files::is_there(&home.join(MARK))
+    }
+
     /// Marks that a command begins to write to the original.
     pub fn begin(&self, home: &Path) -> Result<()> {
         self.mark(home, UNDER_WAY)
@@ -307,6 +317,7 @@ impl Journal {
         let tail = self.tail()?.tail;
         let (mut sequence, mut previous) = (tail.count, tail.head);
         let claims = self.claims().clone();
+        self.will_count(tail.count + drafts.len() as u64)?;
         let mut statements = Vec::with_capacity(drafts.len());
         let step = self.db.transaction()?;
         for draft in drafts {
@@ -324,6 +335,7 @@ impl Journal {
             put_tail(&step, key, newest, &claims)?;
         }
         step.commit().context("making the records durable")?;
+        self.has_counted(tail.count + statements.len() as u64);
         Ok(statements)
     }
 

@@ -99,6 +99,12 @@ pub(crate) fn place(home: &Path) -> Result<(String, Value)> {
     })
 }
 
+/// Whether a key file that is not encrypted only names a key elsewhere.
+pub(crate) fn is_held(path: &Path) -> Result<bool> {
+    let keys = Keys::read(path, "signer", |_| anyhow::bail!("it has no passphrase"))?;
+    Ok(keys.reference().is_some())
+}
+
 /// Puts the next key in the place of the old one, which stays beside it under another name.
 pub(crate) fn finish_rotation(home: &Path, journal: &Journal) -> Result<PathBuf> {
     let digits =

@@ -37,20 +37,20 @@ fn main() -> ExitCode {
         Command::Backup { folder, keep, .. } => {
             backup::run(home, &backup::Options { folder, keep: usize::from(keep) })
         }
-        Command::Restore { folder, generation, secret } => {
-            restore::run(home, &restore::Options { folder, generation, secret })
+        Command::Restore { folder, generation, second_passphrase, pkcs11, secret, second } => {
+            restore::run(
+                home,
+                &restore::Options { folder, generation, second_passphrase, pkcs11, secret, second },
+            )
         }
+        Command::Shares(command) => command.run(home),
         Command::Recover(options) => recover::run(home, &options.into()),
         Command::Reopen { tail, yes } => look::reopen(home, &tail, yes),
         Command::Status { json } => look::status(home, json),
-        Command::RotateKey { by, import_ssh_key, scrypt_log_n } => {
-            life::rotate(home, &life::Rotate { import_ssh_key, scrypt_log_n }, &by.into())
+        Command::RotateKey { by, import_ssh_key, scrypt_log_n, place } => {
+            life::rotate(home, &life::Rotate { import_ssh_key, scrypt_log_n, place }, &by.into())
         }
-        Command::Change { by, add_operator, remove_operator, add_auditor, remove_auditor } => {
-            let operators = (add_operator, remove_operator);
-            let auditors = (add_auditor, remove_auditor);
-            life::change(home, &life::Change { operators, auditors }, &by.into())
-        }
+        Command::Change { by, change } => life::change(home, &change.into(), &by.into()),
         Command::Revoke { by, key, since_record, since_time, since_head, prepare, to } => {
             let bounds = (since_record, since_time, since_head);
             life::revoke(home, &life::Revoke::new(key, bounds, prepare, to), &by.into())

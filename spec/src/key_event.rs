@@ -301,15 +301,19 @@ impl Recovers {
     }
 }
 
-/// The claims of a revocation that is no statement of the journal itself: one that was prepared.
-pub fn revocation_claims(journal: &Claims, key: &PublicKey) -> Claims {
-    let digits = key.thumbprint().to_hex();
-    let digits = digits.get(..16).unwrap_or_default();
-    let subject = format!("{}{REVOCATION_MARK}{digits}", journal.subject);
+/// The claims of a revocation that is no statement of the journal itself. Each bound has a name of its own: who
+/// publishes one takes no other away, and all of them hold.
+pub fn revocation_claims(journal: &Claims, key: &PublicKey, since: &Since) -> Claims {
+    let first = |hash: Hash| hash.to_hex().get(..16).unwrap_or_default().to_owned();
+    let mut subject = format!("{}{REVOCATION_MARK}{}", journal.subject, first(key.thumbprint()));
+    if *since != Since::Publication {
+        let bound = Hash::of(&cbor::to_bytes(&since.to_value()));
+        subject = format!("{subject}.{}", first(bound));
+    }
     Claims { issuer: journal.issuer.clone(), subject }
 }
 
-/// The journal that a prepared revocation is of, by its claims.
+/// The journal that such a revocation is of, by its claims.
 pub fn revoked_journal(claims: &Claims) -> Option<Claims> {
     let (subject, _) = claims.subject.rsplit_once(REVOCATION_MARK)?;
     Some(Claims { issuer: claims.issuer.clone(), subject: subject.into() })

@@ -39,6 +39,7 @@ pub mod rehearsal;
 pub mod reseal;
 pub mod rotation;
 pub mod rules;
+pub mod share;
 pub mod statement;
 pub mod statements;
 pub mod tile;

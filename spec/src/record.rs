@@ -101,6 +101,8 @@ pub enum Operation {
         event: String,
         /// Who may operate the signer from now on.
         operators: Option<Vec<String>>,
+        /// Who must approve from now on, where a change says so.
+        approvals: Option<ApprovalPolicy>,
     },
 }
 
@@ -192,11 +194,11 @@ impl Record {
                 entries.extend(approvals.to_value().map(|value| ("approval_policy", value)));
                 entries.extend(second_factor.map(|one| ("second_factor", one.name().into())));
             }
-            Operation::KeyEvent { event, operators } => {
+            Operation::KeyEvent { event, operators, approvals } => {
                 entries.push(("operation", event.as_str().into()));
-                if let Some(operators) = operators {
-                    entries.push(("operators", names(operators)));
-                }
+                entries.extend(operators.as_deref().map(|all| ("operators", names(all))));
+                let approvals = approvals.as_ref().and_then(ApprovalPolicy::to_value);
+                entries.extend(approvals.map(|value| ("approval_policy", value)));
             }
             Operation::Sign { document, signature } => {
                 entries.push(("operation", "sign".into()));
@@ -249,12 +251,15 @@ impl Record {
                 document: Document::from_value(fields.take("document")?)?,
                 signature: Signature::from_value(fields.take("signature")?)?,
             },
-            "change" => Operation::KeyEvent {
-                event: "change".into(),
-                operators: Some(operators(fields.take("operators")?)?),
-            },
+            "change" => {
+                let operators = Some(operators(fields.take("operators")?)?);
+                let approvals = fields.optional("approval_policy");
+                let approvals = approvals.map(|value| ApprovalPolicy::from_value(WHAT, value));
+                let approvals = approvals.transpose()?;
+                Operation::KeyEvent { event: "change".into(), operators, approvals }
+            }
             event if EVENTS.contains(&event) => {
-                Operation::KeyEvent { event: event.into(), operators: None }
+                Operation::KeyEvent { event: event.into(), operators: None, approvals: None }
             }
             other => {
                 let expected = "genesis, sign, rotation, change, revocation or retirement";

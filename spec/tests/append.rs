@@ -2,6 +2,9 @@
 //! bytes, and stands beside its neighbour that keeps it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "append/life.rs"]
+mod life;
+
 mod common;
 
 use coldlog_spec::batch::{SignedTail, Tail};
@@ -10,7 +13,7 @@ use coldlog_spec::cose::{ALG_ED25519, Claims, Headers, Sign1, label};
 use coldlog_spec::ed25519::{SecretKey, Verifier};
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::key_event::{Event, KeyEvent, Since};
+use coldlog_spec::key_event::Event;
 use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
 use coldlog_spec::tile::MAX_ENTRY;
@@ -26,7 +29,7 @@ use std::sync::LazyLock;
 
 variants!(ALL, variant, Refusal:
     Decode Statement Key Rules NotASigners NotGenesis OtherJournal Gap Forked Chain Sealed ForeignHead
-    LateGenesis Event Ended Count Digest TailSignature Tail);
+    LateGenesis Event Ended RevokedOutside TooManyEvents Count Digest TailSignature Tail);
 
 const AGE: &[u8] = b"age-encryption.org/v1\n-> X25519 ...";
 
@@ -348,187 +351,10 @@ fn trailer_rows() -> Vec<Row<Refusal>> {
     ]
 }
 
-// A step in the life of a journal; keys are named by their seeds, 1 is the genesis's.
-#[derive(Clone, Copy)]
-enum Step {
-    Record(u8),
-    /// By, to, and who consents.
-    Rotate(u8, u8, u8),
-    Change(u8),
-    /// By, the key, and the first record that is not to be trusted.
-    Revoke(u8, u8, u64),
-    /// By, and the key.
-    Retire(u8, u8),
-    Genesis,
-}
-
-fn seeded(seed: u8) -> SecretKey {
-    SecretKey::from_seed(&[seed; 32])
-}
-
-fn statement_of(step: Step, position: &Position) -> Statement {
-    let commitment = Hash([9; 32]);
-    let event = |event: Event| Payload::KeyEvent(KeyEvent { event, commitment });
-    let key = |seed: u8| *seeded(seed).public().as_bytes();
-    let (by, payload) = match step {
-        Step::Record(by) => (by, Payload::Commitment(commitment)),
-        Step::Rotate(by, to, consents) => {
-            let old = seeded(by).public();
-            let mut made =
-                KeyEvent::rotation(&old, &seeded(consents), &claims(), position, commitment)
-                    .unwrap();
-            let Event::Rotation { key: named, .. } = &mut made.event else { panic!() };
-            *named = key(to);
-            (by, Payload::KeyEvent(made))
-        }
-        Step::Change(by) => (by, event(Event::Change { recipients: vec!["age1y".into()] })),
-        Step::Revoke(by, revoked, from) => {
-            let since = Since::Record(from);
-            (by, event(Event::Revocation { key: key(revoked), since }))
-        }
-        Step::Retire(by, retired) => (by, event(Event::Retirement { key: key(retired) })),
-        Step::Genesis => (1, common::event("age1x")),
-    };
-    Statement::sign(&seeded(by), &claims(), position, payload).unwrap()
-}
-
-// Lives through the steps after a genesis; returns the journal at its end.
-fn lived(steps: &[Step]) -> Result<coldlog_spec::verify::append::Admission, Refusal> {
-    let mut admission = admission();
-    let mut progress = Progress { next: 1, head: Some(admission.genesis.leaf()) };
-    for step in steps {
-        let position = after(progress.next, progress.head.unwrap());
-        let statement = statement_of(*step, &position);
-        // In a batch, all keys that its rotations name are known ahead of the order.
-        let introduced = [2, 3].map(|seed| seeded(seed).public());
-        let verifier = Verifier::new(&admission.key, 1);
-        let judged =
-            verify_records(&[(statement.bytes(), AGE)], &admission, &introduced, &verifier);
-        judged.into_iter().next().unwrap()?;
-        progress = follows(&statement, &admission, &progress, |_| true)?;
-        admission.take(&statement)?;
-    }
-    Ok(admission)
-}
-
-fn event_rows() -> Vec<Row<Refusal>> {
-    use Step::*;
-    let life = |steps: Vec<Step>| lived(&steps).map(drop);
-    let rotate = Rotate(1, 2, 2);
-    vec![
-        row(
-            "the old key after it handed over",
-            life,
-            [vec![rotate, Record(2)], vec![rotate, Record(1)]],
-            "Statement",
-            "(kid)",
-        ),
-        row(
-            "the new key before it took over",
-            life,
-            [vec![rotate, Record(2)], vec![Record(2)]],
-            "Statement",
-            "(kid)",
-        ),
-        row(
-            "a key that does not consent",
-            life,
-            [vec![rotate], vec![Rotate(1, 2, 3)]],
-            "Event",
-            "did not consent",
-        ),
-        row(
-            "back to an old key",
-            life,
-            [vec![rotate, Rotate(2, 3, 3)], vec![rotate, Rotate(2, 1, 1)]],
-            "Event",
-            "never comes back",
-        ),
-        row(
-            "a rotation by the old key",
-            life,
-            [vec![rotate, Rotate(2, 3, 3)], vec![rotate, Rotate(1, 3, 3)]],
-            "Statement",
-            "(kid)",
-        ),
-        row(
-            "another's key revoked",
-            life,
-            [vec![Revoke(1, 1, 1)], vec![Revoke(1, 3, 1)]],
-            "Event",
-            "never had",
-        ),
-        row(
-            "records to come revoked",
-            life,
-            [vec![Revoke(1, 1, 1)], vec![Revoke(1, 1, 2)]],
-            "Event",
-            "is not written yet",
-        ),
-        row(
-            "an old key retired",
-            life,
-            [vec![rotate, Retire(2, 2)], vec![rotate, Retire(2, 1)]],
-            "Event",
-            "in force now",
-        ),
-        row(
-            "a record after the retirement",
-            life,
-            [vec![Record(1), Retire(1, 1)], vec![Retire(1, 1), Record(1)]],
-            "Ended",
-            "ended with its retirement",
-        ),
-        row(
-            "a record by the revoked key",
-            life,
-            [vec![rotate, Revoke(2, 1, 1), Record(2)], vec![Revoke(1, 1, 1), Record(1)]],
-            "Ended",
-            "its revocation",
-        ),
-        row(
-            "a genesis within",
-            life,
-            [vec![Change(1), Record(1)], vec![Change(1), Genesis]],
-            "LateGenesis",
-            "number 2",
-        ),
-    ]
-}
-
-#[test]
-fn key_events_change_what_is_in_force() {
-    use Step::*;
-    let rotated = lived(&[Rotate(1, 2, 2), Change(2), Rotate(2, 3, 3), Record(3)]).unwrap();
-    assert_eq!(rotated.key, seeded(3).public());
-    assert_eq!(rotated.keys(), [1, 2, 3].map(|seed| seeded(seed).public()));
-    assert_eq!(rotated.recipients(), ["age1y"]);
-    assert!(rotated.ended().is_none());
-    let ended = lived(&[Record(1), Retire(1, 1)]).unwrap();
-    assert_eq!(ended.ended().map(|ended| (ended.sequence, ended.event)), Some((2, "retirement")));
-    // To revoke a key that was given up ends nothing.
-    assert!(lived(&[Rotate(1, 2, 2), Revoke(2, 1, 1)]).unwrap().ended().is_none());
-}
-
-// Consent is to one place in one journal: it cannot be taken along to another.
-#[test]
-fn consent_to_a_rotation_holds_at_its_place_only() {
-    let place = after(1, admission().genesis.leaf());
-    let made = statement_of(Step::Rotate(1, 2, 2), &place);
-    let Payload::KeyEvent(event) = made.payload.clone() else { panic!() };
-    let elsewhere = after(2, newest().leaf());
-    let moved =
-        Statement::sign(&signer(), &claims(), &elsewhere, Payload::KeyEvent(event)).unwrap();
-    let why = follows(&moved, &admission(), &progress(), |_| true).unwrap_err();
-    assert!(why.to_string().contains("did not consent"), "{why}");
-    let there = Progress { next: 1, head: Some(admission().genesis.leaf()) };
-    follows(&made, &admission(), &there, |_| true).unwrap();
-}
-
 #[test]
 fn every_rule_of_admission_refuses_what_breaks_only_it() {
     let tables =
-        [record_rows(), order_rows(), genesis_rows(), repeat_rows(), trailer_rows(), event_rows()];
+        [record_rows(), order_rows(), genesis_rows(), repeat_rows(), trailer_rows(), life::rows()];
     let rows: Vec<Row<Refusal>> = tables.into_iter().flatten().collect();
     hold(&rows, variant);
     let reached: BTreeSet<&str> = rows.iter().map(|row| row.refusal).collect();

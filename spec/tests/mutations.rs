@@ -12,8 +12,10 @@ use coldlog_spec::batch::{self, SignedTail};
 use coldlog_spec::cbor;
 use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::document::DocumentHasher;
+use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::{Hash, from_hex, to_hex};
+use coldlog_spec::key_events::KeyEvents;
 use coldlog_spec::merkle::{self, Node, empty_root, leaf_hash};
 use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{HeadError, Policy};
@@ -26,6 +28,7 @@ use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::{self, Tile, WIDTH};
 use coldlog_spec::verify::document::{Proven, check};
 use coldlog_spec::verify::heads::{Conviction, judge};
+use coldlog_spec::verify::keys::Life;
 use coldlog_spec::witnessing::{Request, Response};
 use coldlog_spec::{manifest, receipts, statements};
 use common::*;
@@ -160,9 +163,9 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     match name {
         "proof" => Proof::decode(bytes).ok().map(|v| v.encode()),
         "receipt" => Receipt::decode(bytes).ok().map(|v| v.encode()),
-        "statement" | "genesis" | "rules entry" | "reseal entry" => {
-            Statement::decode(bytes).ok().map(|v| v.sign1().encode())
-        }
+        "key events" => KeyEvents::decode(bytes).ok().map(|v| v.encode()),
+        "statement" | "genesis" | "rotation event" | "revocation event" | "rules entry"
+        | "reseal entry" => Statement::decode(bytes).ok().map(|v| v.sign1().encode()),
         "disclosure" | "approved disclosure" | "demanding disclosure" => {
             Disclosure::decode(bytes).ok().map(|v| v.encode())
         }
@@ -225,7 +228,23 @@ fn holds(name: &str, good: &[u8], bad: &[u8]) {
     assert_eq!(cbor::item_length("sequence", bad, 1 << 22), Ok(Some(bad.len())), "{name}");
     match name {
         "proof" => same_facts(good, bad),
-        "statement" | "genesis" | "rules entry" | "reseal entry" => {
+        "key events" => {
+            let life = |bytes: &[u8]| {
+                Life::of(&KeyEvents::decode(bytes).unwrap(), two_of_three(), &claims()).ok()
+            };
+            let full = life(good).unwrap();
+            if let Some(found) = life(bad) {
+                // An event may be cut out; whoever makes the file can do that. None is made up.
+                let all = full.revoked();
+                assert!(found.revoked().iter().all(|one| all.contains(one)), "{name}");
+                assert!(found.has(&life_key(1)), "{name}");
+            }
+        }
+        "revocation event" => {
+            let verdict = Statement::decode(bad).unwrap().verify(&life_key(2));
+            assert!(verdict.is_err(), "{name}: a signature over other bytes");
+        }
+        "statement" | "genesis" | "rotation event" | "rules entry" | "reseal entry" => {
             let verdict = Statement::decode(bad).unwrap().verify(&signer().public());
             assert!(verdict.is_err(), "{name}: a signature over other bytes");
         }
@@ -255,6 +274,10 @@ fn holds(name: &str, good: &[u8], bad: &[u8]) {
         }
         _ => {}
     }
+}
+
+fn life_key(seed: u8) -> PublicKey {
+    life::seeded(seed).public()
 }
 
 fn same_facts(good: &[u8], bad: &[u8]) {

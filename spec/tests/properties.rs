@@ -13,6 +13,7 @@ use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::end::End;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::key_events::KeyEvents;
 use coldlog_spec::merkle::{self, leaf_hash};
 use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{HeadError, Policy, Root};
@@ -224,6 +225,7 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     same("receipt", Receipt::decode(bytes).ok().map(|v| v.encode()));
     same("disclosure", Disclosure::decode(bytes).ok().map(|v| v.encode()));
     same("statement", Statement::decode(bytes).ok().map(|v| v.sign1().encode()));
+    same("key events", KeyEvents::decode(bytes).ok().map(|v| v.encode()));
     same("checkpoint", SignedCheckpoint::decode(bytes).ok().map(|v| v.encode()));
     same("approval", Approval::decode(bytes).ok().map(|v| v.encode()));
     let asked = approval::Request::decode(bytes).ok().map(|v| v.encode());
@@ -293,6 +295,8 @@ fn every_cbor_file_reads_the_same_in_serde_cbor_and_coset() {
             "receipt",
             "statement",
             "genesis",
+            "rotation event",
+            "revocation event",
             "rules entry",
             "reseal entry",
             "tail",

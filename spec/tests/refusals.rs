@@ -22,6 +22,7 @@ use coldlog_spec::receipt::ReceiptError;
 use coldlog_spec::rehearsal::NotMeant;
 use coldlog_spec::rotation::RotationError;
 use coldlog_spec::rules::{NotAdmitted, Rules};
+use coldlog_spec::share::NotAShare;
 use coldlog_spec::statement::{NotCommitted, StatementError};
 use coldlog_spec::totp;
 use coldlog_spec::verify::admission::EventError;
@@ -31,6 +32,8 @@ use coldlog_spec::verify::backup::Refusal as Backup;
 use coldlog_spec::verify::clock::Impossible;
 use coldlog_spec::verify::cosign::{Refusal as Cosign, SubtreeRefusal as Subtree};
 use coldlog_spec::verify::cosigned::NotTaken;
+use coldlog_spec::verify::counter::NotCounted;
+use coldlog_spec::verify::disclosed::Disagrees;
 use coldlog_spec::verify::document::NotProven;
 use coldlog_spec::verify::heads::{Misfit, NotConvicted};
 use coldlog_spec::verify::keys::{NoLife, NotGood};
@@ -196,6 +199,8 @@ fn texts() -> Vec<String> {
     say("append", &Append::ForeignHead { origin: origin.clone(), size: 9, root: a });
     say("append", &Append::LateGenesis { sequence: 4 });
     say("append", &Append::Ended { sequence: 5, at: 4, event: "retirement" });
+    say("append", &Append::RevokedOutside { sequence: 5 });
+    say("append", &Append::TooManyEvents { sequence: 1025 });
     let key = format!("ed25519:{}", "07".repeat(32));
     for why in [
         EventError::NoConsent { key: key.clone(), sequence: 4 },
@@ -222,7 +227,11 @@ fn texts() -> Vec<String> {
     for why in [
         NotGood::NotInForce { sequence, expected: key(), found: key() },
         NotGood::AfterTheEnd { sequence, end: 3 },
-        NotGood::Revoked { key: key(), since, log, index, sequence },
+        NotGood::Revoked { key: key(), since, log: log.clone(), index, sequence },
+        NotGood::OtherLog { log: log.clone() },
+        NotGood::Older { log, size: 6, index },
+        NotGood::AfterRevocation { sequence, index, revoked: 6 },
+        NotGood::Before { demanded: key(), found: key() },
     ] {
         say("keys", &why);
     }
@@ -348,6 +357,21 @@ fn texts() -> Vec<String> {
     say("approvals", &NotApproved::TwoRequests("Ben".into(), "Cleo".into()));
     say("approvals", &NotApproved::Expired { by: by(), expires: 80, time: 81 });
     say("approvals", &NotApproved::Used(7));
+    for why in [
+        NotCounted::Older { low: 4, found: 3 },
+        NotCounted::Newer { high: 3, found: 4 },
+        NotCounted::NotAll { low: 4, found: 3 },
+        NotCounted::Lost,
+    ] {
+        say("counter", &why);
+    }
+    let (record, statement) = ("retirement".into(), "change".into());
+    say("disclosed", &Disagrees { record, statement });
+    for why in [NotAShare::Head, NotAShare::Line, NotAShare::Word(3), NotAShare::Words(23)] {
+        say("share", &why);
+    }
+    say("share", &NotAShare::Checksum);
+    say("share", &NotAShare::Form);
     say("totp", &totp::Refused::NoCode);
     say("totp", &totp::Refused::Wrong);
     say("totp", &totp::Refused::Replayed);

@@ -222,3 +222,31 @@ fn a_journal_without_approvers_asks_nobody_and_takes_no_approval() {
     refused(&plain, "signer", &with(&["a-ben"]), "no approver here");
     plain.run("signer", SIGN).unwrap();
 }
+
+#[test]
+fn who_approves_is_changed_by_a_record_that_the_auditor_sees() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = told(stage.path());
+    let by = "--operator Ada --passphrase-file passphrase";
+    let change = format!("signer change --purpose 'Ben leaves' {by}");
+    for (rest, why) in [
+        ("--remove-approver ivy", "\"ivy\" is none of the approvers: 2 of ben, cleo, dora"),
+        ("--approvals 0", "demands approvals does so to its end"),
+        ("--approvals 4", "4 approvals of 3 approvers cannot be demanded"),
+    ] {
+        refused(&story, "signer", &format!("{change} {rest}"), why);
+    }
+    let line = format!("{change} --remove-approver ben --add-approver eve=eve.pub");
+    let changed = story.run("signer", &line).unwrap().out;
+    assert!(changed.contains("approvals by 2 of cleo, dora, eve"), "{changed}");
+    ask(&mut story, REQUEST, "a");
+    approve(&mut story, "ben", "a");
+    approve(&mut story, "eve", "a");
+    approve(&mut story, "cleo", "a");
+    refused(&story, "signer", &with(&["a-ben", "a-cleo"]), "which is no approver here");
+    story.run("signer", &with(&["a-eve", "a-cleo"])).unwrap();
+    publish(&mut story);
+    let opened = story.run("auditor", OPEN).unwrap().out;
+    assert!(opened.contains("demands approvals by 2 of cleo, dora, eve from now on"), "{opened}");
+    assert!(opened.contains("approved by eve and cleo") || opened.contains("2 of 3"), "{opened}");
+}

@@ -54,9 +54,10 @@ fn a_code_opens_the_key_once_and_its_drift_is_recorded() {
     let secret = base32(secret);
     assert_eq!(secret.len(), 20);
     let step = || totp::step_of(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
+    let folder = story.at("signer");
     let code = |step: u64| {
         let text = format!("{:06}\n", totp::code(&secret, step));
-        write_private(&story.at("signer").join("code"), &text).unwrap();
+        write_private(&folder.join("code"), &text).unwrap();
     };
     // A second factor that is not given, no code at all, one of long ago.
     assert_eq!(sign(&story, "a", "").code, 2);
@@ -85,6 +86,32 @@ fn a_code_opens_the_key_once_and_its_drift_is_recorded() {
     assert_eq!(sign(&story, "b", "--second-file code").code, 0);
     let shown = story.run("signer", "signer show 1").unwrap().out;
     assert!(shown.contains("totp (-"), "{shown}");
+    // A code that prepared a revocation signs nothing more.
+    let auditor = std::fs::read_to_string(story.at("auditor").join("auditor.key")).unwrap();
+    let to = auditor.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    code(step() + 2);
+    let line = format!(
+        "signer revoke --prepare drawer.age --to {to} --operator Ada --purpose drawer --passphrase-file passphrase --second-file code"
+    );
+    let prepared = run(&story.at("signer"), &line).unwrap();
+    assert_eq!(prepared.code, 0, "{}", prepared.err);
+    let ran = sign(&story, "c", "--second-file code");
+    assert!(ran.code == 1 && ran.err.contains("used already"), "{}", ran.err);
+    // The secret of the codes is in the backup: a restored signer signs.
+    let tail = {
+        let status = run(&story.at("signer"), "signer status").unwrap().out;
+        status.split("tail ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+    };
+    story.run("signer", "signer backup medium").unwrap();
+    std::fs::rename(story.at("signer").join("coldlog-signer"), story.at("signer").join("lost"))
+        .unwrap();
+    story.run("signer", "signer restore medium --passphrase-file passphrase").unwrap();
+    let line = format!("signer recover --without-log --tail {tail} --passphrase-file passphrase");
+    story.run("signer", &line).unwrap();
+    assert!(story.at("signer").join("coldlog-signer/totp.age").exists());
+    code(step());
+    let ran = sign(&story, "d", "--second-file code");
+    assert!(ran.err.contains("used already") || ran.code == 0, "{}", ran.err);
     let opened = publish(&mut story);
     assert!(opened.contains("genesis, operators Ada, Grace; demands totp"), "{opened}");
     assert_eq!(opened.matches("opened by passphrase, totp").count(), 2, "{opened}");
@@ -118,4 +145,16 @@ fn neither_of_two_passphrases_opens_the_key_alone() {
     assert_eq!(sign(&story, "a", "--second-file grace").code, 0);
     let opened = publish(&mut story);
     assert!(opened.contains("opened by passphrase, second-passphrase"), "{opened}");
+    // Both people restore it, too.
+    let told = run(&story.at("signer"), "signer status").unwrap().out;
+    let tail = told.split("tail ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    story.run("signer", "signer backup medium").unwrap();
+    std::fs::remove_dir_all(story.at("signer").join("coldlog-signer")).unwrap();
+    let both = "--passphrase-file passphrase --second-file grace";
+    let alone =
+        run(&story.at("signer"), "signer restore medium --passphrase-file passphrase").unwrap();
+    assert!(alone.code != 0 && alone.err.contains("does not open"), "{}", alone.err);
+    story.run("signer", &format!("signer restore medium --second-passphrase {both}")).unwrap();
+    story.run("signer", &format!("signer recover --without-log --tail {tail} {both}")).unwrap();
+    assert_eq!(sign(&story, "z", "--second-file grace").code, 0);
 }

@@ -15,6 +15,11 @@ fn done(folder: &Path, line: &str) -> String {
     ran.out
 }
 
+fn tail_of(folder: &Path) -> String {
+    let status = done(folder, "signer status");
+    status.split("tail ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+}
+
 fn refused(folder: &Path, line: &str, text: &str) -> Ran {
     let ran = run(folder, line).unwrap();
     assert_eq!(ran.code, 1, "{line}: {}{}", ran.out, ran.err);
@@ -210,16 +215,30 @@ fn a_prepared_revocation_is_published_when_the_machine_is_gone() {
     );
     story.cosign("revoked").unwrap();
     done(&log, "log fsck");
-    // What the thief signs now is in the log, and not to be trusted.
-    story.round("tuesday", &Story::names(2..3), "1").unwrap();
+    // Nothing more of the journal is taken: no record of the thief's, and no key of his.
+    let thief = story.at("thief");
+    done(&thief, &format!("signer reopen --yes --tail {}", tail_of(&thief)));
+    done(&thief, &format!("signer rotate-key --purpose mine {BY} --scrypt-log-n 10"));
+    done(&thief, "signer export -o thief.batch.cbor");
+    story.carry("thief", "thief.batch.cbor", "log").unwrap();
+    refused(&log, "log append thief.batch.cbor", "revoked by an entry outside of the journal");
+    // The owner learns that the key was in other hands at the second record: one more, with that bound.
+    let bound = prepare
+        .replace("revocation.age", "now.age")
+        .replace("signer revoke", "signer revoke --since-record 2");
+    assert!(done(&signer, &bound).contains("from record 2 on"));
+    story.carry("signer", "now.age", "log").unwrap();
+    done(&log, "log revoke now.age --identity drawer.key");
+    story.cosign("bound").unwrap();
+    done(&log, "log fsck");
     published(&mut story);
     done(&relying, "verifier completeness --log public --policy policy");
     proof(&story, "d0.txt");
-    proof(&story, "d2.txt");
+    proof(&story, "d1.txt");
     let check = |file: &str| format!("verifier check {file} --policy policy --key-events keys");
     let spared = done(&relying, &check("d0.txt"));
     assert!(spared.contains("and this signature is older"), "{spared}");
-    refused(&relying, &check("d2.txt"), "was revoked");
+    refused(&relying, &check("d1.txt"), "was revoked from record 2 on");
     // An altered file of key events proves nothing.
     let mut keys = std::fs::read(relying.join("keys")).unwrap();
     let place = keys.len() - 40;
@@ -227,6 +246,44 @@ fn a_prepared_revocation_is_published_when_the_machine_is_gone() {
     std::fs::write(relying.join("keys"), keys).unwrap();
     let ran = run(&relying, &check("d0.txt")).unwrap();
     assert!(ran.code != 0, "{}", ran.out);
+}
+
+#[test]
+fn a_thief_who_is_faster_at_the_log_does_not_take_the_revocation_away() {
+    let stage = tempfile::tempdir().unwrap();
+    let mut story = Story::with_documents(stage.path(), 6).unwrap();
+    let (signer, log, relying) = (story.at("signer"), story.at("log"), story.at("relying"));
+    let drawer = done(&log, "verifier identity -o drawer.key");
+    story.round("monday", &Story::names(0..2), "1").unwrap();
+    copy(&signer, &story.at("thief")).unwrap();
+    let thief = story.at("thief");
+    done(&thief, &format!("signer reopen --yes --tail {}", tail_of(&thief)));
+    // He ends the journal, by a revocation that spares all that he may have signed.
+    let spares = format!("signer revoke --purpose mine --since-record 3 {BY}");
+    done(&thief, &spares);
+    done(&thief, "signer export -o thief.batch.cbor");
+    story.carry("thief", "thief.batch.cbor", "log").unwrap();
+    done(&log, "log append thief.batch.cbor");
+    // The owner's own last record comes too late.
+    done(&signer, &format!("signer revoke --purpose stolen --since-record 2 {BY}"));
+    done(&signer, "signer export -o late.batch.cbor");
+    story.carry("signer", "late.batch.cbor", "log").unwrap();
+    refused(&log, "log append late.batch.cbor", "logged already with other content");
+    // The one outside of the journal holds, though this journal has ended here as well.
+    let line = format!(
+        "signer revoke --purpose stolen --since-record 2 --prepare now.age --to {} {BY}",
+        drawer.trim()
+    );
+    done(&signer, &line);
+    story.carry("signer", "now.age", "log").unwrap();
+    done(&log, "log revoke now.age --identity drawer.key");
+    story.cosign("now").unwrap();
+    published(&mut story);
+    proof(&story, "d0.txt");
+    proof(&story, "d1.txt");
+    let check = |file: &str| format!("verifier check {file} --policy policy --key-events keys");
+    done(&relying, &check("d0.txt"));
+    refused(&relying, &check("d1.txt"), "was revoked from record 2 on");
 }
 
 #[test]

@@ -20,10 +20,24 @@ pub use start::{NewKey, Start};
 use crate::secret::Source;
 use anyhow::Result;
 use coldlog_spec::ed25519::{Holder, NotSigned};
+use coldlog_spec::verify::counter::Counted;
 use std::sync::Arc;
 
+/// What holds a key outside of its file. A token may count besides.
+pub trait Place: Holder {
+    /// What was counted for the key, where the place counts.
+    fn counted(&self) -> Result<Option<Counted>> {
+        Ok(None)
+    }
+
+    /// Counts. A place that cannot says why.
+    fn count(&self, _: Counted) -> Result<()> {
+        anyhow::bail!("it keeps no counter")
+    }
+}
+
 /// Opens what a reference refers to: asks for a PIN where there is one, at most once.
-pub(crate) fn open(reference: &Reference, source: &Source) -> Result<Arc<dyn Holder>> {
+pub(crate) fn open(reference: &Reference, source: &Source) -> Result<Arc<dyn Place>> {
     match reference {
         #[cfg(feature = "pkcs11")]
         Reference::Token(key) => Ok(Arc::new(pkcs11::Token::open(key, source)?)),
@@ -35,6 +49,8 @@ pub(crate) fn open(reference: &Reference, source: &Source) -> Result<Arc<dyn Hol
         Reference::Agent(key) => Ok(Arc::new(agent::Agent::open(key)?)),
     }
 }
+
+impl Place for NotOpened {}
 
 /// Stands for a holder that was not opened.
 pub(crate) struct NotOpened;

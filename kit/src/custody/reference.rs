@@ -47,6 +47,14 @@ pub struct InAgent {
 }
 
 impl Reference {
+    /// How well the place keeps the key: a token 2, an agent 1; a key file would be 0.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Reference::Token(_) => 2,
+            Reference::Agent(_) => 1,
+        }
+    }
+
     /// The public key.
     pub fn public(&self) -> &PublicKey {
         match self {

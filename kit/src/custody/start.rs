@@ -42,6 +42,8 @@ pub struct Start<'a> {
     pub name: &'a str,
     /// Where the signing key shall live.
     pub place: &'a NewKey,
+    /// The keys that the new signing key comes after: what was sealed to their owner still opens.
+    pub after: Option<&'a Keys>,
     /// An Ed25519 seed that is there already.
     pub seed: Option<Zeroizing<[u8; 32]>>,
     /// Cost of opening the key file by its passphrase.
@@ -51,6 +53,15 @@ pub struct Start<'a> {
 }
 
 impl NewKey {
+    /// How well the place keeps the key, beside [`Reference::rank`]: a rotation goes to no lesser one.
+    pub fn rank(&self) -> u8 {
+        match (&self.pkcs11, &self.ssh_agent) {
+            (Some(_), _) => 2,
+            (None, Some(_)) => 1,
+            (None, None) => 0,
+        }
+    }
+
     /// Whether the signing key lives elsewhere than in the key file.
     pub fn is_held(&self) -> bool {
         self.pkcs11.is_some() || self.ssh_agent.is_some()
@@ -89,7 +100,11 @@ impl Start<'_> {
             None if recipients.is_empty() => Protection::Mode,
             None => Protection::Recipients(recipients),
         };
-        let keys = self.make(source)?;
+        let after = self.after;
+        let mut keys = self.make(source)?;
+        if let Some(before) = after {
+            keys = before.with_key_of(keys);
+        }
         keys.save(path, protection)?;
         Ok(keys)
     }

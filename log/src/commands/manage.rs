@@ -66,6 +66,7 @@ pub fn init(
             role: "log",
             name: origin,
             place,
+            after: None,
             seed: None,
             scrypt_log_n: SCRYPT_LOG_N,
             unencrypted,

@@ -5,7 +5,7 @@ use crate::place::{self, Place};
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no};
 use coldlog_kit::secret::Source;
-use coldlog_kit::terminal::{field, say};
+use coldlog_kit::terminal::{field, say, talk};
 use coldlog_kit::{files, seal};
 use coldlog_spec::key_event::revoked_journal;
 use coldlog_spec::registration::{MAX_REGISTRATION, Registration};
@@ -41,22 +41,26 @@ pub fn run(home: &Path, file: &Path, identity: Option<&Path>, secret: &Source) -
             ));
         };
         let key = verify_prepared(&statement, &sealed, &journal, admission.keys()).or_no()?;
-        if let Some((at, leaf)) = place.index.find(statement.claims(), 0)? {
-            return match leaf == statement.leaf() {
-                true => Ok((at, key, false)),
-                false => no(format!("another revocation of {key:?} is entry {at} already")),
-            };
+        let in_force = Some(admission.key.clone()).filter(|in_force| *in_force != key);
+        // Another one of the same key and bound says the same.
+        if let Some((at, _)) = place.index.find(statement.claims(), 0)? {
+            return Ok((at, key, in_force, false));
         }
         let index = edge.push(statement.leaf(), statement.bytes(), &sealed)?;
         place.index.add(&statement, index)?;
-        Ok((index, key, true))
+        Ok((index, key, in_force, true))
     });
-    let (at, key, new) = appended?;
+    let (at, key, in_force, new) = appended?;
     let already = if new { "" } else { " already" };
     say(format!(
         "revoked{already}: {} / {}, key {key:?}, by entry {at}; let the witnesses cosign the new head",
         field(&journal.issuer),
         field(&journal.subject)
     ));
+    if let Some(other) = in_force {
+        talk(format!(
+            "Attention: {key:?} is not in force any more; in force is {other:?}, which this does not revoke. If that key is the thief's, take the journal out of the rules (`log set-rules`), and tell all who verify which key they may demand"
+        ));
+    }
     Ok(())
 }

@@ -6,9 +6,10 @@ use crate::memory;
 use crate::place::Place;
 use crate::store::Swapped;
 use anyhow::Context;
+use coldlog_kit::custody::{NewKey, Protected, Start};
 use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
-use coldlog_kit::keyfile::{Keys, SCRYPT_LOG_N};
+use coldlog_kit::keyfile::SCRYPT_LOG_N;
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
@@ -17,21 +18,50 @@ use std::path::Path;
 
 /// Starts it: makes the new keys, and the note in which the old key names them. Started again, it writes
 /// that note again.
-pub fn start(home: &Path, output: &Path, force: bool, secret: &Source) -> Outcome {
+pub fn start(
+    home: &Path,
+    output: &Path,
+    force: bool,
+    new_key: &NewKey,
+    secret: &Source,
+) -> Outcome {
     let mut place = Place::open(home)?;
     memory::may_sign(&place)?;
     let (mut keys, passphrase) = LogKeys::load_with_passphrase(home, secret)?;
     manage::must_be_of(&place, &keys)?;
     freeze::must_not_be_frozen(&place)?;
     if keys.next.is_none() {
-        if let Some(reference) = keys.current.reference() {
+        if let Some(reference) = keys.current.reference()
+            && new_key.rank() < reference.rank()
+        {
             return no(format!(
-                "the log's key is {reference}, and `log rotate-key` makes new keys in files only: a key does not leave its token for one; nothing was changed"
+                "the log's key is {reference}, and the log would move to a lesser place: name a token for the new one too (--pkcs11, --token-serial); nothing was changed"
             ));
         }
-        let next = Keys::generate("log", keys.origin())?;
-        let passphrase = passphrase.as_ref().map(|known| (known.as_str(), SCRYPT_LOG_N));
-        next.save(&next_key_file(home), passphrase)?;
+        let protected = Protected::of(&files::read_private(&key_file(home), 1 << 16)?);
+        if protected == Protected::ByRecipients && new_key.key_recipient.is_empty() {
+            return trouble(
+                "the log's key file is encrypted to age recipients: name those of the new one (--key-recipient)",
+            );
+        }
+        let mut new_key = new_key.clone();
+        if new_key.pkcs11.is_some() && new_key.key_label.is_none() {
+            // The old key may be in the same token, under the plain name.
+            let days = time::now() / 86_400;
+            new_key.key_label = Some(format!("{} {days}", keys.origin()));
+        }
+        let start = Start {
+            role: "log",
+            name: keys.origin(),
+            place: &new_key,
+            after: None,
+            seed: None,
+            scrypt_log_n: SCRYPT_LOG_N,
+            unencrypted: passphrase.is_none() && new_key.key_recipient.is_empty(),
+        };
+        let next = start.run_asking(&next_key_file(home), secret, |_| {
+            passphrase.clone().context("the passphrase of the key file in force")
+        })?;
         keys.next = Some(next);
     }
     let next = keys.next.as_ref().context("the next keys")?.head_keys();

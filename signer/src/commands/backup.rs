@@ -1,23 +1,22 @@
 //! `signer backup`: journal and key file on a removable medium, read back, one generation beside the other.
 
 use super::look;
-use crate::backup::{JOURNAL, KEY, Medium};
+use crate::backup::{HELD, JOURNAL, KEY, Medium, TOTP};
 use crate::journal::{self, Journal};
+use crate::keys;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{Failure, Outcome, no};
 use coldlog_kit::files;
 use coldlog_kit::report::{self, Report};
+use coldlog_kit::seal;
 use coldlog_kit::sealed_file;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
 use coldlog_spec::backup::{File, Manifest};
-use coldlog_spec::hash::Hash;
+use coldlog_spec::factor::SecondFactor;
 use coldlog_spec::verify::backup::{Verified, extends};
 use serde_json::json;
 use std::path::Path;
-
-/// How a key file begins that a passphrase or a token protects.
-const SEALED: &[u8] = b"age-encryption.org/";
 
 /// What the command line says.
 pub struct Options {
@@ -34,7 +33,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let _lock = journal::lock(home)?;
     let journal = Journal::open(home)?;
     refuse_own_folder(home, folder)?;
-    let key = key_file(home)?;
+    let key = key_files(home, &journal)?;
     // Damage is not copied, and not put beside what is good.
     look::whole(&journal, None, None)?;
     let medium = Medium::create(folder)?;
@@ -53,11 +52,10 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let recipients = journal.recipients();
     let (length, digest) = sealed_file::seal(&source, &new.folder.join(JOURNAL), recipients)?;
     let mut listed = vec![File { name: JOURNAL.into(), size: length, sha256: digest }];
-    if let Some(key) = &key {
-        new.put(KEY, key)?;
-        let (size, sha256) = (key.len() as u64, Hash::of(key));
-        listed.push(File { name: KEY.into(), size, sha256 });
+    for (name, bytes) in &key {
+        new.put_listed(name, bytes, &mut listed)?;
     }
+    listed.sort_by(|a, b| a.name.cmp(&b.name));
     new.put_manifest(&Manifest {
         generation: new.number(),
         time: time::now(),
@@ -92,7 +90,14 @@ fn as_no(failure: Failure) -> Failure {
 
 fn refuse_own_folder(home: &Path, folder: &Path) -> Result<()> {
     files::create_folder(folder)?;
-    if folder.canonicalize()?.starts_with(home.canonicalize()?) {
+    let (there, home) = (folder.canonicalize()?, home.canonicalize()?);
+    if home.starts_with(&there) {
+        bail!(
+            "{} has the signer's own folder in it: a backup goes to a folder of its own, on another medium",
+            folder.display()
+        );
+    }
+    if there.starts_with(&home) {
         bail!(
             "{} is in the signer's own folder: a backup goes to another medium, kept in another place",
             folder.display()
@@ -101,17 +106,35 @@ fn refuse_own_folder(home: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-// The key file as it is, which must be sealed; none where the key lives elsewhere.
-fn key_file(home: &Path) -> Outcome<Option<Vec<u8>>> {
-    let path = home.join("key.age");
-    if !files::is_there(&path)? {
-        return Ok(None);
+// What opens the key, as it goes on a medium: always sealed.
+fn key_files(home: &Path, journal: &Journal) -> Outcome<Vec<(&'static str, Vec<u8>)>> {
+    let mut found = Vec::new();
+    let path = keys::file(home);
+    if files::is_there(&path)? {
+        let key = files::read_private(&path, 1 << 16)?;
+        if seal::is_sealed(&key) {
+            found.push((KEY, key.to_vec()));
+        } else if keys::is_held(&path).unwrap_or(false) {
+            // It has no key, but the identity that opens the journal: it is sealed to those who may.
+            found.push((HELD, seal::seal_any(&key, journal.recipients())?));
+        } else {
+            return no("the key file is not encrypted: it goes on no medium; nothing was written");
+        }
     }
-    let key = files::read_private(&path, 1 << 16)?;
-    match key.starts_with(SEALED) {
-        true => Ok(Some(key.to_vec())),
-        false => no("the key file is not encrypted: it goes on no medium; nothing was written"),
+    let path = home.join(TOTP);
+    let demanded = journal.founding()?.second_factor == Some(SecondFactor::Totp);
+    match files::is_there(&path)? {
+        // Sealed to the key file's identity.
+        true => found.push((TOTP, files::read_private(&path, 4096)?.to_vec())),
+        false if demanded => {
+            return no(format!(
+                "{} is missing: without the secret of its one-time codes a restored signer signs nothing",
+                path.display()
+            ));
+        }
+        false => {}
     }
+    Ok(found)
 }
 
 /// `signer backup FOLDER --verify`
@@ -163,8 +186,12 @@ fn line(verified: &Verified) -> String {
         manifest.tail.tail.count,
         time::show(manifest.time),
         manifest.tail.tail.short(),
-        if manifest.file(KEY).is_none() { ", no key file" } else { "" }
+        if has_key(manifest) { "" } else { ", no key file" }
     )
+}
+
+fn has_key(manifest: &Manifest) -> bool {
+    manifest.file(KEY).or(manifest.file(HELD)).is_some()
 }
 
 fn fields(verified: &Verified) -> serde_json::Value {
@@ -174,7 +201,7 @@ fn fields(verified: &Verified) -> serde_json::Value {
         "generation": manifest.generation, "whole": true,
         "issuer": claims.issuer, "journal": claims.subject,
         "time": time::show(manifest.time), "records": manifest.tail.tail.count,
-        "tail": manifest.tail.tail.short(), "key_file": manifest.file(KEY).is_some(),
+        "tail": manifest.tail.tail.short(), "key_file": has_key(manifest),
     })
 }
 

@@ -95,17 +95,16 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         read.open(&options.secret)?;
         read
     } else {
+        let (factor, second) = (options.second_factor, &options.second);
         let start = Start {
             role: "signer",
             name: &name,
             place: &options.place,
+            after: None,
             seed: options.import_ssh_key.as_deref().map(read_ssh_seed).transpose()?,
             scrypt_log_n: options.scrypt_log_n,
-            // Where the signing key is held elsewhere, the file has nothing that the journal beside it
-            // has not: no second secret to type, unless one is asked for.
-            unencrypted: options.place.is_held() && !options.secret.names_passphrase(),
+            unencrypted: factors::may_be_open(&options.place, factor, &options.secret)?,
         };
-        let (factor, second) = (options.second_factor, &options.second);
         start.run_asking(&key_file, &options.secret, |what| {
             factors::passphrase(what, factor, &options.secret, second, true)
         })?
@@ -125,7 +124,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let claims = Claims { issuer: name.clone(), subject: options.journal.clone() };
     let time = coldlog_kit::time::now();
     // Whatever the clock says, it stands at the journal's beginning; a dead battery is told of.
-    let known = Known { witnessed: None, genesis: EARLIEST, last: EARLIEST };
+    let known = Known { witnessed: None, genesis: EARLIEST, last: None };
     let odd = judge(time, &known, true)?;
     if let Some(odd) = &odd {
         coldlog_kit::terminal::talk(format!(
@@ -143,7 +142,7 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         factors: Vec::new(),
         operation: Operation::Genesis {
             operators: options.operators.clone(),
-            approvals,
+            approvals: approvals.clone(),
             second_factor: options.second_factor,
         },
     };
@@ -154,7 +153,11 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         let recovers = options.recovers.as_deref().map(recovered).transpose()?;
         Journal::create(home, &key, &claims, draft, &recipients, recovers)?;
     }
-    let journal = Journal::open(home)?;
+    let mut journal = Journal::open(home)?;
+    if begun {
+        must_be_as_asked(home, &journal, options, &approvals, &recipients)?;
+    }
+    journal.begin_counting(key_pair.place().filter(|_| options.place.pkcs11.is_some()))?;
     journal.leave(home)?;
     keys::write_genesis(home, &journal)?;
     keys::write_public(home, &journal)?;
@@ -168,6 +171,35 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     Ok(())
 }
 
+// What an interrupted init left has its genesis: the same words must be said again, for it does not change. And
+// a copy of a journal is not made the one that signs.
+fn must_be_as_asked(
+    home: &Path,
+    journal: &Journal,
+    options: &Options,
+    approvals: &ApprovalPolicy,
+    recipients: &[seal::Recipient],
+) -> Outcome {
+    journal.must_be_up_to_date()?;
+    let founding = journal.founding()?;
+    let asked: Vec<String> = recipients.iter().map(ToString::to_string).collect();
+    let same = journal.claims().subject == options.journal
+        && journal.operators()? == options.operators
+        && founding.approvals == *approvals
+        && founding.second_factor == options.second_factor
+        && journal.admission().recipients() == asked;
+    if !same {
+        return no(format!(
+            "{} has a genesis from an init that was interrupted, with other operators, auditors, approvers or another second factor than are said now: say the same again, or choose another --home",
+            home.display()
+        ));
+    }
+    match journal.was_left(home)? && !journal.is_original(home)? {
+        true => no("this journal was copied or moved since it was made: see `signer reopen`"),
+        false => Ok(()),
+    }
+}
+
 fn approval_policy(
     approvers: &[String],
     threshold: Option<usize>,
@@ -177,17 +209,20 @@ fn approval_policy(
         (false, None) => bail!("say with --approvals how many of the approvers must approve"),
         (_, Some(threshold)) => threshold,
     };
-    let approver = |text: &String| {
-        let (name, file) = text
-            .split_once('=')
-            .with_context(|| format!("--approver is NAME=PUBLIC-KEY-FILE, found {text:?}"))?;
-        let bytes = files::read(Path::new(file), 1 << 16)?;
-        let key = std::str::from_utf8(&bytes).ok().and_then(parse_public_key);
-        let key = key.with_context(|| format!("{file} holds no ssh-ed25519 public key"))?;
-        Ok(Approver { name: name.into(), key })
-    };
-    let approvers = approvers.iter().map(approver).collect::<anyhow::Result<_>>()?;
+    let approvers = approvers.iter().map(|text| read_approver(text));
+    let approvers = approvers.collect::<anyhow::Result<_>>()?;
     Ok(ApprovalPolicy::new(threshold, approvers)?)
+}
+
+/// An approver as the command line says it: `NAME=PUBLIC-KEY-FILE`.
+pub(super) fn read_approver(text: &str) -> anyhow::Result<Approver> {
+    let (name, file) = text
+        .split_once('=')
+        .with_context(|| format!("an approver is NAME=PUBLIC-KEY-FILE, found {text:?}"))?;
+    let bytes = files::read(Path::new(file), 1 << 16)?;
+    let key = std::str::from_utf8(&bytes).ok().and_then(parse_public_key);
+    let key = key.with_context(|| format!("{file} holds no ssh-ed25519 public key"))?;
+    Ok(Approver { name: name.into(), key })
 }
 
 // What the genesis says of the journal that it goes on with.

@@ -58,9 +58,12 @@ fn record_json(row: &Row) -> Value {
                 object["second_factor"] = json!(factor.name());
             }
         }
-        Operation::KeyEvent { event, operators } => {
+        Operation::KeyEvent { event, operators, approvals } => {
             object["operation"] = json!(event);
             object["operators"] = json!(operators);
+            if let Some(approvals) = approvals {
+                object["approvals_demanded"] = json!(approvals.words());
+            }
         }
         Operation::Sign { document, signature } => {
             object["operation"] = json!("sign");
@@ -275,7 +278,9 @@ pub fn reopen(home: &Path, tail: &str, yes: bool) -> Outcome {
             return no("nothing was changed: this copy does not sign");
         }
     }
-    Journal::open(home)?.leave(home)?;
+    let journal = Journal::open(home)?;
+    journal.count_anew()?;
+    journal.leave(home)?;
     say("this copy of the journal signs from now on; let no other copy sign");
     Ok(())
 }

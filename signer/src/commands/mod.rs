@@ -10,4 +10,5 @@ pub mod look;
 pub mod recover;
 pub mod request;
 pub mod restore;
+pub mod shares;
 pub mod sign;

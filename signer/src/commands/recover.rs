@@ -1,7 +1,9 @@
 //! `signer recover`: a restored journal gets back what the log, or an exported batch, has of it, and signs
 //! again. Nothing is taken before all of it holds.
 
+use crate::factors::{self, SecondSource};
 use crate::journal::{self, Journal, Recovering};
+use crate::keys;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, OrNo, Outcome, no, trouble};
 use coldlog_kit::files;
@@ -48,6 +50,8 @@ pub struct Options {
     pub evidence: PathBuf,
     /// The passphrase's source.
     pub secret: Source,
+    /// The second person's.
+    pub second: SecondSource,
 }
 
 /// Runs the command.
@@ -62,14 +66,13 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
         );
     }
     let _lock = journal::lock(home)?;
-    let journal = Journal::open(home)?;
+    let mut journal = Journal::open(home)?;
     if !journal.is_restored()? {
         return no(
             "this journal did not come out of a backup, or is up to date already: there is nothing to recover",
         );
     }
-    let mut keys = Keys::load(&home.join("key.age"), "signer", &options.secret)?;
-    keys.open(&options.secret)?;
+    let keys = open_key(home, &journal, options)?;
     let key = keys.ed25519();
     let before = journal.tail()?.tail;
     let mut head = None;
@@ -83,10 +86,23 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
             recovery.take_batch(path).map_err(|failure| keep_evidence(failure, options))?;
         }
         recovery.hold_against_paper(paper.as_ref(), options)?;
+        Journal::must_be_all(keys.place().as_ref(), recovery.end.count)?;
         recovery.must_be_by(&key.public())
     })?;
+    journal.begin_counting(keys.place())?;
     journal.leave(home)?;
     tell(&journal, &before, head.as_ref(), paper.is_some())
+}
+
+// What was signed after the backup may be by a later key; the file is of one of this journal's in any case.
+fn open_key(home: &Path, journal: &Journal, options: &Options) -> Outcome<Keys> {
+    let (demanded, identities) =
+        (journal.founding()?.second_factor, options.secret.identity.as_deref());
+    let mut keys = Keys::read_with(&keys::file(home), "signer", identities, |what| {
+        factors::passphrase(what, demanded, &options.secret, &options.second, false)
+    })?;
+    keys.open(&options.secret)?;
+    Ok(keys)
 }
 
 struct Recovery<'a, 'b> {

@@ -104,6 +104,7 @@ impl Journal {
         let position =
             Position { sequence: tail.count, previous: Some(tail.head), head: self.known_head()? };
         let disclosure = Disclosure { salt: draft.salt, record: draft.record };
+        self.will_count(tail.count + 1)?;
         let event = make(&position, disclosure.commitment())?;
         let payload = Payload::KeyEvent(event);
         let statement = Statement::sign(key, self.claims(), &position, payload)?;
@@ -121,6 +122,7 @@ impl Journal {
         insert(&step, &statement, &sealed, &disclosure, None)?;
         put_tail(&step, next.unwrap_or(key), &statement, &claims)?;
         step.commit().context("making the key event durable")?;
+        self.has_counted(tail.count + 1);
         (self.admission, self.recipients) = (after, recipients);
         Ok(statement)
     }

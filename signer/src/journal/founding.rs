@@ -1,7 +1,7 @@
 //! What the journal's genesis says of people, and what the journal remembers of their factors.
 
 use super::Journal;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use coldlog_spec::approval::ApprovalPolicy;
 use coldlog_spec::factor::SecondFactor;
 use coldlog_spec::hash::Hash;
@@ -18,15 +18,30 @@ pub struct Founding {
 }
 
 impl Journal {
-    /// What the genesis says.
+    /// What the genesis says, and the newest change of it.
     pub fn founding(&self) -> Result<Founding> {
-        let record = self.row(0)?.context("the journal has no genesis")?.disclosure.record;
-        match record.operation {
-            Operation::Genesis { approvals, second_factor, .. } => {
-                Ok(Founding { approvals, second_factor })
+        let mut founding = None;
+        for sequence in self.event_numbers()? {
+            let row = self.row(sequence)?.context("a key event is missing")?;
+            match (row.disclosure.record.operation, &mut founding) {
+                (Operation::Genesis { approvals, second_factor, .. }, None) => {
+                    founding = Some(Founding { approvals, second_factor });
+                }
+                (Operation::KeyEvent { approvals: Some(approvals), .. }, Some(founding)) => {
+                    founding.approvals = approvals;
+                }
+                _ => {}
             }
-            _ => bail!("the journal does not begin with a genesis"),
         }
+        founding.context("the journal does not begin with a genesis")
+    }
+
+    // The numbers of the genesis and the key events, in order.
+    fn event_numbers(&self) -> Result<Vec<u64>> {
+        let mut query = self.db.prepare_cached(
+            "SELECT sequence FROM records WHERE document IS NULL ORDER BY sequence",
+        )?;
+        Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
     /// The step of the newest one-time code that was taken.

@@ -17,9 +17,19 @@ pub struct Admission {
     pub kid: Hash,
     /// All keys that the journal has had, in order.
     keys: Vec<PublicKey>,
+    /// The number of the first statement by each of them.
+    from: Vec<u64>,
     recipients: Vec<String>,
     ended: Option<Ended>,
+    /// A revocation outside of the journal ended it.
+    revoked: bool,
+    /// Key events after the genesis.
+    events: usize,
 }
+
+/// Key events of a journal after its genesis at most; a revocation and a retirement may come after them. What
+/// reads a log replays them all.
+pub const MAX_EVENTS: usize = 1024;
 
 /// A journal that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,13 +100,26 @@ pub fn verify_genesis(bytes: &[u8]) -> Result<Admission, Refusal> {
     let key = PublicKey::from_bytes(&key)?;
     genesis.verify(&key)?;
     let (kid, keys) = (key.thumbprint(), vec![key.clone()]);
-    Ok(Admission { genesis, kid, key, keys, recipients, ended: None })
+    let (from, ended, revoked, events) = (vec![0], None, false, 0);
+    Ok(Admission { genesis, kid, key, keys, from, recipients, ended, revoked, events })
 }
 
 impl Admission {
     /// All keys that the journal has had, in order: statements of their time name them.
     pub fn keys(&self) -> &[PublicKey] {
         &self.keys
+    }
+
+    /// The key that signs the statement with a number, and the tail of as many statements.
+    pub fn key_at(&self, sequence: u64) -> &PublicKey {
+        let had = self.keys.iter().zip(&self.from).rev();
+        had.into_iter().find(|(_, from)| **from <= sequence).map_or(&self.key, |(key, _)| key)
+    }
+
+    /// Takes a revocation that stands outside of the journal, verified, of one of its keys: where that is the
+    /// key in force, nothing may follow any more.
+    pub fn take_revocation(&mut self, key: &PublicKey) {
+        self.revoked |= *key == self.key;
     }
 
     /// The key of the journal that a statement names, whether it was in force or not.
@@ -129,9 +152,17 @@ impl Admission {
         if let Some(Ended { sequence: at, event }) = &self.ended {
             return Err(Refusal::Ended { sequence, at: *at, event });
         }
+        if self.revoked {
+            return Err(Refusal::RevokedOutside { sequence });
+        }
         statement.names(&self.kid)?;
         let Payload::KeyEvent(event) = &statement.payload else { return Ok(None) };
+        let ends = matches!(event.event, Event::Revocation { .. } | Event::Retirement { .. });
+        if self.events >= MAX_EVENTS && !ends {
+            return Err(Refusal::TooManyEvents { sequence });
+        }
         let mut next = self.clone();
+        next.events += 1;
         match &event.event {
             Event::Genesis { .. } if sequence == 0 => return Ok(None),
             Event::Genesis { .. } => return Err(Refusal::LateGenesis { sequence }),
@@ -146,6 +177,7 @@ impl Admission {
                 }
                 next.kid = new.thumbprint();
                 next.keys.push(new.clone());
+                next.from.push(sequence.saturating_add(1));
                 next.key = new;
             }
             Event::Change { recipients } => next.recipients.clone_from(recipients),

@@ -122,6 +122,22 @@ pub enum Refusal {
         /// `retirement` or `revocation`.
         event: &'static str,
     },
+    /// After a revocation that stands outside of the journal.
+    #[error(
+        "the key in force was revoked by an entry outside of the journal: record {sequence} cannot follow; begin a new journal (`signer init`), and let the log's operator allow it"
+    )]
+    RevokedOutside {
+        /// The statement's number.
+        sequence: u64,
+    },
+    /// More key events than a reader replays.
+    #[error(
+        "record {sequence} is one key event more than the 1024 that a journal may have: begin a new journal (`signer init`)"
+    )]
+    TooManyEvents {
+        /// The statement's number.
+        sequence: u64,
+    },
     /// A genesis within a journal.
     #[error(
         "a genesis stands at sequence number {sequence}, expected only at 0: a new journal starts in a folder of its own"
@@ -290,7 +306,7 @@ pub fn follows(
         let KnownHead { origin, size, root, .. } = head.clone();
         return Err(Refusal::ForeignHead { origin, size, root });
     }
-    Ok(Progress { next: position.sequence + 1, head: Some(statement.leaf()) })
+    Ok(Progress { next: position.sequence.saturating_add(1), head: Some(statement.leaf()) })
 }
 
 /// All that is asked of a verified statement (with the length of its sealed record) of a journal that has
@@ -349,7 +365,8 @@ pub fn verify_trailer(
     if digest != found.1 {
         return Err(Refusal::Digest { claimed: digest, found: found.1 });
     }
-    if tail.claims != *admission.genesis.claims() || !tail.verify(&admission.key) {
+    if tail.claims != *admission.genesis.claims() || !tail.verify(admission.key_at(tail.tail.count))
+    {
         return Err(Refusal::TailSignature);
     }
     if tail.tail.count != progress.next || Some(tail.tail.head) != progress.head {

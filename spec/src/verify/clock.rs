@@ -17,8 +17,8 @@ pub struct Known {
     pub witnessed: Option<u64>,
     /// The genesis's time.
     pub genesis: u64,
-    /// The newest record's time.
-    pub last: u64,
+    /// The newest record's time; none before the genesis.
+    pub last: Option<u64>,
 }
 
 /// A time that cannot be.
@@ -67,11 +67,12 @@ pub fn judge(now: u64, known: &Known, said_wrong: bool) -> Result<Option<Clock>,
     if let (Some(impossible), false) = (&impossible, said_wrong) {
         return Err(impossible.clone());
     }
-    let newest = known.last.max(known.witnessed.unwrap_or(0)).max(EARLIEST);
+    // Where no time was ever recorded or witnessed, nothing says that this one is far ahead.
+    let ahead = known.last.max(known.witnessed).map(|newest| now.saturating_sub(newest));
     let clock = Clock {
-        behind_last: known.last.saturating_sub(now),
+        behind_last: known.last.map_or(0, |last| last.saturating_sub(now)),
         impossible: impossible.map_or(0, |why| why.behind()),
-        ahead: Some(now.saturating_sub(newest)).filter(|ahead| *ahead > FAR).unwrap_or(0),
+        ahead: ahead.filter(|ahead| *ahead > FAR).unwrap_or(0),
     };
     Ok(Some(clock).filter(|clock| *clock != Clock::default()))
 }
@@ -119,7 +120,7 @@ mod tests {
     const NOW: u64 = EARLIEST + 1_000_000;
 
     fn known(witnessed: Option<u64>, last: u64) -> Known {
-        Known { witnessed, genesis: EARLIEST + 10, last }
+        Known { witnessed, genesis: EARLIEST + 10, last: Some(last) }
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
     fn a_dead_battery_and_a_time_before_the_genesis_are_impossible() {
         let dead = judge(0, &known(None, EARLIEST), false);
         assert_eq!(dead, Err(Impossible::BeforeProgram { behind: EARLIEST }));
-        let known = Known { witnessed: None, genesis: NOW + 1000, last: NOW };
+        let known = Known { witnessed: None, genesis: NOW + 1000, last: Some(NOW) };
         assert_eq!(judge(NOW, &known, false), Err(Impossible::BeforeGenesis { behind: 1000 }));
     }
 

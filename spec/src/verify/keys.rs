@@ -3,7 +3,7 @@
 
 use crate::cose::Claims;
 use crate::ed25519::PublicKey;
-use crate::key_event::{Event, Since, revoked_journal};
+use crate::key_event::{Event, KeyEvent, Since, revoked_journal};
 use crate::key_events::{KeyEvents, LoggedEvent};
 use crate::merkle::{ProofError, verify_inclusion};
 use crate::policy::{HeadError, Policy};
@@ -43,7 +43,8 @@ impl Revoked {
         };
         match &self.since {
             Since::Publication => before(&self.place.0, self.place.1),
-            Since::Record(from) => made.sequence < *from,
+            // Numbers are of the journal as that log has it: another log may have been shown a fork.
+            Since::Record(from) => made.sequence < *from && before(&self.place.0, u64::MAX),
             Since::Head { origin, size, .. } => before(origin, *size),
             Since::Time(time) => made.not_after.is_some_and(|seen| seen <= *time),
         }
@@ -58,6 +59,8 @@ pub struct Life {
     /// Each key with the first number that it signs.
     keys: Vec<(u64, PublicKey)>,
     ended: Option<u64>,
+    /// The index of the revocation outside of the journal that ended it.
+    ended_at: Option<u64>,
     revoked: Vec<Revoked>,
 }
 
@@ -110,6 +113,48 @@ pub enum NotGood {
         /// The key found.
         found: String,
     },
+    /// The key events are of another log.
+    #[error(
+        "the key events are of {log}, and the proof has no receipt of that log: what its numbers say holds there only; ask the signer for a proof with that receipt, or make the key events of a log that the proof is from"
+    )]
+    OtherLog {
+        /// The log of the key events.
+        log: String,
+    },
+    /// The key events are older.
+    #[error(
+        "the key events are as of {log} at size {size}, the record is entry {index}: they do not reach it; make them anew with `verifier key-events`"
+    )]
+    Older {
+        /// The log.
+        log: String,
+        /// The head's size.
+        size: u64,
+        /// The record's index.
+        index: u64,
+    },
+    /// Logged after a revocation that stands outside of the journal.
+    #[error(
+        "record {sequence} was logged as entry {index}, after the key in force had been revoked by entry {revoked}: it is not to be trusted"
+    )]
+    AfterRevocation {
+        /// The record's number.
+        sequence: u64,
+        /// Its index.
+        index: u64,
+        /// The revocation's index.
+        revoked: u64,
+    },
+    /// The key came before the one that is demanded.
+    #[error(
+        "the signature is by {found}, which was given up before {demanded}, the signer that is demanded, took over"
+    )]
+    Before {
+        /// The key that is demanded.
+        demanded: String,
+        /// The key found.
+        found: String,
+    },
     /// After the end of the journal.
     #[error(
         "record {sequence} comes after the end of the journal, record {end}: it was signed with a key that had ended"
@@ -156,7 +201,7 @@ impl Life {
         let head = policy.verify_head(&file.head)?;
         let head = head.checkpoint();
         let mut admission: Option<Admission> = None;
-        let (mut keys, mut revoked) = (Vec::new(), Vec::new());
+        let (mut keys, mut revoked, mut ended_at) = (Vec::new(), Vec::new(), None);
         for LoggedEvent { statement, index, path } in &file.events {
             let of_it = statement.claims() == journal;
             let prepared = is_prepared(statement)
@@ -175,6 +220,10 @@ impl Life {
                 continue;
             };
             let Payload::KeyEvent(event) = &statement.payload else { continue };
+            // What a thief logs behind the revocation changes nothing, and does not hide what came before.
+            if !prepared && ended_at.is_some() {
+                continue;
+            }
             if prepared {
                 let key = revocation::verify_by_itself(statement, journal, known.keys());
                 let key = key.map_err(|why| match why {
@@ -187,15 +236,19 @@ impl Life {
                         .into(),
                     ),
                 })?;
-                let place = (head.origin.clone(), index);
-                revoked.push(Revoked { key, since: Since::Publication, place });
+                if key == known.key {
+                    ended_at = ended_at.or(Some(index));
+                }
+                let (place, since) = ((head.origin.clone(), index), since_of(event));
+                revoked.push(Revoked { key, since, place });
                 continue;
             }
             statement.verify(&known.key).map_err(Refusal::from).map_err(refused)?;
             known.take(statement).map_err(refused)?;
             match &event.event {
                 Event::Rotation { .. } => {
-                    keys.push((statement.position.sequence + 1, known.key.clone()));
+                    let next = statement.position.sequence.saturating_add(1);
+                    keys.push((next, known.key.clone()));
                 }
                 Event::Revocation { key, since } => {
                     let key = PublicKey::from_bytes(key).map_err(Refusal::from).map_err(refused)?;
@@ -210,12 +263,24 @@ impl Life {
             subject: journal.subject.clone(),
         })?;
         let ended = admission.ended().map(|ended| ended.sequence);
-        Ok(Life { as_of: (head.origin.clone(), head.size), keys, ended, revoked })
+        Ok(Life { as_of: (head.origin.clone(), head.size), keys, ended, ended_at, revoked })
     }
 
     /// Whether a key is one of this journal's.
     pub fn has(&self, key: &PublicKey) -> bool {
         self.keys.iter().any(|(_, had)| had == key)
+    }
+
+    /// Whether a key is the one that is demanded, or the journal was handed over to it from there.
+    pub fn must_come_from(&self, demanded: &PublicKey, found: &PublicKey) -> Result<(), NotGood> {
+        let at = |key: &PublicKey| self.keys.iter().position(|(_, had)| had == key);
+        match (at(demanded), at(found)) {
+            (Some(demanded), Some(found)) if demanded <= found => Ok(()),
+            _ => {
+                let (demanded, found) = (format!("{demanded:?}"), format!("{found:?}"));
+                Err(NotGood::Before { demanded, found })
+            }
+        }
     }
 
     /// The revocations, as they stand in the log.
@@ -226,6 +291,17 @@ impl Life {
     /// "Is this signature, which is logged, still good?"
     pub fn judge(&self, proven: &Proven) -> Result<InForce, NotGood> {
         let sequence = proven.sequence;
+        let (log, size) = self.as_of.clone();
+        let here = proven.logged.iter().find(|logged| logged.origin == log);
+        let Some(index) = here.map(|logged| logged.index) else {
+            return Err(NotGood::OtherLog { log });
+        };
+        if index >= size {
+            return Err(NotGood::Older { log, size, index });
+        }
+        if let Some(revoked) = self.ended_at.filter(|revoked| *revoked < index) {
+            return Err(NotGood::AfterRevocation { sequence, index, revoked });
+        }
         let in_force = self.keys.iter().rev().find(|(from, _)| *from <= sequence);
         if let Some((_, expected)) = in_force
             && *expected != proven.key
@@ -250,5 +326,12 @@ impl Life {
             spared = Some(revoked.since.clone());
         }
         Ok(InForce { as_of: self.as_of.clone(), keys: self.keys.len(), spared })
+    }
+}
+
+fn since_of(event: &KeyEvent) -> Since {
+    match &event.event {
+        Event::Revocation { since, .. } => since.clone(),
+        _ => Since::Publication,
     }
 }

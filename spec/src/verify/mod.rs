@@ -8,6 +8,8 @@ pub mod backup;
 pub mod clock;
 pub mod cosign;
 pub mod cosigned;
+pub mod counter;
+pub mod disclosed;
 pub mod document;
 pub mod heads;
 pub mod keys;

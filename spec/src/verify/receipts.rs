@@ -201,7 +201,9 @@ pub fn verify_tail(
     own: &Tail,
     newest: Option<&Statement>,
 ) -> Result<(), Refusal> {
-    if tail.claims != *admission.genesis.claims() || !tail.verify(&admission.key) {
+    // A batch may have been exported before the key changed.
+    let key = admission.key_at(tail.tail.count);
+    if tail.claims != *admission.genesis.claims() || !tail.verify(key) {
         return Err(Refusal::TailSignature);
     }
     let claimed = tail.tail.short();
@@ -209,7 +211,7 @@ pub fn verify_tail(
         _ if tail.tail.count > own.count => Err(Refusal::OlderCopy { claimed, own: own.short() }),
         Some(statement) if statement.leaf() != tail.tail.head => {
             let evidence = Box::new(Evidence::ForkedTail {
-                key: *admission.key.as_bytes(),
+                key: *key.as_bytes(),
                 statement: statement.bytes().to_vec(),
                 tail: tail.sign1.encode(),
             });

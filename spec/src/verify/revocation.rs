@@ -58,7 +58,7 @@ pub fn verify_prepared<'a>(
 }
 
 /// The same where its sealed record is not at hand.
-pub(super) fn verify_by_itself<'a>(
+pub fn verify_by_itself<'a>(
     statement: &Statement,
     journal: &Claims,
     keys: impl IntoIterator<Item = &'a PublicKey>,
@@ -70,7 +70,7 @@ pub(super) fn verify_by_itself<'a>(
             return Err(NotPrepared::OtherKind { found });
         }
     };
-    let Event::Revocation { key, .. } = &event.event else {
+    let Event::Revocation { key, since } = &event.event else {
         return Err(NotPrepared::OtherKind { found: format!("a {}", event.event.name()) });
     };
     let key = PublicKey::from_bytes(key).map_err(Refusal::from)?;
@@ -78,7 +78,7 @@ pub(super) fn verify_by_itself<'a>(
         let journal = format!("{} / {}", journal.issuer, journal.subject);
         return Err(NotPrepared::OtherKey { key: format!("{key:?}"), journal });
     }
-    let expected = revocation_claims(journal, &key);
+    let expected = revocation_claims(journal, &key, since);
     if *statement.claims() != expected {
         return Err(Refusal::other_journal(&expected, statement.claims()).into());
     }

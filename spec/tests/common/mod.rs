@@ -3,6 +3,7 @@
 // Each test file is a crate of its own and takes what it needs.
 #![allow(dead_code)]
 
+pub(crate) mod life;
 pub(crate) mod rules;
 
 use coldlog_spec::access::{self, Access};
@@ -250,6 +251,7 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         first: 256,
         count: 3,
     };
+    let life = life::statements_of(&[life::Step::Rotate(1, 2, 2), life::Step::Revoke(2, 1, 1)]);
     let row = manifest::Row { file: "a/b".into(), name: Some("b".into()), ..Default::default() };
     vec![
         ("proof", proof.encode()),
@@ -258,6 +260,9 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("statement", proof.statement.bytes().to_vec()),
         ("genesis", genesis("age1x").bytes().to_vec()),
         ("checkpoint", head.encode()),
+        ("rotation event", life[1].bytes().to_vec()),
+        ("revocation event", life[2].bytes().to_vec()),
+        ("key events", life::logged(&life, &TIMES).encode()),
         ("tail", tail.sign1.encode()),
         ("batch header", header.encode()),
         ("batch record", batch::encode_record(proof.statement.bytes(), b"sealed")),

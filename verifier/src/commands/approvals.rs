@@ -8,6 +8,7 @@ use coldlog_spec::hash::Hash;
 use coldlog_spec::record::{Operation, Record};
 use coldlog_spec::statement::Statement;
 use coldlog_spec::verify::approvals::{Signing, Used, carried_by, judge};
+use coldlog_spec::verify::disclosed::agrees;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -46,13 +47,29 @@ impl Journals {
                 self.demanded.entry(claims.clone()).or_insert(demanded);
                 return Found { fields: json!({"demands": words}), text: words, good: true };
             }
-            // What a change changes is for the journal's operators and auditors; approvers stay.
-            Operation::KeyEvent { .. } => {
-                return Found { text: None, fields: json!({}), good: true };
-            }
-            Operation::Sign { document, .. } => Requested::from(document),
+            // Approvals are of documents; the second factor is for every use of the key.
+            Operation::KeyEvent { .. } => None,
+            Operation::Sign { document, .. } => Some(Requested::from(document)),
         };
         let demanded = self.demanded.get(claims);
+        let lacks = demanded
+            .and_then(|demanded| demanded.second_factor)
+            .filter(|factor| !record.factors.iter().any(|used| used_as(used) == factor.name()));
+        let mut said = Vec::new();
+        let mut findings = Vec::new();
+        findings.extend(agrees(statement, &record.operation).err().map(|why| why.to_string()));
+        if let Some(factor) = lacks {
+            findings.push(format!("the second factor {} was not used", factor.name()));
+        }
+        let Some(document) = document else {
+            if let Operation::KeyEvent { approvals: Some(approvals), .. } = &record.operation
+                && let Some(known) = self.demanded.get_mut(claims)
+            {
+                known.approvals = approvals.clone();
+                said.push(format!("demands approvals by {} from now on", approvals.words()));
+            }
+            return found(said, findings);
+        };
         let signing = Signing {
             claims,
             genesis: demanded.map(|demanded| demanded.genesis),
@@ -75,11 +92,6 @@ impl Journals {
             }),
         };
         let once = self.used.note(claims, carried);
-        let lacks = demanded
-            .and_then(|demanded| demanded.second_factor)
-            .filter(|factor| !record.factors.iter().any(|used| used_as(used) == factor.name()));
-        let mut said = Vec::new();
-        let mut findings = Vec::new();
         match approved {
             Ok(words) => said.extend(words),
             Err(why) => findings.push(why.to_string()),
@@ -87,20 +99,21 @@ impl Journals {
         if !once {
             findings.push("its approvals were used by an earlier record".into());
         }
-        if let Some(factor) = lacks {
-            findings.push(format!("the second factor {} was not used", factor.name()));
-        }
         // A passphrase alone is what everybody expects.
         if record.factors.len() > 1 {
             let words: Vec<String> = record.factors.iter().map(Factor::words).collect();
             said.push(format!("opened by {}", words.join(", ")));
         }
-        let fields = json!({"said": said, "findings": findings});
-        let good = findings.is_empty();
-        said.extend(findings.into_iter().map(|finding| format!("FINDING: {finding}")));
-        let text = (!said.is_empty()).then(|| field(&said.join("; ")));
-        Found { text, fields, good }
+        found(said, findings)
     }
+}
+
+fn found(mut said: Vec<String>, findings: Vec<String>) -> Found {
+    let fields = json!({"said": said, "findings": findings});
+    let good = findings.is_empty();
+    said.extend(findings.into_iter().map(|finding| format!("FINDING: {finding}")));
+    let text = (!said.is_empty()).then(|| field(&said.join("; ")));
+    Found { text, fields, good }
 }
 
 fn used_as(factor: &Factor) -> &str {

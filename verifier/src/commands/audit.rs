@@ -237,10 +237,10 @@ fn line(place: u64, disclosure: &Disclosure) -> String {
         Operation::Genesis { operators, .. } => {
             format!("genesis, operators {}", field(&operators.join(", ")))
         }
-        Operation::KeyEvent { event, operators: None } => {
+        Operation::KeyEvent { event, operators: None, .. } => {
             format!("key event: {event}, {}", field(&record.purpose))
         }
-        Operation::KeyEvent { event, operators: Some(operators) } => {
+        Operation::KeyEvent { event, operators: Some(operators), .. } => {
             let operators = field(&operators.join(", "));
             format!("key event: {event}, operators {operators}, {}", field(&record.purpose))
         }
@@ -265,7 +265,7 @@ fn to_json(place: u64, statement: &Statement, disclosure: &Disclosure) -> Value 
     });
     match &record.operation {
         Operation::Genesis { operators, .. } => object["operators"] = json!(operators),
-        Operation::KeyEvent { event, operators } => {
+        Operation::KeyEvent { event, operators, .. } => {
             object["event"] = json!(event);
             object["operators"] = json!(operators);
         }
@@ -302,14 +302,15 @@ fn recovers(admission: &Admission) -> Option<&Recovers> {
 fn prepared(
     statement: &Statement,
     sealed: &[u8],
-    journals: &BTreeMap<(String, String), Journal>,
+    journals: &mut BTreeMap<(String, String), Journal>,
 ) -> anyhow::Result<()> {
     let journal = revoked_journal(statement.claims()).context("its journal has no name")?;
     let id = (journal.issuer.clone(), journal.subject.clone());
-    let known = journals.get(&id).with_context(|| {
+    let known = journals.get_mut(&id).with_context(|| {
         format!("it revokes a key of {} / {}, which has no genesis before it", id.0, id.1)
     })?;
-    revocation::verify_prepared(statement, sealed, &journal, known.admission.keys())?;
+    let key = revocation::verify_prepared(statement, sealed, &journal, known.admission.keys())?;
+    known.admission.take_revocation(&key);
     Ok(())
 }
 
@@ -344,7 +345,7 @@ pub fn completeness(
                 return taken.with_context(|| format!("entry {place}, the log's own")).or_no();
             }
             if revocation::is_prepared(&statement) {
-                return prepared(&statement, sealed, &journals)
+                return prepared(&statement, sealed, &mut journals)
                     .with_context(|| format!("entry {place}"))
                     .or_no();
             }

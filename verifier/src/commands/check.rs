@@ -188,12 +188,17 @@ fn one(
         (logging, digest)
     });
     let digest = digest?;
-    let life = lives.of(proof.statement.claims(), policy)?;
+    let life = lives.of(proof.statement.claims(), policy);
     // A key that was handed over from the one that is demanded is as good, where it was in force.
-    let signer = signer.filter(|key| !life.as_ref().is_some_and(|life| life.has(key)));
+    let known = life.as_ref().ok().and_then(Option::as_ref);
+    let from = signer.filter(|key| known.is_some_and(|life| life.has(key)));
     let proven = logging
-        .document(&digest, signature.as_ref(), signer)
+        .document(&digest, signature.as_ref(), signer.filter(|_| from.is_none()))
         .map_err(|why| Failure::No(why.into()))?;
+    let life = life?;
+    if let (Some(life), Some(demanded)) = (&life, from) {
+        life.must_come_from(demanded, &proven.key).or_no()?;
+    }
     let in_force = life.map(|life| life.judge(&proven)).transpose().or_no()?;
     proven.must_be_in(options.require_logs).map_err(|why| Failure::No(why.into()))?;
     if options.strict_validity {

@@ -11,17 +11,20 @@ use coldlog_kit::seal::{self, Identity};
 use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::cose::Claims;
 use coldlog_spec::ed25519::PublicKey;
-use coldlog_spec::key_event::{Event, Since};
+use coldlog_spec::key_event::{Event, Since, revoked_journal};
 use coldlog_spec::key_events::{KeyEvents, LoggedEvent, MAX_BYTES, MAX_EVENTS};
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::record::{Disclosure, Operation};
 use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{head_path, parse_head_path};
+use coldlog_spec::verify::admission::{Admission, verify_genesis};
 use coldlog_spec::verify::keys::{Made, Revoked};
+use coldlog_spec::verify::revocation::{is_prepared, verify_by_itself};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Reads a file of key events.
@@ -67,6 +70,8 @@ pub fn events(
     let count = events.len();
     let head = head_at(source.as_ref(), head.checkpoint().size)?;
     let file = KeyEvents { head, events };
+    // What `check` would not read must not be written.
+    KeyEvents::decode(&file.encode())?;
     files::write(output, &file.encode(), Existing::from_force(force), Mode::Public)?;
     say(format!(
         "{count} key events as of {} at size {}, in {}",
@@ -143,15 +148,13 @@ pub fn impact(options: &Impact) -> Outcome {
             None => Vec::new(),
         };
         let (kid, mut signed, mut revoked) = (key.thumbprint(), Vec::new(), Vec::new());
+        let mut journals = Journals::default();
         let mut sizes: BTreeSet<u64> = BTreeSet::new();
         let head = each_entry(&options.log, &policy, checks, |index, entry, sealed| {
             let statement = Statement::decode(entry).with_context(|| format!("entry {index}"))?;
             sizes.extend(statement.position.head.as_ref().map(|head| head.size));
-            if let Payload::KeyEvent(event) = &statement.payload
-                && let Event::Revocation { key: named, since } = &event.event
-                && named == key.as_bytes()
-            {
-                revoked.push((index, since.clone()));
+            if let Some(since) = journals.revocation(&statement, &key) {
+                revoked.push((index, since));
             }
             if statement.names(&kid).is_err() || statement.verify(&key).is_err() {
                 return Ok(());
@@ -185,6 +188,39 @@ pub fn impact(options: &Impact) -> Outcome {
         let times = times(&options.log, &policy, sizes)?;
         Ok(told(&key, &origin, &bounds, &signed, &times))
     })
+}
+
+// The journals, as far as their key events hold: a revocation counts that whoever may revoke has signed.
+#[derive(Default)]
+struct Journals(BTreeMap<Claims, Admission>);
+
+impl Journals {
+    fn revocation(&mut self, statement: &Statement, key: &PublicKey) -> Option<Since> {
+        let Payload::KeyEvent(event) = &statement.payload else { return None };
+        let revoked = match &event.event {
+            Event::Revocation { key: named, since } if named == key.as_bytes() => Some(since),
+            _ => None,
+        };
+        if is_prepared(statement) {
+            let journal = revoked_journal(statement.claims())?;
+            let known = self.0.get_mut(&journal)?;
+            let by = verify_by_itself(statement, &journal, known.keys()).ok()?;
+            known.take_revocation(&by);
+            return revoked.cloned();
+        }
+        match self.0.get_mut(statement.claims()) {
+            None => {
+                let genesis = verify_genesis(statement.bytes()).ok()?;
+                self.0.insert(statement.claims().clone(), genesis);
+                None
+            }
+            Some(known) => {
+                statement.verify(&known.key).ok()?;
+                known.take(statement).ok()?;
+                revoked.cloned()
+            }
+        }
+    }
 }
 
 // The name of the document that a record is of, where somebody may open it.

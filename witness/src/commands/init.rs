@@ -75,6 +75,7 @@ fn make_keys(path: &Path, cosigner: &Cosigner, secret: &Source) -> Result<Keys> 
         role: cosigner.role,
         name: cosigner.name,
         place: cosigner.place,
+        after: None,
         seed: None,
         scrypt_log_n: SCRYPT_LOG_N,
         unencrypted: cosigner.unencrypted,

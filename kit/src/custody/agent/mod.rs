@@ -106,6 +106,8 @@ fn called(key: &InAgent) -> String {
     format!("{:?} ({:?})", crate::terminal::field(&key.comment), key.public)
 }
 
+impl super::Place for Agent {}
+
 impl Holder for Agent {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], NotSigned> {
         match self.ask(&protocol::sign_request(&self.blob, message))? {

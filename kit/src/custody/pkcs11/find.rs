@@ -36,6 +36,11 @@ impl Place {
         session.with_context(|| format!("opening a session with {self}"))
     }
 
+    /// A session that may write, where the token lets it: for the counter.
+    pub(super) fn session_that_counts(&self) -> Result<Session> {
+        self.session(!self.info.write_protected())
+    }
+
     /// What the token says of itself now: its flags change with each PIN that is tried.
     pub(super) fn now(&self) -> Result<TokenInfo, Error> {
         self.context.get_token_info(self.slot)

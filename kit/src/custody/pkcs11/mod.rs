@@ -4,6 +4,7 @@
 //! tried twice, and never kept, so that a session that was lost with its login ends the run.
 
 mod attested;
+mod counter;
 mod find;
 mod login;
 mod make;
@@ -16,13 +17,14 @@ use crate::secret::Source;
 use anyhow::{Context, Result, bail};
 use coldlog_spec::ed25519::{Holder, NotSigned};
 use coldlog_spec::hash::to_hex;
+use coldlog_spec::verify::counter::Counted;
 use cryptoki::error::Error;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use find::Place;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// A token that is open, with a key in it.
 pub(super) struct Token {
@@ -42,7 +44,7 @@ impl Token {
     /// Opens the token of a key, with at most one login.
     pub(super) fn open(key: &InToken, source: &Source) -> Result<Token> {
         let place = find::by_serial(&key.module, &key.serial)?;
-        let session = place.session(false)?;
+        let session = place.session_that_counts()?;
         login::log_in(&session, &place, source)?;
         let handle = private_key(&session, &place, &key.id)?;
         attested::must_sign_without_asking(&session, handle, &place)?;
@@ -52,6 +54,11 @@ impl Token {
     fn over(place: Place, session: Session, handle: ObjectHandle, key: InToken) -> Token {
         let called = format!("key {} in {place}", to_hex(&key.id));
         Token { open: Mutex::new(Open { place, session, handle }), key, called }
+    }
+
+    fn locked(&self) -> Result<MutexGuard<'_, Open>> {
+        let open = self.open.lock();
+        open.map_err(|_| anyhow::anyhow!("{}: another use of it was interrupted", self.called))
     }
 }
 
@@ -100,6 +107,18 @@ impl Holder for Token {
     }
 }
 
+impl super::Place for Token {
+    fn counted(&self) -> Result<Option<Counted>> {
+        let open = self.locked()?;
+        counter::read(&open.session, &open.place, &self.key.id)
+    }
+
+    fn count(&self, counted: Counted) -> Result<()> {
+        let open = self.locked()?;
+        counter::write(&open.session, &open.place, &self.key.id, counted)
+    }
+}
+
 /// Why a signature was not made.
 enum Lost {
     /// The token's own word.
@@ -117,7 +136,7 @@ impl From<Error> for Lost {
 impl Open {
     /// A new session for one that was lost: only where it takes no second login.
     fn again(&mut self, id: &[u8]) -> Result<(), Lost> {
-        let session = self.place.context.open_ro_session(self.place.slot)?;
+        let session = self.place.context.open_rw_session(self.place.slot)?;
         if !login::is_logged_in(&session)? && self.place.now()?.login_required() {
             return Err(Lost::Login);
         }

@@ -110,11 +110,11 @@ pub fn run(home: &Path, options: &Options) -> Outcome {
     let unsigned = (total - tasks.len()) as u64;
     let run = keys::Run { documents: tasks.len(), group: GROUP };
     let demanded = founding.second_factor;
-    let (keys, factors) =
-        factors::open(home, &journal, demanded, Some(run), (&options.secret, &options.second))?;
+    let mut journal = journal;
+    let secrets = (&options.secret, &options.second);
+    let (keys, factors) = factors::open(home, &mut journal, demanded, Some(run), secrets)?;
     let key = keys.ed25519();
     let device = journal.device()?;
-    let mut journal = journal;
     journal.begin(home)?;
     factors::take(&mut journal, &factors)?;
     let (signed, again) = (0, 0);
