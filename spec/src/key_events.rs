@@ -13,6 +13,10 @@ use crate::tile::MAX_ENTRY;
 pub const MAX_EVENTS: usize = 4096;
 /// The largest file.
 pub const MAX_BYTES: usize = 64 << 20;
+/// The most hashes of a path.
+const MAX_PATH: usize = 63;
+// The file, kind, version, head and the list; of each event the event, its three parts, and a path's hashes.
+const MAX_ITEMS: u64 = 5 + MAX_EVENTS as u64 * (4 + MAX_PATH as u64);
 
 /// A key event as an entry of a log.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +53,8 @@ impl KeyEvents {
     /// Reads a file.
     pub fn decode(bytes: &[u8]) -> Result<KeyEvents, DecodeError> {
         let what = Kind::KeyEvents.tag();
-        let mut items = Kind::KeyEvents.open(cbor::decode(what, bytes, MAX_BYTES)?, 2)?;
+        let value = cbor::decode_large(what, bytes, MAX_BYTES, MAX_ITEMS)?;
+        let mut items = Kind::KeyEvents.open(value, 2)?;
         let note = items.bytes("the head", MAX_NOTE)?;
         let head = SignedCheckpoint::decode(&note).map_err(|why| {
             DecodeError::field(what, "the head", "a signed checkpoint", why.to_string())
@@ -72,7 +77,7 @@ impl KeyEvents {
                 let found = index.to_string();
                 return Err(DecodeError::field(what, "an index", "indexes that rise", found));
             }
-            events.push(LoggedEvent { statement, index, path: parts.hashes("a path", 63)? });
+            events.push(LoggedEvent { statement, index, path: parts.hashes("a path", MAX_PATH)? });
         }
         Ok(KeyEvents { head, events })
     }

@@ -70,9 +70,10 @@ pub fn events(
     let count = events.len();
     let head = head_at(source.as_ref(), head.checkpoint().size)?;
     let file = KeyEvents { head, events };
-    // What `check` would not read must not be written.
-    KeyEvents::decode(&file.encode())?;
-    files::write(output, &file.encode(), Existing::from_force(force), Mode::Public)?;
+    let bytes = file.encode();
+    // What `verifier check` would not read helps nobody.
+    KeyEvents::decode(&bytes).with_context(|| output.display().to_string())?;
+    files::write(output, &bytes, Existing::from_force(force), Mode::Public)?;
     say(format!(
         "{count} key events as of {} at size {}, in {}",
         file.head.checkpoint.origin,
