@@ -122,6 +122,14 @@ fn what_is_no_history_is_refused_with_its_line() {
         (format!("until {ORIGIN}\n{one}now\n{one}"), "line 2: expected `until"),
         (format!("until {ORIGIN} 5\nnow\n{one}"), "before `now`"),
         (format!("until {ORIGIN} 5\n{one}until {ORIGIN} 4\n{one}now\n{one}"), "smaller"),
+        (
+            format!("until {ORIGIN} 5\nuntil {ORIGIN} 5\n{one}now\n{one}"),
+            "line 3: a second `until`",
+        ),
+        (
+            format!("until {ORIGIN} 5\nuntil {ORIGIN} 9\n{one}now\n{one}"),
+            "line 3: a second `until`",
+        ),
         (format!("now\n{one}now\n{one}"), "nothing comes after"),
         (format!("now\n{one}until {ORIGIN} 5\n{one}"), "nothing comes after"),
         (format!("until {ORIGIN} 5\n{one}now\nquorum x\n"), "line 8: x is not defined"),
@@ -134,6 +142,7 @@ fn what_is_no_history_is_refused_with_its_line() {
         assert!(told.contains(why), "{text}: {told}");
     }
     assert!(extend(one.as_bytes(), &history(), &[last(5)]).is_err());
+    assert!(extend(one.as_bytes(), one.as_bytes(), &[last(5), last(6)]).is_err());
     assert!(extend(&history(), one.as_bytes(), &[last(199)]).is_err());
     // Under the policy between there was no head at all.
     assert!(extend(&history(), one.as_bytes(), &[last(200)]).is_ok());

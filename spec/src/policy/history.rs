@@ -101,6 +101,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
             }
             Mark::Now => is_now = true,
             Mark::Until(origin, size) => {
+                if until.iter().any(|(other, _)| *other == origin) {
+                    return Err(fail(
+                        number,
+                        "a second `until` of one log before one policy: keep the one that is meant",
+                    ));
+                }
                 let before = earlier.iter().flat_map(|earlier| &earlier.until).chain(&until);
                 let mut of_log = before.filter(|(other, _)| *other == origin);
                 if of_log.any(|(_, before)| *before > size) {
@@ -146,23 +152,23 @@ fn must_be_renewals<'a>(roots: impl Iterator<Item = Option<&'a Root>>) -> Result
 }
 
 impl Policy {
+    // The earlier policy of a head's time, and up to which size of the log it is for.
+    fn earlier_for(&self, head: &Checkpoint) -> Option<(&Policy, u64)> {
+        self.earlier.iter().find_map(|Earlier { until, policy }| {
+            let of_its_time =
+                |(origin, until): &&(String, u64)| *origin == head.origin && head.size <= *until;
+            until.iter().find(of_its_time).map(|(_, until)| (policy, *until))
+        })
+    }
+
     /// The policy for a head: an earlier one, where the head is of its time.
     pub fn at(&self, head: &Checkpoint) -> &Policy {
-        let of_its_time = |earlier: &&Earlier| {
-            earlier
-                .until
-                .iter()
-                .any(|(origin, until)| *origin == head.origin && head.size <= *until)
-        };
-        self.earlier.iter().find(of_its_time).map_or(self, |earlier| &earlier.policy)
+        self.earlier_for(head).map_or(self, |(policy, _)| policy)
     }
 
     /// Until which size of a log the policy for a head is in force; `None` for the one that is in force now.
     pub fn until(&self, head: &Checkpoint) -> Option<u64> {
-        let of_log = |earlier: &Earlier| {
-            earlier.until.iter().find(|(origin, _)| *origin == head.origin).map(|(_, until)| *until)
-        };
-        self.earlier.iter().filter_map(of_log).find(|until| head.size <= *until)
+        self.earlier_for(head).map(|(_, until)| until)
     }
 
     /// The earlier ones, oldest first.
