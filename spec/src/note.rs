@@ -200,8 +200,7 @@ impl VerifierKey {
 
     /// A key under a name.
     pub fn new(name: String, material: KeyMaterial) -> VerifierKey {
-        let (kind, key) = parts(&material);
-        let hash = Hash::of_parts(&[name.as_bytes(), b"\n", &[kind], key]);
+        let hash = hash_of(&name, &material);
         let id = u32::from_be_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]]);
         VerifierKey { name, material, id }
     }
@@ -244,6 +243,19 @@ impl VerifierKey {
     pub fn id(&self) -> u32 {
         self.id
     }
+
+    /// The first 16 bytes of the same hash, in hex: for people to compare. The id alone will not do, a key
+    /// with the id of another is found within the hour.
+    pub fn fingerprint(&self) -> String {
+        let mut digits = hash_of(&self.name, &self.material).to_hex();
+        digits.truncate(32);
+        digits
+    }
+}
+
+fn hash_of(name: &str, material: &KeyMaterial) -> Hash {
+    let (kind, key) = parts(material);
+    Hash::of_parts(&[name.as_bytes(), b"\n", &[kind], key])
 }
 
 fn parts(material: &KeyMaterial) -> (u8, &[u8]) {
