@@ -7,7 +7,7 @@ mod quorum;
 pub(crate) mod root;
 mod window;
 
-pub use analysis::{Analysis, Defect, Member, Party, QuorumFacts, Rule, Size, Smallest};
+pub use analysis::{Analysis, Defect, Member, Party, QuorumFacts, Rule, Size, Smallest, With};
 pub use difference::{Change, differences};
 pub use history::{Earlier, extend};
 pub use quorum::{CosignedCheckpoint, HeadError, Under, WitnessTime};

@@ -77,9 +77,20 @@ pub enum Member {
         name: String,
         /// Names in the policy.
         witnesses: Vec<String>,
+        /// Which of them it takes.
+        with: With,
     },
     /// Another group, by its name.
     Group(String),
+}
+
+/// With which of its keys a party counts at a place: any, all, or so many of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct With {
+    /// How many of `of` it takes.
+    pub threshold: usize,
+    /// Names of its lines, and of groups that have only such below them.
+    pub of: Vec<String>,
 }
 
 /// The smallest sets of parties that do something.
@@ -158,9 +169,10 @@ impl Policy {
     fn rules(&self, tree: &Tree, parties: &[Party]) -> Vec<Rule> {
         let member = |place: &usize| match &tree.nodes[*place] {
             Node::Group { name, .. } => Member::Group(name.clone()),
-            Node::Witness { party, lines } => Member::Party {
+            Node::Witness { party, lines, with } => Member::Party {
                 name: parties[*party].name.clone(),
                 witnesses: lines.iter().map(|line| self.witnesses[*line].0.clone()).collect(),
+                with: with.clone(),
             },
         };
         let mut rules: Vec<Rule> = Vec::new();

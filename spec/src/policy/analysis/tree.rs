@@ -1,5 +1,6 @@
 //! The quorum as a tree over parties. It is a tree, for each name is a member of one group at most.
 
+use super::With;
 use crate::policy::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,8 @@ pub(super) enum Node {
         party: usize,
         /// The witness lines that it cosigns with here, by their number in the policy.
         lines: Vec<usize>,
+        /// Which of them it takes.
+        with: With,
     },
     /// Met when `threshold` of its members are: two at least, and not all of one party.
     Group { name: String, threshold: usize, members: Vec<usize> },
@@ -37,11 +40,14 @@ impl Tree {
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         for (line, ((name, _), party)) in policy.witnesses.iter().zip(parties).enumerate() {
             places.insert(name, nodes.len());
-            nodes.push(Node::Witness { party: *party, lines: vec![line] });
+            let with = With { threshold: 1, of: vec![name.clone()] };
+            nodes.push(Node::Witness { party: *party, lines: vec![line], with });
         }
         for (name, threshold, members) in policy.groups() {
-            let members = members.iter().filter_map(|member| places.get(member.as_str()).copied());
-            let place = group(&mut nodes, name, threshold, members.collect());
+            let place = |member| places.get(member).map(|place| (member, *place));
+            let members: Vec<(&str, usize)> =
+                members.iter().filter_map(|member| place(member.as_str())).collect();
+            let place = group(&mut nodes, name, threshold, &members);
             places.insert(name, place);
         }
         let tree = Tree { nodes, leaves: Vec::new() };
@@ -130,38 +136,39 @@ impl Tree {
     }
 }
 
-// A group in its plainest form. "Any" and "all" of one party's lines are that party once, and a group
-// of one is its member: neither changes what meets the group, a party being there with all its keys or
-// not at all.
-fn group(nodes: &mut Vec<Node>, name: &str, threshold: usize, members: Vec<usize>) -> usize {
-    let alone = |nodes: &[Node]| {
-        let mut parties = members.iter().map(|member| match &nodes[*member] {
-            Node::Witness { party, .. } => Some(*party),
-            Node::Group { .. } => None,
-        });
-        let first = parties.next().flatten();
-        first.is_some() && parties.all(|party| party == first)
+// A group in its plainest form; its members by their names, with their places. "Any" and "all" of one
+// party's lines are that party once, and a group of one is its member: neither changes what meets the group,
+// a party being there with all its keys or not at all. Which of its keys it takes is kept at its leaf.
+fn group(nodes: &mut Vec<Node>, name: &str, threshold: usize, members: &[(&str, usize)]) -> usize {
+    let party = |place: usize| match &nodes[place] {
+        Node::Witness { party, .. } => Some(*party),
+        Node::Group { .. } => None,
     };
     let (any, all) = (threshold == 1, threshold == members.len());
-    if !any && !all && !alone(nodes) {
-        nodes.push(Node::Group { name: name.into(), threshold, members });
-        return nodes.len() - 1;
-    }
-    let mut own: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut first: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut own: BTreeMap<usize, Vec<(&str, usize)>> = BTreeMap::new();
     let mut kept: Vec<usize> = Vec::new();
-    for member in members {
-        if let Node::Witness { party, lines } = &nodes[member] {
-            own.entry(*party).or_default().extend(lines);
-            if *first.entry(*party).or_insert(member) != member {
+    for (member, place) in members {
+        if let Some(party) = party(*place) {
+            let own = own.entry(party).or_default();
+            own.push((member, *place));
+            if own.len() > 1 {
                 continue;
             }
         }
-        kept.push(member);
+        kept.push(*place);
     }
-    for (party, lines) in own {
+    let alone = kept.len() == 1;
+    if !any && !all && !alone {
+        let members = members.iter().map(|(_, place)| *place).collect();
+        nodes.push(Node::Group { name: name.into(), threshold, members });
+        return nodes.len() - 1;
+    }
+    for (party, members) in own.into_iter().filter(|(_, members)| members.len() > 1) {
+        let threshold = if all { members.len() } else { threshold };
+        let of = members.iter().map(|(name, _)| (*name).into()).collect();
+        let lines = members.iter().flat_map(|(_, place)| lines(&nodes[*place])).copied().collect();
         // A leaf has one parent: nobody else sees that it has taken over its siblings' lines.
-        nodes[first[&party]] = Node::Witness { party, lines };
+        nodes[members[0].1] = Node::Witness { party, lines, with: With { threshold, of } };
     }
     match kept.as_slice() {
         [only] => *only,
@@ -170,5 +177,12 @@ fn group(nodes: &mut Vec<Node>, name: &str, threshold: usize, members: Vec<usize
             nodes.push(Node::Group { name: name.into(), threshold, members: kept });
             nodes.len() - 1
         }
+    }
+}
+
+fn lines(node: &Node) -> &[usize] {
+    match node {
+        Node::Witness { lines, .. } => lines,
+        Node::Group { .. } => &[],
     }
 }

@@ -63,6 +63,15 @@ pub enum Change {
         /// Whether it counts from now on.
         now: bool,
     },
+    /// A party that counts in both, with any, all or some of its keys in one, and others in the other.
+    With {
+        /// Its name.
+        witness: String,
+        /// With which until now.
+        from: String,
+        /// With which from now on.
+        to: String,
+    },
     /// Who must cosign.
     Quorum {
         /// Until now.
@@ -140,6 +149,7 @@ impl Change {
             Change::WitnessRemoved { .. } => "witness removed",
             Change::WitnessKeys { .. } => "witness keys",
             Change::Counts { .. } => "witness counts",
+            Change::With { .. } => "witness cosigns with",
             Change::Quorum { .. } => "quorum",
             Change::Takes { what: Power::Suffice, .. } => "takes to suffice",
             Change::Takes { what: Power::Fork, .. } => "takes to fork",

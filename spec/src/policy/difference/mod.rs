@@ -1,21 +1,35 @@
 //! What another policy changes, in words: whoever takes it, or signs it, has read them.
 
 mod change;
+mod keys;
 mod words;
 
 pub use change::Change;
 
-use super::{Member, Policy, QuorumFacts, Rule, Smallest};
+use super::{Analysis, Member, Policy, QuorumFacts, Rule, Smallest, With};
 use crate::note::{KeyMaterial, VerifierKey};
 use change::Power;
+use keys::{Lines, with_others};
 use std::collections::{BTreeMap, BTreeSet};
+
+// A policy, with what it amounts to.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    policy: &'a Policy,
+    facts: &'a Analysis,
+    lines: &'a Lines<'a>,
+}
 
 /// All that differs, in the order in which it is to be read; of histories, the policies in force.
 pub fn differences(old: &Policy, new: &Policy) -> Vec<Change> {
     let mut changes = Vec::new();
+    let (was, is) = (old.analysis(), new.analysis());
+    let (before, after) = (Lines::of(old, &was), Lines::of(new, &is));
+    let was = Side { policy: old, facts: &was, lines: &before };
+    let is = Side { policy: new, facts: &is, lines: &after };
     logs(old, new, &mut changes);
-    witnesses(old, new, &mut changes);
-    powers(old, new, &mut changes);
+    witnesses(was, is, &mut changes);
+    powers(was, is, &mut changes);
     roots(old, new, &mut changes);
     changes
 }
@@ -82,13 +96,10 @@ fn urls(old: &[(String, String)], new: &[(String, String)], changes: &mut Vec<Ch
     }
 }
 
-fn witnesses(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
-    let keys = |policy: &'_ Policy| -> Vec<VerifierKey> {
-        policy.witnesses.iter().map(|(_, key)| key.clone()).collect()
-    };
-    let (old_keys, new_keys) = (keys(old), keys(new));
-    let (before, after) = (by_name(old_keys.iter()), by_name(new_keys.iter()));
-    let (was, is) = (counting(old), counting(new));
+fn witnesses(old: Side<'_>, new: Side<'_>, changes: &mut Vec<Change>) {
+    let before = by_name(old.policy.witnesses.iter().map(|(_, key)| key));
+    let after = by_name(new.policy.witnesses.iter().map(|(_, key)| key));
+    let (was, is) = (counting(old.facts), counting(new.facts));
     let all: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
     for name in all {
         let witness = name.to_owned();
@@ -106,73 +117,77 @@ fn witnesses(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
                 let now = is.contains(name);
                 if was.contains(name) != now {
                     changes.push(Change::Counts { witness, now });
+                } else if let Some((from, to)) =
+                    with_others(name, (old.lines, before), (new.lines, after))
+                {
+                    changes.push(Change::With { witness, from, to });
                 }
             }
             (None, None) => {}
         }
     }
-    urls(&old.urls, &new.urls, changes);
+    urls(&old.policy.urls, &new.policy.urls, changes);
     if !was.is_empty() && was.is_disjoint(&is) {
         changes.push(Change::Strangers { witnesses: was.len() });
     }
 }
 
 // The parties that the quorum asks for.
-fn counting(policy: &Policy) -> BTreeSet<String> {
-    let parties = policy.analysis().parties.into_iter();
-    parties.filter(|party| party.counts).map(|party| party.name).collect()
+fn counting(facts: &Analysis) -> BTreeSet<&str> {
+    let counting = facts.parties.iter().filter(|party| party.counts);
+    counting.map(|party| party.name.as_str()).collect()
 }
 
 /// Which of the facts about a quorum.
 type Pick = fn(&QuorumFacts) -> &Smallest;
 
-fn powers(old: &Policy, new: &Policy, changes: &mut Vec<Change>) {
-    let (was, is) = (old.analysis().quorum, new.analysis().quorum);
-    let (from, to) = (in_words(was.as_ref()), in_words(is.as_ref()));
+fn powers(old: Side<'_>, new: Side<'_>, changes: &mut Vec<Change>) {
+    let (was, is) = (old.facts.quorum.as_ref(), new.facts.quorum.as_ref());
+    // Of a party that counts at several places the name alone does not say with which key at which.
+    let repeated: BTreeSet<&str> = old.lines.repeated().chain(new.lines.repeated()).collect();
+    let (from, to) = (in_words(old, &repeated), in_words(new, &repeated));
     if from != to {
         changes.push(Change::Quorum { from, to });
     }
-    let (before, after) = (counting(old).len(), counting(new).len());
+    let (before, after) = (counting(old.facts).len(), counting(new.facts).len());
     let powers: [(Power, Pick); 3] = [
         (Power::Suffice, |facts| &facts.quorum),
         (Power::Fork, |facts| &facts.fork),
         (Power::Stall, |facts| &facts.stall),
     ];
     for (what, of) in powers {
-        let from = was.as_ref().map(|facts| (of(facts).size, before));
-        let to = is.as_ref().map(|facts| (of(facts).size, after));
+        let from = was.map(|facts| (of(facts).size, before));
+        let to = is.map(|facts| (of(facts).size, after));
         if from != to {
             changes.push(Change::Takes { what, from, to });
         }
     }
 }
 
-// Who must cosign, in one phrase.
-fn in_words(facts: Option<&QuorumFacts>) -> String {
-    match facts.and_then(|facts| facts.rules.first().map(|first| (first, &facts.rules))) {
-        None => "nobody".into(),
-        Some((first, rules)) => phrase(first, rules),
-    }
+// Who must cosign, in one phrase; these parties with their keys.
+fn in_words(side: Side<'_>, with_keys: &BTreeSet<&str>) -> String {
+    let party = |name: &str, with: &With| match with_keys.contains(name) {
+        true => format!("{name} (with {})", side.lines.shown(with)),
+        false => name.to_owned(),
+    };
+    let rules = side.facts.quorum.as_ref().map(|facts| facts.rules.as_slice()).unwrap_or_default();
+    let Some((first, groups)) = rules.split_first() else { return "nobody".into() };
+    // Members of a group that are groups are named, then said once behind it: nesting has no bound.
+    let groups =
+        groups.iter().map(|rule| format!("; group {}: {}", rule.name, phrase(rule, &party)));
+    phrase(first, &party) + &groups.collect::<String>()
 }
 
-fn phrase(rule: &Rule, rules: &[Rule]) -> String {
-    // Members of a group that are groups are named, then said once behind it: nesting has no bound.
+fn phrase(rule: &Rule, party: &dyn Fn(&str, &With) -> String) -> String {
     let members = rule.members.iter().map(|member| match member {
-        Member::Party { name, .. } => name.clone(),
+        Member::Party { name, with, .. } => party(name, with),
         Member::Group(name) => format!("group {name}"),
     });
     let members = members.collect::<Vec<_>>().join(", ");
-    let of = match (rule.threshold, rule.members.len()) {
+    match (rule.threshold, rule.members.len()) {
         (_, 1) => members,
         (threshold, all) => format!("{threshold} of {all}, {members}"),
-    };
-    let is_quorum = rules.first().is_some_and(|first| first == rule);
-    if !is_quorum {
-        return of;
     }
-    let groups =
-        rules.iter().skip(1).map(|rule| format!("; group {}: {}", rule.name, phrase(rule, rules)));
-    of + &groups.collect::<String>()
 }
 
 fn policy_keys(policy: &Policy) -> &[VerifierKey] {

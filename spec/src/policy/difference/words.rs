@@ -69,6 +69,9 @@ impl fmt::Display for Change {
             Change::Counts { witness, now: false } => {
                 write!(f, "The witness {witness} no longer counts for the quorum.")
             }
+            Change::With { witness, from, to } => {
+                write!(f, "The witness {witness} cosigns with {to}; until now with {from}.")
+            }
             Change::Quorum { from, to } => {
                 write!(f, "Who must cosign: {to}. Until now: {from}.")
             }

@@ -127,7 +127,7 @@ fn requirement(analysis: &Analysis, rule: &Rule) -> String {
 fn name(analysis: &Analysis, member: &Member) -> String {
     match member {
         Member::Group(name) => format!("group {name}"),
-        Member::Party { name, witnesses } => {
+        Member::Party { name, witnesses, .. } => {
             let party = analysis.parties.iter().find(|party| party.name == *name);
             match party.is_some_and(|party| party.witnesses.len() == witnesses.len()) {
                 true => name.clone(),
@@ -204,7 +204,7 @@ pub(super) fn fields(analysis: &Analysis) -> Value {
 fn rule(rule: &Rule) -> Value {
     let members = rule.members.iter().map(|member| match member {
         Member::Group(name) => json!({"group": name}),
-        Member::Party { name, witnesses } => json!({"witness": name, "lines": witnesses}),
+        Member::Party { name, witnesses, .. } => json!({"witness": name, "lines": witnesses}),
     });
     json!({
         "name": rule.name, "threshold": rule.threshold, "members": members.collect::<Vec<_>>(),
