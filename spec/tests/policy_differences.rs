@@ -1,12 +1,14 @@
-//! What another policy changes is never told as "nothing": keys that look alike, and any in the place of all.
+//! What another policy changes is never told as "nothing": keys that look alike, any in the place of all,
+//! and what becomes of older heads.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod common;
 
+use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::{KeyMaterial, VerifierKey};
-use coldlog_spec::policy::{Content, Policy, Root, Window, differences};
+use coldlog_spec::policy::{Content, Policy, Root, Window, differences, extend, older_heads};
 use common::head_keys;
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -154,4 +156,114 @@ fn rules(merges: &[(u8, usize, bool)]) -> String {
     }
     writeln!(text, "group q all {}\nquorum q", free.join(" ")).unwrap();
     text
+}
+
+// --- older heads -----------------------------------------------------------------------------------
+
+fn last(size: u64) -> Checkpoint {
+    Checkpoint { origin: ORIGIN.into(), size, root: Hash([0; 32]) }
+}
+
+fn texts() -> [String; 3] {
+    [10, 50, 70].map(|seed| policy(seed, &groups("group w0 any w0e w0m")))
+}
+
+// `a` up to 100, `b` from then on.
+fn history(a: &str, b: &str) -> Vec<u8> {
+    extend(a.as_bytes(), b.as_bytes(), &[last(100)]).unwrap()
+}
+
+fn older(old: &[u8], new: &[u8]) -> Vec<String> {
+    let (old, new) = (Policy::parse(old).unwrap(), Policy::parse(new).unwrap());
+    older_heads(&old, &new).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_further_policy_for_older_heads_is_told() {
+    let [a, b, evil] = texts();
+    let good = history(&a, &b);
+    let text = String::from_utf8(good.clone()).unwrap();
+    let all = u64::MAX;
+    let bad = text.replace("now\n", &format!("until {ORIGIN} {all}\n{evil}now\n"));
+    // The policies in force are the same.
+    let parsed = Policy::parse(bad.as_bytes()).unwrap();
+    assert!(differences(&Policy::parse(&good).unwrap(), &parsed).is_empty());
+    let digest = Hash::of(evil.as_bytes());
+    let told = older(&good, bad.as_bytes());
+    assert_eq!(
+        told,
+        [
+            format!(
+                "Attention: there is a new policy for older heads, of {ORIGIN} up to {all}: policy {digest}, witnesses 3, quorum q."
+            ),
+            format!(
+                "Attention: heads of {ORIGIN} of size 101 and more are judged by an earlier policy (policy {digest}), until now by the policy in force."
+            ),
+        ]
+    );
+    // Where it judges no head it is told all the same: its log keys are believed in receipts.
+    let idle = text.replace("now\n", &format!("until {ORIGIN} 100\n{evil}now\n"));
+    let told = older(&good, idle.as_bytes());
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("Attention: there is a new policy for older heads"), "{told:?}");
+}
+
+#[test]
+fn an_until_that_moved_is_told() {
+    let [a, b, _] = texts();
+    let good = String::from_utf8(history(&a, &b)).unwrap();
+    let moved = |to: &str| good.replace(&format!("until {ORIGIN} 100"), to);
+    let digest = Hash::of(a.as_bytes());
+    let told = older(good.as_bytes(), moved(&format!("until {ORIGIN} 200")).as_bytes());
+    let longer = format!(
+        "Attention: heads of {ORIGIN} of size 101 to 200 are judged by an earlier policy (policy {digest}), until now by the policy in force."
+    );
+    assert_eq!(told, [longer]);
+    let told = older(good.as_bytes(), moved(&format!("until {ORIGIN} 50")).as_bytes());
+    let shorter = format!(
+        "Heads of {ORIGIN} of size 51 to 100 are judged by the policy in force, until now by an earlier policy (policy {digest})."
+    );
+    assert_eq!(told, [shorter]);
+    // Without any history.
+    let told = older(good.as_bytes(), b.as_bytes());
+    assert_eq!(told.len(), 2);
+    assert!(told[0].starts_with("A policy for older heads is gone"), "{told:?}");
+    assert!(told[1].contains(" of size 0 to 100 are judged by the policy in force"), "{told:?}");
+}
+
+#[test]
+fn a_renewal_changes_nothing_for_older_heads() {
+    let [a, b, c] = texts();
+    let first = history(&a, &b);
+    let second = extend(&first, c.as_bytes(), &[last(200)]).unwrap();
+    assert_eq!(older(a.as_bytes(), &first), Vec::<String>::new());
+    assert_eq!(older(&first, &second), Vec::<String>::new());
+    assert_eq!(older(&second, &second), Vec::<String>::new());
+    // One that was missed is told: its policy was never the one in force here.
+    assert_eq!(older(a.as_bytes(), &second).len(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    #[test]
+    fn any_head_that_another_earlier_policy_judges_is_told(
+        one in prop::collection::vec((0usize..3, 1u64..6), 0..4),
+        other in prop::collection::vec((0usize..3, 1u64..6), 0..4),
+    ) {
+        let texts = texts();
+        let made = |mut parts: Vec<(usize, u64)>| {
+            parts.sort_by_key(|(_, until)| *until);
+            let sections: String = parts
+                .iter()
+                .map(|(text, until)| format!("until {ORIGIN} {until}\n{}", texts[*text]))
+                .collect();
+            format!("coldlog-policies/1\n{sections}now\n{}", texts[0])
+        };
+        let (old, new) = (parse(&made(one)), parse(&made(other)));
+        let same = (0..8).all(|size| old.at(&last(size)).digest == new.at(&last(size)).digest);
+        let told: Vec<String> = older_heads(&old, &new).iter().map(ToString::to_string).collect();
+        let spans = told.iter().filter(|line| line.contains("eads of log")).count();
+        prop_assert_eq!(same, spans == 0, "{:?}", told);
+    }
 }

@@ -8,7 +8,7 @@ pub(crate) mod root;
 mod window;
 
 pub use analysis::{Analysis, Defect, Member, Party, QuorumFacts, Rule, Size, Smallest, With};
-pub use difference::{Change, differences};
+pub use difference::{Change, differences, older_heads};
 pub use history::{Earlier, extend};
 pub use quorum::{CosignedCheckpoint, HeadError, Under, WitnessTime};
 pub use root::{Content, MAX_KEYS, Root, RootError};

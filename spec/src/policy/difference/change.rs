@@ -124,6 +124,26 @@ pub enum Change {
         /// When the new one begins.
         to: u64,
     },
+    /// A policy for older heads that only one of two histories has.
+    EarlierPolicy {
+        /// Which, and for which heads.
+        policy: String,
+        /// Whether it is there from now on.
+        now: bool,
+    },
+    /// Heads that an earlier policy judges in one of two histories, and another policy in the other.
+    OlderHeads {
+        /// The log's origin.
+        log: String,
+        /// The smallest size.
+        first: u64,
+        /// The largest.
+        last: u64,
+        /// The earlier policy by which they were judged; `None` for the one in force.
+        from: Option<String>,
+        /// The one by which they are judged.
+        to: Option<String>,
+    },
 }
 
 /// What witnesses can do.
@@ -160,6 +180,9 @@ impl Change {
             Change::Threshold { .. } => "threshold",
             Change::Validity { .. } => "validity",
             Change::Uncovered { .. } => "uncovered",
+            Change::EarlierPolicy { now: true, .. } => "earlier policy added",
+            Change::EarlierPolicy { now: false, .. } => "earlier policy removed",
+            Change::OlderHeads { .. } => "older heads",
         }
     }
 }

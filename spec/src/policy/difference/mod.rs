@@ -1,10 +1,12 @@
 //! What another policy changes, in words: whoever takes it, or signs it, has read them.
 
 mod change;
+mod earlier;
 mod keys;
 mod words;
 
 pub use change::Change;
+pub use earlier::older_heads;
 
 use super::{Analysis, Member, Policy, QuorumFacts, Rule, Smallest, With};
 use crate::note::{KeyMaterial, VerifierKey};
@@ -20,7 +22,8 @@ struct Side<'a> {
     lines: &'a Lines<'a>,
 }
 
-/// All that differs, in the order in which it is to be read; of histories, the policies in force.
+/// All that differs, in the order in which it is to be read; of histories, the policies in force, and what
+/// is left then says [`older_heads`].
 pub fn differences(old: &Policy, new: &Policy) -> Vec<Change> {
     let mut changes = Vec::new();
     let (was, is) = (old.analysis(), new.analysis());

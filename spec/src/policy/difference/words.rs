@@ -137,6 +137,35 @@ impl fmt::Display for Change {
                 Utc(*from),
                 Utc(*to)
             ),
+            Change::EarlierPolicy { policy, now: true } => {
+                write!(f, "Attention: there is a new policy for older heads, of {policy}.")
+            }
+            Change::EarlierPolicy { policy, now: false } => {
+                write!(f, "A policy for older heads is gone, of {policy}.")
+            }
+            Change::OlderHeads { log, first, last, from, to } => {
+                let heads = match last {
+                    &u64::MAX => format!("eads of {log} of size {first} and more are judged by"),
+                    last => format!("eads of {log} of size {first} to {last} are judged by"),
+                };
+                let (from, to) = (Judge(from), Judge(to));
+                // By others than are named as the ones in force, whom everybody looks at.
+                match to {
+                    Judge(Some(_)) => write!(f, "Attention: h{heads} {to}, until now by {from}."),
+                    Judge(None) => write!(f, "H{heads} {to}, until now by {from}."),
+                }
+            }
+        }
+    }
+}
+
+struct Judge<'a>(&'a Option<String>);
+
+impl fmt::Display for Judge<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(earlier) => write!(f, "an earlier policy ({earlier})"),
+            None => f.write_str("the policy in force"),
         }
     }
 }
