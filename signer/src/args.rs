@@ -67,6 +67,8 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = coldlog_kit::keyfile::SCRYPT_LOG_N, value_parser = clap::value_parser!(u8).range(10..=22))]
         scrypt_log_n: u8,
         #[command(flatten)]
+        place: NewKey,
+        #[command(flatten)]
         secret: Source,
     },
     /// Writes all records that have no receipt yet to a batch for the log. Repeatable.

@@ -18,8 +18,8 @@ fn main() -> ExitCode {
         Command::Sign(options) => sign::run(home, &options.into()),
         Command::Request(options) => request::run(home, &options.into()),
         Command::Approve(options) => approve::run(&options.into()),
-        Command::ApproverKey { name, output, scrypt_log_n, secret } => {
-            approve::make_key(&name, &output, scrypt_log_n, &secret)
+        Command::ApproverKey { name, output, scrypt_log_n, place, secret } => {
+            approve::make_key(&name, &output, scrypt_log_n, &place, &secret)
         }
         Command::Export { output, from, log, each, force, show } => {
             export::run(home, &export::Options { output, from, log, each, force, show })

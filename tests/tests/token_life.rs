@@ -181,6 +181,51 @@ fn a_logs_key_moves_into_a_token() {
 
 #[test]
 #[cfg_attr(not(have_softhsm2), ignore = "softhsm2 is not installed")]
+fn an_approvers_key_lives_in_a_token_or_in_an_agent() {
+    let stage = Stage::new();
+    stage.done(&format!("signer approver-key --name ben -o ben {}", stage.in_token()));
+    let socket = stage.folder.join("agent.sock").display().to_string();
+    let agent = std::process::Command::new("ssh-agent").args(["-D", "-a", &socket]).spawn();
+    let mut agent = agent.unwrap();
+    let env = vec![("SSH_AUTH_SOCK".to_owned(), socket)];
+    let with_agent = |line: &str| {
+        let ran = run_with(&stage.folder, line, &env).unwrap();
+        assert_eq!(ran.code, 0, "{line}: {}{}", ran.out, ran.err);
+    };
+    let made = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f", "id"])
+        .current_dir(&stage.folder)
+        .status();
+    assert!(made.unwrap().success());
+    let socket = stage.folder.join("agent.sock");
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !socket.exists() && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let added = std::process::Command::new("ssh-add")
+        .args(["-q", "id"])
+        .env("SSH_AUTH_SOCK", &socket)
+        .current_dir(&stage.folder)
+        .status();
+    assert!(added.unwrap().success());
+    with_agent("signer approver-key --name cleo -o cleo --ssh-agent id.pub");
+    stage.init("--passphrase-file passphrase --approvals 2 --approver ben=ben.pub --approver cleo=cleo.pub");
+    std::fs::write(stage.folder.join("a"), "a").unwrap();
+    stage.done("signer request a --operator Ada -o a.request.cbor");
+    stage.done(&format!(
+        "signer approve a.request.cbor a --key ben --yes -o b.cbor {}",
+        stage.pin()
+    ));
+    with_agent("signer approve a.request.cbor a --key cleo --yes -o c.cbor");
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    let sign = "signer sign a --operator Ada --passphrase-file passphrase";
+    stage.refused(&format!("{sign} --approval b.cbor"), "1 approvals, 2 are demanded");
+    stage.done(&format!("{sign} --approval b.cbor --approval c.cbor"));
+}
+
+#[test]
+#[cfg_attr(not(have_softhsm2), ignore = "softhsm2 is not installed")]
 fn two_passphrases_are_asked_for_where_the_key_is_in_a_token_too() {
     let stage = Stage::new();
     write_private(&stage.folder.join("grace"), "the other one\n").unwrap();

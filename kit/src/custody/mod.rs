@@ -37,6 +37,8 @@ pub trait Place: Holder {
 }
 
 /// Opens what a reference refers to: asks for a PIN where there is one, at most once.
+// A build without PKCS#11 asks for none.
+#[cfg_attr(not(feature = "pkcs11"), allow(unused_variables))]
 pub(crate) fn open(reference: &Reference, source: &Source) -> Result<Arc<dyn Place>> {
     match reference {
         #[cfg(feature = "pkcs11")]

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use coldlog_kit::ask::confirm;
+use coldlog_kit::custody::{NewKey, Start};
 use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::inputs;
@@ -41,18 +42,28 @@ pub struct Options {
     pub secret: Source,
 }
 
-/// Makes an approver's key.
-pub fn make_key(name: &str, output: &Path, log_n: u8, secret: &Source) -> Outcome {
+/// Makes an approver's key: in a file, or in a token or an agent and a file that names it.
+pub fn make_key(name: &str, output: &Path, log_n: u8, place: &NewKey, secret: &Source) -> Outcome {
     if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
         return trouble(format!("an approver's name has 1 to {MAX_NAME} bytes, found {name:?}"));
     }
-    let keys = Keys::generate(ROLE, name)?;
     let public = files::with_suffix(output, "pub");
-    if files::is_there(&public)? {
-        return Err(files::taken(&public, Existing::Never).into());
+    for path in [output, &public] {
+        if files::is_there(path)? {
+            return Err(files::taken(path, Existing::Never).into());
+        }
     }
-    let passphrase = secret.ask("the new approver's key", true)?;
-    keys.save(output, Some((passphrase.as_str(), log_n)))?;
+    let start = Start {
+        role: ROLE,
+        name,
+        place,
+        after: None,
+        seed: None,
+        scrypt_log_n: log_n,
+        // What names a key in a token is no secret.
+        unencrypted: place.is_held() && !secret.names_passphrase(),
+    };
+    let keys = start.run_asking(output, secret, |_| secret.ask("the new approver's key", true))?;
     let key = keys.ed25519().public();
     let line = format!("{} {}\n", ssh_public_key(&key), field(name));
     files::write(&public, line.as_bytes(), Existing::Never, Mode::Public)?;

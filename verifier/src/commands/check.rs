@@ -6,14 +6,14 @@ use coldlog_kit::inputs::{self, Inputs};
 use coldlog_kit::progress::Progress;
 use coldlog_kit::rehearsal::{MARK, marked};
 use coldlog_kit::report::{self, Checks};
-use coldlog_kit::terminal::{field, say, say_json, talk};
+use coldlog_kit::terminal::{escape, field, say, say_json, talk};
 use coldlog_kit::{files, time};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile, parse_public_key};
 use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::key_events::KeyEvents;
-use coldlog_spec::policy::{OutsideWindow, Policy};
+use coldlog_spec::policy::{MAX_POLICY, OutsideWindow, Policy};
 use coldlog_spec::proof::{MAX_PROOF, Proof};
 use coldlog_spec::record::Scheme;
 use coldlog_spec::rehearsal::NotMeant;
@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// What the command line says.
+#[derive(Default)]
 pub struct Options {
     /// Documents.
     pub files: Vec<PathBuf>,
@@ -103,7 +104,7 @@ pub fn run(options: &Options) -> Outcome {
         } else if many {
             say(line(document, &outcome));
         } else {
-            print_one(document, &outcome?);
+            told(document, &outcome?).iter().for_each(say);
         }
         if stop {
             break;
@@ -141,6 +142,23 @@ pub fn run(options: &Options) -> Outcome {
             );
             if troubled > 0 { trouble(text) } else { no(text) }
         }
+    }
+}
+
+/// The exit code of `verifier check DOCUMENT --proof PROOF --policy POLICY`, and its result's lines, or its
+/// refusal: for the test that asks two implementations the same.
+pub fn answer(document: &Path, proof: &Path, policy: &Path) -> (u8, Vec<String>) {
+    let asked = || {
+        let bytes = files::read(policy, MAX_POLICY as u64)?;
+        let policy = Policy::parse(&bytes).with_context(|| policy.display().to_string())?;
+        let lives = Lives::read(None)?;
+        let checked = one(document, proof, &policy, &Options::default(), (None, &lives))?;
+        Outcome::Ok(told(document, &checked))
+    };
+    match asked() {
+        Ok(lines) => (0, lines.iter().map(|line| escape(line)).collect()),
+        Err(Failure::No(why)) => (1, vec![escape(&text_of(&why))]),
+        Err(Failure::Trouble(why)) => (2, vec![escape(&text_of(&why))]),
     }
 }
 
@@ -329,9 +347,10 @@ fn bound(time: Option<u64>) -> String {
     time.map_or("not known".into(), time::show)
 }
 
-fn print_one(document: &Path, Checked { proven, in_force: state }: &Checked) {
+fn told(document: &Path, Checked { proven, in_force: state }: &Checked) -> Vec<String> {
     let line = format!("proven: {}", field(&document.display().to_string()));
-    say(marked(&proven.issuer, line));
+    let mut text = vec![marked(&proven.issuer, line)];
+    let mut say = |line: String| text.push(line);
     let recorded = &proven.document;
     say(format!(
         "  document   {} {} ({} bytes, SHA-256 {})",
@@ -374,6 +393,7 @@ fn print_one(document: &Path, Checked { proven, in_force: state }: &Checked) {
     let made =
         if proven.same_policy { "this policy" } else { "another policy; verified under this one" };
     say(format!("  made under {made}"));
+    text
 }
 
 fn line(document: &Path, outcome: &Outcome<Checked>) -> String {

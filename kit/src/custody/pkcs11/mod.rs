@@ -62,13 +62,12 @@ impl Token {
     }
 }
 
+fn of_key(id: &[u8]) -> [Attribute; 3] {
+    [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Token(true), Attribute::Id(id.to_vec())]
+}
+
 fn private_key(session: &Session, place: &Place, id: &[u8]) -> Result<ObjectHandle> {
-    let template = [
-        Attribute::Class(ObjectClass::PRIVATE_KEY),
-        Attribute::Token(true),
-        Attribute::Id(id.to_vec()),
-    ];
-    let found = session.find_objects(&template).with_context(|| format!("searching {place}"))?;
+    let found = session.find_objects(&of_key(id)).with_context(|| format!("searching {place}"))?;
     match found[..] {
         [handle] => Ok(handle),
         [] => bail!(
@@ -125,6 +124,8 @@ enum Lost {
     Token(Error),
     /// The session is gone, and a new one would take the PIN again.
     Login,
+    /// The session is new, and the key is not there, or there twice.
+    Key,
 }
 
 impl From<Error> for Lost {
@@ -140,9 +141,9 @@ impl Open {
         if !login::is_logged_in(&session)? && self.place.now()?.login_required() {
             return Err(Lost::Login);
         }
-        let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Id(id.to_vec())];
-        let found = session.find_objects(&template)?;
-        self.handle = found.first().copied().ok_or(Lost::Login)?;
+        // The one in the token, as it was found first: not one of this session.
+        let [handle] = session.find_objects(&of_key(id))?[..] else { return Err(Lost::Key) };
+        self.handle = handle;
         self.session = session;
         Ok(())
     }

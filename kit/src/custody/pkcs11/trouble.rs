@@ -15,6 +15,11 @@ pub(super) fn words(lost: &Lost, called: &str) -> String {
                 "{called} did not sign: its session was lost, and a new one would take the PIN a second time; run the command again"
             );
         }
+        Lost::Key => {
+            return format!(
+                "{called} did not sign: its session was lost, and in a new one the key is not there, or is there twice; see whether the token was emptied or exchanged"
+            );
+        }
         Lost::Token(Error::Pkcs11(why, _)) => why,
         Lost::Token(other) => return format!("{called} did not sign: {other}"),
     };
