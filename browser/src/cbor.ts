@@ -1,0 +1,195 @@
+// CBOR (RFC 8949), read strictly: deterministic encoding only (section 4.2.1), no floats, at most 16 deep, nothing
+// after the item. One pass; every bound is checked before the content is looked at.
+
+import { compare, same, textOf } from './bytes.ts';
+import { Malformed } from './errors.ts';
+import { sniff } from './kind.ts';
+
+export type Item =
+  | { type: 'int'; value: bigint }
+  | { type: 'bytes'; value: Uint8Array }
+  | { type: 'text'; value: string }
+  | { type: 'array'; items: Item[] }
+  | { type: 'map'; entries: [Item, Item][] }
+  | { type: 'tag'; number: bigint; content: Item }
+  | { type: 'bool'; value: boolean }
+  | { type: 'null' };
+
+const MAX_DEPTH = 16;
+const MAX_ITEMS = 65_536;
+
+/** The bytes are no CBOR of any of our formats; before an item's meaning is looked at. */
+export class NotCbor extends Malformed {}
+
+export interface CborOptions {
+  /** What the bytes are, for the error. */
+  what: string;
+  /** The most bytes that the format allows. */
+  limit: number;
+  /** Receipts come from other implementations, too, which may sort maps otherwise. */
+  anyOrder?: boolean;
+}
+
+export function decodeCbor(bytes: Uint8Array, options: CborOptions): Item {
+  try {
+    return new Reader(bytes, options).whole();
+  } catch (error) {
+    if (!(error instanceof NotCbor)) throw error;
+    const other = sniff(bytes);
+    throw other === null ? error : new NotCbor(`expected ${options.what}, but this is ${other}; pass the right file`);
+  }
+}
+
+class Reader {
+  private at = 0;
+  private items = 0;
+
+  constructor(
+    private readonly bytes: Uint8Array,
+    private readonly options: CborOptions,
+  ) {}
+
+  whole(): Item {
+    const { what, limit } = this.options;
+    if (this.bytes.length > limit) throw this.tooLarge(BigInt(this.bytes.length));
+    const item = this.item(0);
+    const left = this.bytes.length - this.at;
+    if (left > 0) {
+      throw new NotCbor(`${what} ends at byte ${this.at}, but ${left} more bytes follow; remove them or copy the file again`);
+    }
+    return item;
+  }
+
+  private item(depth: number): Item {
+    if (depth > MAX_DEPTH) throw this.broken(`it is nested deeper than ${MAX_DEPTH}`);
+    this.items += 1;
+    if (this.items > MAX_ITEMS) {
+      throw new NotCbor(`${this.options.what} holds more than ${MAX_ITEMS} items: this is not such a file`);
+    }
+    const start = this.at;
+    const first = this.byte();
+    const major = first >> 5;
+    const info = first & 31;
+    if (major === 7) return this.simple(info, start);
+    const argument = this.argument(info, start);
+    switch (major) {
+      case 0:
+        return { type: 'int', value: argument };
+      case 1:
+        return { type: 'int', value: -1n - argument };
+      case 2:
+        return { type: 'bytes', value: this.take(argument) };
+      case 3:
+        return { type: 'text', value: this.text(argument) };
+      case 4:
+        return { type: 'array', items: this.array(argument, depth) };
+      case 5:
+        return { type: 'map', entries: this.map(argument, depth) };
+      default:
+        return this.tag(argument, start, depth);
+    }
+  }
+
+  private simple(info: number, start: number): Item {
+    if (info === 20 || info === 21) return { type: 'bool', value: info === 21 };
+    if (info === 22) return { type: 'null' };
+    if (info === 31) throw this.irregular('it has an indefinite length');
+    if (info >= 28) throw this.broken('it has a reserved length');
+    throw this.irregular(`it holds a float or another value that none of our formats has, at byte ${start}`);
+  }
+
+  private argument(info: number, start: number): bigint {
+    if (info < 24) return BigInt(info);
+    if (info === 31) throw this.irregular('it has an indefinite length');
+    if (info > 27) throw this.broken('it has a reserved length');
+    const width = 1 << (info - 24);
+    let value = 0n;
+    for (let read = 0; read < width; read += 1) value = (value << 8n) | BigInt(this.byte());
+    const shortest = width === 1 ? value >= 24n : value >= 1n << BigInt(4 * width);
+    if (!shortest) throw this.irregular(`it holds a number that is not in its shortest form, at byte ${start}`);
+    return value;
+  }
+
+  private byte(): number {
+    const byte = this.bytes[this.at];
+    if (byte === undefined) throw this.cut();
+    this.at += 1;
+    return byte;
+  }
+
+  private take(length: bigint): Uint8Array {
+    const end = BigInt(this.at) + length;
+    if (end > BigInt(this.options.limit)) throw this.tooLarge(end);
+    if (end > BigInt(this.bytes.length)) throw this.cut();
+    const taken = this.bytes.subarray(this.at, Number(end));
+    this.at = Number(end);
+    return taken;
+  }
+
+  private text(length: bigint): string {
+    const bytes = this.take(length);
+    const text = textOf(bytes);
+    if (text === null) throw this.broken(`a text that is not UTF-8 at byte ${this.at - bytes.length}`);
+    return text;
+  }
+
+  private array(length: bigint, depth: number): Item[] {
+    this.bound(length);
+    const items: Item[] = [];
+    for (let n = 0n; n < length; n += 1n) items.push(this.item(depth + 1));
+    return items;
+  }
+
+  private map(length: bigint, depth: number): [Item, Item][] {
+    this.bound(length);
+    const entries: [Item, Item][] = [];
+    const keys: Uint8Array[] = [];
+    for (let n = 0n; n < length; n += 1n) {
+      const start = this.at;
+      const key = this.item(depth + 1);
+      keys.push(this.bytes.subarray(start, this.at));
+      entries.push([key, this.item(depth + 1)]);
+    }
+    this.checkKeys(keys);
+    return entries;
+  }
+
+  private checkKeys(keys: Uint8Array[]): void {
+    const sorted = [...keys].sort(compare);
+    if (sorted.some((key, at) => at > 0 && same(key, sorted[at - 1]!))) throw this.irregular('a map key stands twice');
+    if (this.options.anyOrder !== true && keys.some((key, at) => key !== sorted[at])) {
+      throw this.irregular('map keys are not sorted');
+    }
+  }
+
+  private tag(number: bigint, start: number, depth: number): Item {
+    // Bignums: a number has one form, and none of ours needs more than 64 bits.
+    if (number === 2n || number === 3n) throw this.irregular(`it holds a number of more than 64 bits, at byte ${start}`);
+    return { type: 'tag', number, content: this.item(depth + 1) };
+  }
+
+  /** Every item takes a byte at least. */
+  private bound(length: bigint): void {
+    const end = BigInt(this.at) + length;
+    if (end > BigInt(this.options.limit)) throw this.tooLarge(end);
+  }
+
+  private cut(): Malformed {
+    return this.broken('it ends in the middle of an item');
+  }
+
+  private broken(why: string): Malformed {
+    return new NotCbor(`${this.options.what} is not well-formed CBOR: ${why}; it was damaged or cut short, copy it again`);
+  }
+
+  private irregular(why: string): Malformed {
+    return new NotCbor(
+      `${this.options.what} is not deterministic CBOR (RFC 8949, section 4.2.1): ${why}; no Coldlog tool writes this`,
+    );
+  }
+
+  private tooLarge(found: bigint): Malformed {
+    const { what, limit } = this.options;
+    return new NotCbor(`${what} is ${found} bytes long, and at most ${limit} are allowed: this is not such a file`);
+  }
+}

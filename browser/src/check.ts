@@ -1,0 +1,285 @@
+// Is this document's signature logged? A pure function from bytes to what is proven, or the first reason why not.
+
+import { hex, same, sha256 } from './bytes.ts';
+import { checkApprovals } from './approval.ts';
+import { isSoundKey } from './ed25519.ts';
+import { Malformed, Refused } from './errors.ts';
+import { headIn, knowsLog, logKeys, unknownLog, validityOf, verifyHead, type CosignedHead } from './head.ts';
+import { hasDigest, inForce, type History } from './history.ts';
+import { decodeProof, type Proof } from './proof.ts';
+import { inclusionOf, namesKey, receiptClaims, verifyInclusion, type Receipt } from './receipt.ts';
+import { decodeDisclosure, type SignRecord } from './record.ts';
+import { firstName, isRehearsal, mixed, rehearsalName } from './rehearsal.ts';
+import { shown } from './show.ts';
+import { checkDocumentSignature, decodeSignatureFile } from './signature-file.ts';
+import { checkSignedBy } from './statement.ts';
+import { NOTE_ED25519 } from './vkey.ts';
+import { provenKey, type KeyEvents, type ProvenKey } from './key-events.ts';
+
+export interface Question {
+  document: Uint8Array;
+  /** Asked for when it is its turn: a proof that is missing is told after what comes before. */
+  proof: () => Uint8Array;
+  proofName: string;
+  history: History;
+  /** A signature file at hand, to be checked as well. */
+  signature?: Uint8Array | undefined;
+  signatureName?: string | undefined;
+  /** The key that must have signed. */
+  signer?: Uint8Array | undefined;
+  keyEvents?: KeyEvents | undefined;
+  requireLogs?: number | undefined;
+  strictValidity?: boolean | undefined;
+  rehearsal?: boolean | undefined;
+}
+
+export interface Logged {
+  index: bigint;
+  head: CosignedHead;
+}
+
+export interface Proven {
+  record: SignRecord;
+  issuer: string;
+  subject: string;
+  sequence: bigint;
+  logs: Logged[];
+  notBefore: bigint | null;
+  notAfter: bigint | null;
+  madeUnderThisPolicy: boolean;
+  key: ProvenKey | null;
+  isRehearsal: boolean;
+}
+
+/** The questions in their order; what fails first is the answer. */
+export const CHECKS = [
+  'real, or of a rehearsal, as asked for',
+  'proof is at hand',
+  "record matches the statement's commitment",
+  'document matches the record',
+  'document signature',
+  'statement signature',
+  'head signed by the log and cosigned by the quorum',
+  'receipt proves inclusion in the head',
+  'earlier head bounds the time',
+] as const;
+
+export type Step = (typeof CHECKS)[number];
+
+/** Where the check stands, for a report that names what was not reached. */
+export type Progress = (step: Step) => void;
+
+export function check(question: Question, at: Progress = () => undefined): Proven {
+  at('real, or of a rehearsal, as asked for');
+  checkRehearsal(question);
+  at('proof is at hand');
+  const proof = naming(question.proofName, () => decodeProof(question.proof()));
+  at("record matches the statement's commitment");
+  const record = recordOf(proof);
+  at('document matches the record');
+  checkDocument(record, question.document);
+  at('document signature');
+  checkSignatures(record, question);
+  at('statement signature');
+  checkSignedBy(proof.statement, record.signature.key);
+  checkApprovals(record, proof.statement);
+  checkSigner(record, question);
+  const logs = checkReceipts(proof, question, at);
+  at('earlier head bounds the time');
+  const notBefore = checkEarlierHead(proof, question.history);
+  const key = provenKey(question.keyEvents ?? null, proof.statement, record.signature.key, logs);
+  return {
+    record,
+    issuer: proof.statement.issuer,
+    subject: proof.statement.subject,
+    sequence: proof.statement.position.sequence,
+    logs,
+    notBefore,
+    notAfter: least(logs.map((logged) => logged.head.times?.earliest ?? null)),
+    madeUnderThisPolicy: hasDigest(question.history, proof.policy),
+    key,
+    isRehearsal: isRehearsal(proof.statement.issuer),
+  };
+}
+
+function checkRehearsal(question: Question): void {
+  const practised = rehearsalName(question.history);
+  if (practised !== null && question.rehearsal !== true) {
+    throw new Refused(
+      `REHEARSAL: ${shown(practised)} is of a rehearsal: whatever this proves, nothing real was signed; ` +
+        'say --rehearsal if that is what you practise',
+    );
+  }
+  const real = firstName(question.history);
+  if (question.rehearsal === true && practised === null && real !== null) {
+    throw new Refused(`${shown(real)} is real, and --rehearsal takes what a rehearsal made, and nothing else`);
+  }
+}
+
+/** What is wrong with a file of the user's is told with its name. */
+function naming<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof Malformed ? new Malformed(`${name}: ${error.message}`) : error;
+  }
+}
+
+/** What is wrong within the parts of a proof that are bound by digests makes the answer "no". */
+function refusing<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof Malformed ? new Refused(error.message) : error;
+  }
+}
+
+function recordOf(proof: Proof): SignRecord {
+  const { content } = proof.statement;
+  if (content.type === 'own') throw new Refused('the statement is what a log says of itself, and commits to no record');
+  const commitment = content.type === 'event' ? content.event.commitment : content.commitment;
+  const found = sha256(proof.disclosure);
+  if (!same(found, commitment)) {
+    throw new Refused(
+      `the disclosure hashes to ${hex(found)}, the logged statement commits to ${hex(commitment)}: the record was altered`,
+    );
+  }
+  const record = refusing(() => decodeDisclosure(proof.disclosure));
+  if (record === null) throw new Refused('the record is not of a document signature but of a key event');
+  return record;
+}
+
+function checkDocument(record: SignRecord, document: Uint8Array): void {
+  if (!record.signature.verified) {
+    throw new Refused("the record says that the signer's own check of this signature failed: it was never released by the signer");
+  }
+  const found = sha256(document);
+  const { sha256: recorded, size, name } = record.document;
+  if (same(found, recorded) && size === BigInt(document.length)) return;
+  throw new Refused(
+    `tampering: the document has the SHA-256 ${hex(found)} (${document.length} bytes), ` +
+      `the record says ${hex(recorded)} (${size} bytes) for "${shown(name)}"`,
+  );
+}
+
+function checkSignatures(record: SignRecord, question: Question): void {
+  const { scheme, key, bytes } = record.signature;
+  const recorded = refusing(() => decodeSignatureFile(bytes));
+  checkDocumentSignature(recorded, scheme, key, question.document);
+  if (question.signature === undefined) return;
+  const atHand = question.signature;
+  const file = naming(question.signatureName ?? '', () => decodeSignatureFile(atHand));
+  checkDocumentSignature(file, scheme, key, question.document);
+}
+
+function checkSigner(record: SignRecord, question: Question): void {
+  const { signer } = question;
+  if (signer === undefined || question.keyEvents !== undefined || same(signer, record.signature.key)) return;
+  throw new Refused(`signed by ${hex(record.signature.key)}, expected the signer ${hex(signer)}`);
+}
+
+function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[] {
+  const { history } = question;
+  const logs: Logged[] = [];
+  let unknown: string | null = null;
+  for (const receipt of proof.receipts) {
+    at('head signed by the log and cosigned by the quorum');
+    if (receipt.checkpoint === null) {
+      throw new Refused('the receipt carries no checkpoint: the tree that it is from is not known');
+    }
+    const checkpoint = headIn(receipt.checkpoint);
+    if (!knowsLog(history, checkpoint)) {
+      unknown ??= checkpoint.origin;
+      continue;
+    }
+    if (logs.some((logged) => logged.head.checkpoint.origin === checkpoint.origin)) {
+      throw new Refused(`two receipts are by one log, "${shown(checkpoint.origin)}": one is enough`);
+    }
+    const head = verifyHead(history, checkpoint);
+    const validity = validityOf(head);
+    if (question.strictValidity === true && validity !== null && validity.standing !== 'within') {
+      throw new Refused(
+        `the head of ${shown(checkpoint.origin)} is not shown to be cosigned by a quorum within the time for which ` +
+          `the policy is meant: ${validity.why}`,
+      );
+    }
+    at('receipt proves inclusion in the head');
+    logs.push({ index: checkReceipt(receipt, head, proof), head });
+  }
+  if (logs.length === 0 && unknown !== null) throw unknownLog(inForce(history).policy, unknown);
+  const demanded = question.requireLogs ?? 1;
+  if (logs.length < demanded) {
+    throw new Refused(
+      `the signature is proven to be in ${logs.length} logs of the policy, ${demanded} are demanded: ` +
+        'ask the signer for a proof with the receipts of more logs',
+    );
+  }
+  return logs;
+}
+
+/** The receipt is of this head's tree, for this journal, and leads from this entry to its root. */
+function checkReceipt(receipt: Receipt, head: CosignedHead, proof: Proof): bigint {
+  const { checkpoint, judge } = head;
+  const { statement } = proof;
+  const claims = receiptClaims(receipt);
+  if (claims.issuer !== checkpoint.origin || claims.subject !== statement.subject) {
+    throw new Refused(
+      `the receipt is by "${shown(claims.issuer)}" for "${shown(claims.subject)}", ` +
+        `expected "${shown(checkpoint.origin)}" for "${shown(statement.subject)}"`,
+    );
+  }
+  if (isRehearsal(statement.issuer) !== isRehearsal(checkpoint.origin)) {
+    const [practised, real] = isRehearsal(statement.issuer)
+      ? [statement.issuer, checkpoint.origin]
+      : [checkpoint.origin, statement.issuer];
+    throw new Refused(mixed(practised, real));
+  }
+  const keys = logKeys(judge.term.policy, checkpoint.origin).filter((key) => key.type === NOTE_ED25519);
+  const [first] = keys;
+  if (first === undefined) {
+    throw new Refused(`the policy has no Ed25519 key of the log "${shown(checkpoint.origin)}", which signs its receipts`);
+  }
+  const named = keys.find((key) => namesKey(receipt, key.key)) ?? first;
+  const root = verifyInclusion(receipt, statement.leaf, named.key);
+  const { size, index } = inclusionOf(receipt);
+  if (size !== checkpoint.size || !same(root, checkpoint.root)) {
+    throw new Refused(
+      `the receipt leads to size ${size}, root ${hex(root)}, ` +
+        `the cosigned head says size ${checkpoint.size}, root ${hex(checkpoint.root)}`,
+    );
+  }
+  return index;
+}
+
+/** The time from which on the signer knew the earlier head; null where nothing bounds it. */
+function checkEarlierHead(proof: Proof, history: History): bigint | null {
+  const { head } = proof.statement.position;
+  const bytes = proof.earlierHead;
+  const other = new Refused('the earlier head in the proof is not the one that the statement names');
+  if (head === null && bytes === null) return null;
+  if (head === null || bytes === null || !same(sha256(bytes), head.note)) throw other;
+  const checkpoint = headIn(bytes);
+  const isNamed = checkpoint.origin === head.origin && checkpoint.size === head.size && same(checkpoint.root, head.root);
+  if (!isNamed) throw other;
+  if (!knowsLog(history, checkpoint)) return null;
+  return verifyHead(history, checkpoint).times?.latest ?? null;
+}
+
+function least(times: (bigint | null)[]): bigint | null {
+  return times.reduce((a, b) => (a === null ? b : b === null || a < b ? a : b), null);
+}
+
+/** A public key as `--signer` takes it: 64 hex digits, or an OpenSSH public key. */
+export function parseSigner(text: string, given: string): Uint8Array {
+  const key = signerKey(text.trim());
+  if (key === null || !isSoundKey(key)) throw new Malformed(`${shown(given)} is no sound Ed25519 public key`);
+  return key;
+}
+
+function signerKey(text: string): Uint8Array | null {
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.from(text.match(/../g)!, (pair) => parseInt(pair, 16));
+  const match = /^ssh-ed25519 ([A-Za-z0-9+/=]+)( .*)?$/.exec(text);
+  if (match === null) return null;
+  const blob = Uint8Array.from(atob(match[1]!), (character) => character.charCodeAt(0));
+  return blob.length === 51 ? blob.subarray(19) : null;
+}

@@ -1,0 +1,49 @@
+// What the wrong file is, for the error: somebody passed a batch where a proof was asked for.
+
+import { textOf } from './bytes.ts';
+
+const KINDS = [
+  'coldlog-approval-request',
+  'coldlog-backup',
+  'coldlog-batch',
+  'coldlog-evidence',
+  'coldlog-heads',
+  'coldlog-key',
+  'coldlog-key-events',
+  'coldlog-manifest',
+  'coldlog-receipts',
+  'coldlog-statements',
+  'coldlog-witness-request',
+  'coldlog-witness-response',
+];
+
+/** How much is looked at to tell a text. */
+const LOOKED_AT = 1_024;
+
+/** Our own kind that the file begins with: an array, and its first item. */
+function namedKind(bytes: Uint8Array): string | null {
+  const [head, text] = bytes;
+  if (head === undefined || text === undefined || head < 0x81 || head > 0x97) return null;
+  const length = text >= 0x60 && text < 0x78 ? text - 0x60 : text === 0x78 ? bytes[2] : undefined;
+  if (length === undefined) return null;
+  const start = text === 0x78 ? 3 : 2;
+  const kind = textOf(bytes.subarray(start, start + length));
+  return kind !== null && KINDS.includes(kind) ? kind : null;
+}
+
+/** A character that is cut at the end of what is looked at is no reason not to call it text. */
+function looksLikeText(bytes: Uint8Array): boolean {
+  const looked = bytes.subarray(0, LOOKED_AT);
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(looked, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Where the bytes are no CBOR: what else they may be; null where nobody can tell. */
+export function sniff(bytes: Uint8Array): string | null {
+  if (bytes.length === 0) return 'an empty file';
+  return namedKind(bytes) ?? (looksLikeText(bytes) ? 'a text file' : null);
+}
