@@ -12,7 +12,7 @@ import { decodeDisclosure, type SignRecord } from './record.ts';
 import { firstName, isRehearsal, mixed, rehearsalName } from './rehearsal.ts';
 import { shown } from './show.ts';
 import { checkDocumentSignature, decodeSignatureFile } from './signature-file.ts';
-import { checkSignedBy } from './statement.ts';
+import { checkSignedBy, type Statement } from './statement.ts';
 import { NOTE_ED25519 } from './vkey.ts';
 import { provenKey, type KeyEvents, type ProvenKey } from './key-events.ts';
 
@@ -87,7 +87,7 @@ export function check(question: Question, at: Progress = () => undefined): Prove
   const logs = checkReceipts(proof, question, at);
   at('earlier head bounds the time');
   const notBefore = checkEarlierHead(proof, question.history);
-  const key = provenKey(question.keyEvents ?? null, proof.statement, record.signature.key, logs);
+  const key = checkKey(question, proof.statement, record.signature.key, logs);
   return {
     record,
     issuer: proof.statement.issuer,
@@ -175,7 +175,25 @@ function checkSignatures(record: SignRecord, question: Question): void {
 function checkSigner(record: SignRecord, question: Question): void {
   const { signer } = question;
   if (signer === undefined || question.keyEvents !== undefined || same(signer, record.signature.key)) return;
-  throw new Refused(`signed by ${hex(record.signature.key)}, expected the signer ${hex(signer)}`);
+  throw anotherSigner(record.signature.key, signer);
+}
+
+function anotherSigner(found: Uint8Array, expected: Uint8Array): Refused {
+  return new Refused(`signed by ed25519:${hex(found)}, expected the signer ed25519:${hex(expected)}`);
+}
+
+/** With key events, the demanded signer may be any key of the journal: one was handed over to the next. */
+function checkKey(question: Question, statement: Statement, key: Uint8Array, logs: Logged[]): ProvenKey | null {
+  const { keyEvents, signer } = question;
+  if (keyEvents === undefined) return null;
+  const places = logs.map(({ index, head }) => ({
+    origin: head.checkpoint.origin,
+    index,
+    seen: head.times?.earliest ?? null,
+  }));
+  const proven = provenKey(keyEvents, statement, key, places);
+  if (signer !== undefined && !proven.keys.some((one) => same(one, signer))) throw anotherSigner(key, signer);
+  return proven;
 }
 
 function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[] {

@@ -1,20 +1,324 @@
-// Was the key in force, and was it revoked? Key events, each proven under one cosigned head.
-import type { Logged } from './check.ts';
-import type { Statement } from './statement.ts';
+// Was the key in force, and was it revoked? The file of key events, each proven under one cosigned head.
+
+import { hex, same } from './bytes.ts';
+import { decodeCbor, type Item } from './cbor.ts';
+import { parseCheckpoint } from './checkpoint.ts';
+import { decodeSign1, verifySign1, LABEL, claimsOf, kidOf, algorithmOf, EDDSA } from './cose.ts';
+import { isSoundKey, thumbprint } from './ed25519.ts';
+import { encodeArray, encodeBytes, encodeInt } from './encode.ts';
+import { Malformed, Refused } from './errors.ts';
+import { Fields, found } from './fields.ts';
+import { verifyHead, type CosignedHead } from './head.ts';
+import type { History } from './history.ts';
+import type { KeyEvent, Since } from './key-event.ts';
+import { rootOf } from './merkle.ts';
+import { shown } from './show.ts';
+import { MAX_STATEMENT, checkSignedBy, decodeStatement, type Statement } from './statement.ts';
+
+const WHAT = 'coldlog-key-events';
+export const MAX_KEY_EVENTS = 67_108_864;
+const MAX_EVENTS = 4_096;
+const MAX_NOTE = 262_144;
+const ROTATION_TYPE = 'application/vnd.coldlog.rotation+cbor';
+
+interface LoggedEvent {
+  statement: Statement;
+  event: KeyEvent;
+  index: bigint;
+  path: Uint8Array[];
+}
 
 export interface KeyEvents {
-  bytes: Uint8Array;
+  head: CosignedHead;
+  events: LoggedEvent[];
+}
+
+/** The one entry of a proof in a log, as far as a bound asks for it. */
+export interface Place {
+  origin: string;
+  index: bigint;
+  /** By when a quorum had seen it. */
+  seen: bigint | null;
 }
 
 export interface ProvenKey {
   words: string;
+  keys: Uint8Array[];
 }
 
-export function provenKey(_events: KeyEvents | null, _statement: Statement, _key: Uint8Array, _logs: Logged[]): ProvenKey | null {
-  return null;
+export function parseKeyEvents(bytes: Uint8Array, history: History): KeyEvents {
+  const fields = new Fields(WHAT);
+  const item = decodeCbor(bytes, { what: WHAT, limit: MAX_KEY_EVENTS });
+  const first = item.type === 'array' ? item.items[0] : undefined;
+  if (first === undefined) throw new Malformed(`expected ${WHAT}, but this is ${found(item)}; pass the right file`);
+  if (first.type !== 'text' || first.value !== WHAT) {
+    const other = first.type === 'text' && first.value.startsWith('coldlog-') ? first.value : `something else (${found(first)})`;
+    throw new Malformed(`expected ${WHAT}, but this is ${other}; pass the right file`);
+  }
+  const version = fields.uint((item as { items: Item[] }).items[1], 'version');
+  if (version !== 1n) {
+    throw new Malformed(`unsupported: ${WHAT} has version ${version}, and this program reads version 1; use a newer Coldlog`);
+  }
+  const parts = fields.array(item, 'the file', 4, 4);
+  const note = fields.bytes(parts[2], 'the head', MAX_NOTE);
+  const checkpoint = headOf(note);
+  const events = fields.array(parts[3], 'the events', 0, MAX_EVENTS).map((one) => decodeEvent(fields, one));
+  events.slice(1).forEach((event, at) => {
+    if (event.index <= events[at]!.index) throw Malformed.field(WHAT, 'an index', 'indexes that rise', `${event.index}`);
+  });
+  return { head: verifyHead(history, checkpoint), events };
 }
 
-export const MAX_KEY_EVENTS = 67_108_864;
-export function parseKeyEvents(bytes: Uint8Array, _history: unknown): KeyEvents {
-  return { bytes };
+function headOf(note: Uint8Array): ReturnType<typeof parseCheckpoint> {
+  try {
+    return parseCheckpoint(note);
+  } catch (error) {
+    throw error instanceof Malformed ? Malformed.field(WHAT, 'the head', 'a signed checkpoint', error.message) : error;
+  }
+}
+
+function decodeEvent(fields: Fields, item: Item): LoggedEvent {
+  const [first, second, third] = fields.array(item, 'an event', 3, 3);
+  const statement = decodeStatement(fields.bytes(first, 'a statement', MAX_STATEMENT));
+  if (statement.content.type !== 'event') throw Malformed.field(WHAT, 'an event', 'a key event', 'another statement');
+  const index = fields.uint(second, 'an index');
+  const path = fields.hashes(third, 'a path', 63);
+  return { statement, event: statement.content.event, index, path };
+}
+
+interface KeyTerm {
+  key: Uint8Array;
+  /** The first record that it may sign. */
+  from: bigint;
+}
+
+interface Revocation {
+  key: Uint8Array;
+  since: Since;
+  index: bigint;
+}
+
+/** What the events say of one journal. */
+interface Journal {
+  keys: KeyTerm[];
+  /** The record with which it ended. */
+  end: { sequence: bigint; event: string } | null;
+  revocations: Revocation[];
+}
+
+export function provenKey(
+  keyEvents: KeyEvents,
+  statement: Statement,
+  key: Uint8Array,
+  places: Place[],
+): ProvenKey {
+  const journal = replay(keyEvents, statement);
+  const { sequence } = statement.position;
+  const name = `ed25519:${hex(key)}`;
+  if (journal.end !== null && sequence > journal.end.sequence) {
+    throw new Refused(
+      `record ${sequence} comes after the end of the journal, record ${journal.end.sequence}: it was signed with a key that had ended`,
+    );
+  }
+  const inForce = journal.keys.filter((term) => term.from <= sequence).at(-1)!.key;
+  if (!same(inForce, key)) {
+    throw new Refused(
+      `record ${sequence} is by the key ${name}, in force was ed25519:${hex(inForce)}: the key had been given up, or was not yet in force`,
+    );
+  }
+  const { checkpoint } = keyEvents.head;
+  const origin = shown(checkpoint.origin);
+  const revoked = journal.revocations.filter((revocation) => same(revocation.key, key));
+  for (const { since, index } of revoked) {
+    if (isOlder(since, index, sequence, checkpoint.origin, places)) continue;
+    throw new Refused(
+      `the key ${name} was revoked ${sinceWords(since)}, by entry ${index} of ${origin}; ` +
+        `nothing shows that record ${sequence} is older: it is not to be trusted`,
+    );
+  }
+  const which = journal.keys.length === 1 ? "the journal's only key" : `one of the journal's ${journal.keys.length} keys`;
+  const bound = revoked[0] === undefined ? '' : `; revoked ${sinceWords(revoked[0].since)}, and this signature is older`;
+  const words = `${which}, in force then, as of ${origin} at size ${checkpoint.size}${bound}`;
+  return { words, keys: journal.keys.map((term) => term.key) };
+}
+
+function isOlder(since: Since, index: bigint, sequence: bigint, origin: string, places: Place[]): boolean {
+  switch (since.by) {
+    case 'record':
+      return sequence < since.sequence;
+    case 'head':
+      return places.some((place) => place.origin === since.origin && place.index < since.size);
+    case 'time':
+      return places.some((place) => place.seen !== null && place.seen <= since.seconds);
+    case 'publication':
+      return places.some((place) => place.origin === origin && place.index < index);
+  }
+}
+
+function sinceWords(since: Since): string {
+  switch (since.by) {
+    case 'record':
+      return `from record ${since.sequence} on`;
+    case 'head':
+      return `for all that is not among the first ${since.size} entries of ${shown(since.origin)}`;
+    case 'time':
+      return `for all that no witness had seen ${since.seconds} seconds after 1970`;
+    case 'publication':
+      return 'from the moment at which the revocation was logged';
+  }
+}
+
+function replay(keyEvents: KeyEvents, statement: Statement): Journal {
+  const { issuer, subject } = statement;
+  const journal: Journal = { keys: [], end: null, revocations: [] };
+  const prepared = `${subject}.revocation.`;
+  const own = keyEvents.events.filter((one) => one.statement.issuer === issuer && one.statement.subject === subject);
+  if (own.length === 0) {
+    throw new Refused(
+      `the key events hold no genesis of ${shown(issuer)} / ${shown(subject)}: they are of other signers; ` +
+        'make the file anew with `verifier key-events`',
+    );
+  }
+  for (const one of own) {
+    checkUnderHead(one, keyEvents.head);
+    holding(one, () => admit(journal, one));
+  }
+  for (const one of keyEvents.events) {
+    if (one.statement.issuer !== issuer || !one.statement.subject.startsWith(prepared)) continue;
+    checkUnderHead(one, keyEvents.head);
+    holding(one, () => admitPrepared(journal, one, prepared));
+  }
+  return journal;
+}
+
+function checkUnderHead(one: LoggedEvent, head: CosignedHead): void {
+  const { size, root } = head.checkpoint;
+  const wrong = (why: string): Refused => new Refused(`the event at index ${one.index} is not under the head: ${why}`);
+  let led: Uint8Array;
+  try {
+    led = rootOf(one.statement.leaf, one.index, size, one.path);
+  } catch (error) {
+    throw error instanceof Refused ? wrong(error.message) : error;
+  }
+  if (!same(led, root)) throw wrong(`the path leads to the root ${hex(led)}, expected ${hex(root)}`);
+}
+
+function holding(one: LoggedEvent, admitted: () => void): void {
+  try {
+    admitted();
+  } catch (error) {
+    throw error instanceof Refused ? new Refused(`the event at index ${one.index} does not hold: ${error.message}`) : error;
+  }
+}
+
+function admit(journal: Journal, { statement, event, index }: LoggedEvent): void {
+  const { sequence } = statement.position;
+  const inForce = journal.keys.at(-1)?.key;
+  if (inForce === undefined) return admitGenesis(journal, statement, event);
+  if (event.event === 'genesis') {
+    throw new Refused(`a genesis stands at sequence number ${sequence}, expected only at 0: a new journal starts in a folder of its own`);
+  }
+  if (journal.end !== null) {
+    throw new Refused(
+      `the journal ended with its ${journal.end.event}, record ${journal.end.sequence}: record ${sequence} cannot follow; ` +
+        "begin a new journal (`signer init`), and let the log's operator allow it",
+    );
+  }
+  checkSignedBy(statement, inForce);
+  if (event.event === 'rotation') admitRotation(journal, statement, event, inForce);
+  if (event.event === 'retirement') {
+    if (!same(event.key, inForce)) throw notInForce(event.key);
+    journal.end = { sequence, event: 'retirement' };
+  }
+  if (event.event === 'revocation') {
+    if (!journal.keys.some((term) => same(term.key, event.key))) throw notInForce(event.key);
+    if (event.since.by === 'record' && event.since.sequence > sequence) {
+      throw new Refused(
+        `it takes back records from number ${event.since.sequence} on, its own number is ${sequence}: what is not written yet needs no revocation`,
+      );
+    }
+    journal.revocations.push({ key: event.key, since: event.since, index });
+    if (same(event.key, inForce)) journal.end = { sequence, event: 'revocation' };
+  }
+}
+
+function notInForce(key: Uint8Array): Refused {
+  return new Refused(`it names the key ed25519:${hex(key)}, which this journal does not have in force now`);
+}
+
+function admitGenesis(journal: Journal, statement: Statement, event: KeyEvent): void {
+  const { sequence } = statement.position;
+  if (sequence !== 0n || event.event !== 'genesis') {
+    throw new Refused(`expected a genesis (sequence number 0, a key event), found sequence number ${sequence}`);
+  }
+  if (!isSoundKey(event.key)) {
+    throw new Refused(
+      'the genesis names no sound key: these 32 bytes are no sound Ed25519 public key (RFC 8032: no point, not canonical, or of small order)',
+    );
+  }
+  checkSignedBy(statement, event.key);
+  journal.keys.push({ key: event.key, from: 0n });
+}
+
+function admitRotation(
+  journal: Journal,
+  statement: Statement,
+  event: Extract<KeyEvent, { event: 'rotation' }>,
+  inForce: Uint8Array,
+): void {
+  const name = `ed25519:${hex(event.key)}`;
+  const { sequence, previous } = statement.position;
+  if (journal.keys.some((term) => same(term.key, event.key))) {
+    throw new Refused(`the journal has had the key ${name} already: a key that was given up never comes back; make a new one`);
+  }
+  const payload = encodeArray([encodeBytes(inForce), encodeBytes(event.key), encodeInt(sequence), encodeBytes(previous!)]);
+  if (!consents(event.accepted, payload, event.key, statement)) {
+    throw new Refused(
+      `the new key ${name} did not consent to take over at record ${sequence}: the event was altered, or made without that key; ` +
+        'rotate again with `signer rotate-key`',
+    );
+  }
+  journal.keys.push({ key: event.key, from: sequence + 1n });
+}
+
+/** The new key's consent: a COSE_Sign1 of its own type, with a detached payload, for this place of this journal. */
+function consents(accepted: Uint8Array, payload: Uint8Array, key: Uint8Array, statement: Statement): boolean {
+  try {
+    const sign1 = decodeSign1(accepted, { what: 'consent', limit: 1_024 });
+    const header = sign1.protected;
+    const type = header.get(LABEL.typ);
+    const claims = claimsOf(header);
+    return (
+      sign1.payload === null &&
+      sign1.unprotected.entries.length === 0 &&
+      header.entries.length === 4 &&
+      algorithmOf(header) === EDDSA &&
+      type?.type === 'text' &&
+      type.value === ROTATION_TYPE &&
+      same(kidOf(header), thumbprint(key)) &&
+      claims.issuer === statement.issuer &&
+      claims.subject === statement.subject &&
+      isSoundKey(key) &&
+      verifySign1(sign1, payload, key)
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** A revocation that stands outside of the journal, signed by the key that it revokes. */
+function admitPrepared(journal: Journal, { statement, event, index }: LoggedEvent, prepared: string): void {
+  if (event.event !== 'revocation') {
+    throw new Refused(`expected a prepared revocation (\`signer revoke --prepare\`), found a ${event.event}`);
+  }
+  const digits = hex(thumbprint(event.key)).slice(0, 16);
+  const isOwn = journal.keys.some((term) => same(term.key, event.key));
+  if (!isOwn || statement.subject !== `${prepared}${digits}`) {
+    throw new Refused(
+      `it revokes the key ed25519:${hex(event.key)}, which the journal ${shown(statement.issuer)} / ` +
+        `${shown(prepared.slice(0, -'.revocation.'.length))} never had: it is of another journal, or the log lacks the rotation to that key`,
+    );
+  }
+  checkSignedBy(statement, event.key);
+  journal.revocations.push({ key: event.key, since: event.since, index });
 }

@@ -139,6 +139,48 @@ for e in before after; do
   case_line events-$e-app app.txt app.txt.proof policy.one "--key-events events.$e --signer alice/signer.pub"
 done
 
+# How a key ends: revoked by a time, by a head, as planned, and by a revocation that was prepared.
+endings='time head retired prepared'
+for e in $endings; do
+  signer --home end-$e init --name $e.example/end --operator E --auditor "$auditor" $key > end.txt
+  quiet log --home one allow end-$e/genesis.cbor --fingerprint "$(fingerprint end.txt)"
+done
+journal_of=
+quiet verifier identity -o drawer.key
+for n in 1 2; do
+  for e in $endings; do
+    echo "$e $n" > end.$e.$n
+    quiet signer --home end-$e sign end.$e.$n --operator E --version $n --purpose end $pass
+    round end-$e one policy.one w1 w2 w3
+  done
+  if [ $n = 1 ]; then
+    sleep 1
+    bound=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+    log --home one head > bound.head
+    sleep 1
+  fi
+done
+quiet signer --home end-time revoke --operator E --purpose x --since-time "$bound" $pass
+quiet signer --home end-head revoke --operator E --purpose x --since-head bound.head $pass
+quiet signer --home end-retired retire --operator E --purpose x $pass
+quiet signer --home end-prepared revoke --operator E --purpose x --prepare prepared.age --to "$(sed -n 's/^# public key: //p' drawer.key)" $pass
+for e in time head retired; do
+  rm -f round.batch
+  quiet signer --home end-$e export -o round.batch
+  quiet log --home one append round.batch
+done
+quiet log --home one revoke prepared.age --identity drawer.key
+rm -f r.request; quiet log --home one witness-request -o r.request
+for w in w1 w2 w3; do quiet witness --home $w cosign r.request -o r.ends.$w; done
+quiet log --home one add-cosignatures r.ends.* --policy policy.one
+quiet verifier key-events --log one/public --policy policy.one -o events.ends
+for e in $endings; do
+  for n in 1 2; do case_line "end-$e-$n" end.$e.$n end.$e.$n.proof policy.one '--key-events events.ends'; done
+done
+case_line events-other both.txt both.txt.proof policy.one "--key-events events.ends --signer bob/signer.pub"
+case_line events-handed-over new.txt new.txt.proof policy.one "--key-events events.ends --signer $(verifier check both.txt --policy policy.one --json | sed -n 's/.*"key":"\([0-9a-f]*\)".*/\1/p')"
+case_line events-stranger app.txt app.txt.proof policy.one "--key-events events.ends --signer bob/signer.pub"
+
 # A policy's history and trust roots.
 log --home one head > last
 for who in ada grace linus; do quiet verifier policy key --name $who.example/policy -o $who.key --unencrypted; done
