@@ -43,6 +43,9 @@ export function decodeCbor(bytes: Uint8Array, options: CborOptions): Item {
 class Reader {
   private at = 0;
   private items = 0;
+  /** Where a text is not UTF-8, and what is wrong with the keys of a map: told after what breaks the structure. */
+  private texts: string | null = null;
+  private keys: string | null = null;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -53,10 +56,12 @@ class Reader {
     const { what, limit } = this.options;
     if (this.bytes.length > limit) throw this.tooLarge(BigInt(this.bytes.length));
     const item = this.item(0);
+    if (this.texts !== null) throw this.broken(this.texts);
     const left = this.bytes.length - this.at;
     if (left > 0) {
       throw new NotCbor(`${what} ends at byte ${this.at}, but ${left} more bytes follow; remove them or copy the file again`);
     }
+    if (this.keys !== null) throw this.irregular(this.keys);
     return item;
   }
 
@@ -129,8 +134,8 @@ class Reader {
   private text(length: bigint): string {
     const bytes = this.take(length);
     const text = textOf(bytes);
-    if (text === null) throw this.broken(`a text that is not UTF-8 at byte ${this.at - bytes.length}`);
-    return text;
+    if (text === null) this.texts ??= `a text that is not UTF-8 at byte ${this.at}`;
+    return text ?? '';
   }
 
   private array(length: bigint, depth: number): Item[] {
@@ -156,9 +161,10 @@ class Reader {
 
   private checkKeys(keys: Uint8Array[]): void {
     const sorted = [...keys].sort(compare);
-    if (sorted.some((key, at) => at > 0 && same(key, sorted[at - 1]!))) throw this.irregular('a map key stands twice');
+    const twice = sorted.some((key, at) => at > 0 && same(key, sorted[at - 1]!));
+    if (twice) this.keys ??= 'a map key stands twice';
     if (this.options.anyOrder !== true && keys.some((key, at) => key !== sorted[at])) {
-      throw this.irregular('map keys are not sorted');
+      this.keys ??= 'map keys are not sorted';
     }
   }
 

@@ -10,7 +10,7 @@ import { decodeProof, type Proof } from './proof.ts';
 import { inclusionOf, namesKey, receiptClaims, verifyInclusion, type Receipt } from './receipt.ts';
 import { decodeDisclosure, type SignRecord } from './record.ts';
 import { firstName, isRehearsal, mixed, rehearsalName } from './rehearsal.ts';
-import { shown } from './show.ts';
+import { quoted, shown } from './show.ts';
 import { checkDocumentSignature, decodeSignatureFile } from './signature-file.ts';
 import { checkSignedBy, type Statement } from './statement.ts';
 import { NOTE_ED25519 } from './vkey.ts';
@@ -158,7 +158,7 @@ function checkDocument(record: SignRecord, document: Uint8Array): void {
   if (same(found, recorded) && size === BigInt(document.length)) return;
   throw new Refused(
     `tampering: the document has the SHA-256 ${hex(found)} (${document.length} bytes), ` +
-      `the record says ${hex(recorded)} (${size} bytes) for "${shown(name)}"`,
+      `the record says ${hex(recorded)} (${size} bytes) for ${quoted(name)}`,
   );
 }
 
@@ -211,7 +211,7 @@ function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[]
       continue;
     }
     if (logs.some((logged) => logged.head.checkpoint.origin === checkpoint.origin)) {
-      throw new Refused(`two receipts are by one log, "${shown(checkpoint.origin)}": one is enough`);
+      throw new Refused(`two receipts are by one log, ${quoted(checkpoint.origin)}: one is enough`);
     }
     const head = verifyHead(history, checkpoint);
     const validity = validityOf(head);
@@ -239,23 +239,18 @@ function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[]
 function checkReceipt(receipt: Receipt, head: CosignedHead, proof: Proof): bigint {
   const { checkpoint, judge } = head;
   const { statement } = proof;
+  checkSameKind(statement.issuer, checkpoint.origin);
   const claims = receiptClaims(receipt);
   if (claims.issuer !== checkpoint.origin || claims.subject !== statement.subject) {
     throw new Refused(
-      `the receipt is by "${shown(claims.issuer)}" for "${shown(claims.subject)}", ` +
-        `expected "${shown(checkpoint.origin)}" for "${shown(statement.subject)}"`,
+      `the receipt is by ${quoted(claims.issuer)} for ${quoted(claims.subject)}, ` +
+        `expected ${quoted(checkpoint.origin)} for ${quoted(statement.subject)}`,
     );
-  }
-  if (isRehearsal(statement.issuer) !== isRehearsal(checkpoint.origin)) {
-    const [practised, real] = isRehearsal(statement.issuer)
-      ? [statement.issuer, checkpoint.origin]
-      : [checkpoint.origin, statement.issuer];
-    throw new Refused(mixed(practised, real));
   }
   const keys = logKeys(judge.term.policy, checkpoint.origin).filter((key) => key.type === NOTE_ED25519);
   const [first] = keys;
   if (first === undefined) {
-    throw new Refused(`the policy has no Ed25519 key of the log "${shown(checkpoint.origin)}", which signs its receipts`);
+    throw new Refused(`the policy has no Ed25519 key of the log ${quoted(checkpoint.origin)}, which signs its receipts`);
   }
   const named = keys.find((key) => namesKey(receipt, key.key)) ?? first;
   const root = verifyInclusion(receipt, statement.leaf, named.key);
@@ -269,6 +264,12 @@ function checkReceipt(receipt: Receipt, head: CosignedHead, proof: Proof): bigin
   return index;
 }
 
+/** Nothing real takes what a rehearsal made. */
+function checkSameKind(signer: string, log: string): void {
+  if (isRehearsal(signer) === isRehearsal(log)) return;
+  throw new Refused(isRehearsal(signer) ? mixed(signer, log) : mixed(log, signer));
+}
+
 /** The time from which on the signer knew the earlier head; null where nothing bounds it. */
 function checkEarlierHead(proof: Proof, history: History): bigint | null {
   const { head } = proof.statement.position;
@@ -280,7 +281,12 @@ function checkEarlierHead(proof: Proof, history: History): bigint | null {
   const isNamed = checkpoint.origin === head.origin && checkpoint.size === head.size && same(checkpoint.root, head.root);
   if (!isNamed) throw other;
   if (!knowsLog(history, checkpoint)) return null;
-  return verifyHead(history, checkpoint).times?.latest ?? null;
+  try {
+    return verifyHead(history, checkpoint).times?.latest ?? null;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw new Refused(`the earlier head, which bounds the time from below: ${error.message}`);
+  }
 }
 
 function least(times: (bigint | null)[]): bigint | null {

@@ -31,7 +31,7 @@ export function parseCheckpoint(bytes: Uint8Array): Checkpoint {
   const [origin, size, root, ...extensions] = lines;
   if (origin === undefined || !isKeyName(origin)) throw wrong('the origin is no key name');
   const number = size === undefined ? null : plainNumber(size);
-  if (number === null) throw wrong('the size is no plain decimal number');
+  if (number === null) throw wrong('the size is not a decimal number');
   const hash = root === undefined ? null : fromBase64(root);
   if (hash === null || hash.length !== 32) throw wrong('the root is not base64 of 32 bytes');
   if (extensions.includes('')) throw wrong('an extension line is empty');

@@ -96,8 +96,9 @@ export function runCheck(run: Run): Verdict {
     return { code: 0, result, talk, reason: null, proven, reached };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    talk.push(`verifier: ${error.message}`);
-    return { code: error.code, result: [], talk, reason: error.message, proven: null, reached };
+    const reason = shown(error.message);
+    talk.push(`verifier: ${reason}`);
+    return { code: error.code, result: [], talk, reason, proven: null, reached };
   }
 }
 

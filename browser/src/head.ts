@@ -6,7 +6,7 @@ import { Malformed, Refused } from './errors.ts';
 import { judgeOf, type History, type Judge } from './history.ts';
 import { doesNotVerify, isBy, signerOf, verifyNoteSignature } from './note.ts';
 import { parties, quorumTimes, type Policy, type Witness } from './policy.ts';
-import { shown, time } from './show.ts';
+import { quoted, shown, time } from './show.ts';
 import type { VerifierKey } from './vkey.ts';
 
 export interface Voucher {
@@ -44,7 +44,7 @@ export function knowsLog(history: History, head: Checkpoint): boolean {
 
 export function unknownLog(policy: Policy, origin: string): Refused {
   const names = policy.logs.map((key) => shown(key.name)).join(', ');
-  return new Refused(`the policy names no log "${shown(origin)}"; it names ${names === '' ? 'none' : names}`);
+  return new Refused(`the policy names no log ${quoted(origin)}; it names ${names === '' ? 'none' : names}`);
 }
 
 export function verifyHead(history: History, checkpoint: Checkpoint): CosignedHead {
@@ -89,7 +89,7 @@ function verifyLines(checkpoint: Checkpoint, keys: VerifierKey[]): Map<VerifierK
 function notMet(policy: Policy, checkpoint: Checkpoint, vouchers: Voucher[]): Refused {
   const who = vouchers.map((voucher) => shown(voucher.witness.name)).join(', ');
   return new Refused(
-    `the quorum "${shown(policy.quorum ?? '')}" is not met: ${who === '' ? 'nobody' : who} cosigned the head of size ` +
+    `the quorum ${quoted(policy.quorum ?? '')} is not met: ${who === '' ? 'nobody' : who} cosigned the head of size ` +
       `${checkpoint.size}; ask more witnesses to cosign it`,
   );
 }

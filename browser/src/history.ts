@@ -76,6 +76,7 @@ function parseTerm(bytes: Uint8Array, before: number, untils: Until[]): Term {
   } catch (error) {
     if (before > 0 && error instanceof PolicyLine) throw new PolicyLine(before + error.line, error.why);
     if (before > 0 && error instanceof PolicyWhole) throw new PolicyLine(before, error.why);
+    if (before > 0 && error instanceof Malformed) throw new PolicyLine(before, error.message);
     throw error;
   }
 }
@@ -103,13 +104,18 @@ function parseTerms(bytes: Uint8Array): Term[] {
       body.push(line);
       continue;
     }
+    const until = text === 'now' ? null : untilOf(line.number, text);
     if (isLast) throw new PolicyLine(line.number, 'nothing comes after the policy that is in force `now`');
     if (body.length > 0) finish(start);
-    if (text === 'now') {
+    if (until === null) {
       if (untils.length > 0) throw new PolicyLine(line.number, 'expected a policy before `now`');
       isLast = true;
     } else {
-      untils.push(untilOf(line.number, text, newest));
+      if ((newest.get(until.origin) ?? 0n) > until.size) {
+        throw new PolicyLine(line.number, 'no `until` of a log is smaller than those before it');
+      }
+      newest.set(until.origin, until.size);
+      untils.push(until);
     }
   }
   if (!isLast) throw new PolicyWhole('the history has no policy that is in force `now`');
@@ -120,17 +126,13 @@ function parseTerms(bytes: Uint8Array): Term[] {
   return terms;
 }
 
-function untilOf(number: number, text: string, newest: Map<string, bigint>): Until {
+function untilOf(number: number, text: string): Until {
   const [word, origin, size, ...more] = text.split(' ');
   if (word !== 'until' || !origin || !size || more.length > 0) {
     throw new PolicyLine(number, 'expected `until <origin> <size>` or `now`');
   }
   const value = plainNumber(size);
   if (value === null) throw new PolicyLine(number, 'expected `until <origin> <size>`, each number as plain digits');
-  if ((newest.get(origin) ?? 0n) > value) {
-    throw new PolicyLine(number, 'no `until` of a log is smaller than those before it');
-  }
-  newest.set(origin, value);
   return { origin, size: value };
 }
 

@@ -9,6 +9,7 @@ import { COSIGN_ED25519, COSIGN_MLDSA, NOTE_ED25519, isKeyName, type VerifierKey
 
 const MAX_BYTES = 262_144;
 const MAX_SIGNATURES = 128;
+const MAX_TIME = (1n << 63n) - 1n;
 const LINE_START = '\u2014 ';
 
 export interface NoteSignature {
@@ -32,12 +33,14 @@ export function parseNote(bytes: Uint8Array): Note {
   const whole = textOf(bytes);
   if (whole === null) throw wrong('it is not UTF-8');
   if (/(?!\n)[\x00-\x1f\x7f]/.test(whole)) throw wrong('it holds a control character');
-  if (!whole.endsWith('\n')) throw wrong('no newline at its end');
   const gap = whole.lastIndexOf('\n\n');
   if (gap < 0) throw wrong('no empty line before signatures');
-  const lines = whole.slice(gap + 2, -1).split('\n');
-  if (whole.length === gap + 2) throw wrong('no signature lines');
-  if (lines.length > MAX_SIGNATURES) throw wrong(`more than ${MAX_SIGNATURES} signatures`);
+  const rest = whole.slice(gap + 2);
+  if (!rest.endsWith('\n')) throw wrong('no newline at its end');
+  const lines = rest.slice(0, -1).split('\n');
+  if (lines.length > MAX_SIGNATURES) {
+    throw new Malformed(`the note is too large: ${lines.length} signatures, at most ${MAX_SIGNATURES}`);
+  }
   return { text: whole.slice(0, gap + 1), signatures: lines.map(parseSignature) };
 }
 
@@ -45,12 +48,13 @@ function parseSignature(line: string): NoteSignature {
   if (!line.startsWith(LINE_START)) throw wrong('no em dash in a signature line');
   const rest = line.slice(LINE_START.length);
   const space = rest.indexOf(' ');
-  if (space < 0) throw wrong('no key name in a signature line');
+  if (space < 0) throw wrong('no space in a signature line');
   const name = rest.slice(0, space);
-  if (!isKeyName(name)) throw wrong('no key name in a signature line');
+  if (!isKeyName(name)) throw wrong('no valid key name in a signature line');
   const blob = fromBase64(rest.slice(space + 1));
   if (blob === null) throw wrong('bad base64 in a signature line');
-  if (blob.length < 5) throw wrong('a signature is too short');
+  if (blob.length < 4) throw wrong('no key id in a signature line');
+  if (blob.length === 4) throw wrong('an empty signature in a signature line');
   return { name, id: blob.subarray(0, 4), signature: blob.subarray(4) };
 }
 
@@ -82,7 +86,8 @@ export function verifyNoteSignature(
   const length = key.type === COSIGN_ED25519 ? 64 : MLDSA_SIGNATURE_LENGTH;
   if (blob.length !== 8 + length) return null;
   const time = new DataView(blob.buffer, blob.byteOffset, 8).getBigUint64(0);
-  if (time === 0n) return null;
+  // C2SP tlog-cosignature: no time at all, or one that no signed integer of 64 bits holds.
+  if (time === 0n || time > MAX_TIME) return null;
   const signed = blob.subarray(8);
   if (key.type === COSIGN_ED25519) {
     const message = utf8(`cosignature/v1\ntime ${time}\n${note.text}`);

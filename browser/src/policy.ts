@@ -163,14 +163,14 @@ class Builder {
   }
 
   private group(name: string, threshold: string, members: string[]): void {
-    const needed = threshold === 'any' ? 1 : threshold === 'all' ? members.length : decimal(threshold);
-    if (needed === null || needed < 1 || needed > members.length) {
-      throw new Malformed(`the threshold must be any, all or 1 to ${members.length}`);
-    }
     for (const member of members) {
       this.known(member);
       if (this.taken.has(member)) throw new Malformed(`${shown(member)} is a member of a group already`);
       this.taken.add(member);
+    }
+    const needed = threshold === 'any' ? 1 : threshold === 'all' ? members.length : decimal(threshold);
+    if (needed === null || needed < 1 || needed > members.length) {
+      throw new Malformed(`the threshold must be any, all or 1 to ${members.length}`);
     }
     this.define(name);
     this.groups.set(name, { name, threshold: needed, members });

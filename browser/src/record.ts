@@ -54,19 +54,20 @@ function decodeRecord(item: Item): SignRecord | null {
   const purpose = map.text('purpose', MAX_TEXT);
   map.text('device', MAX_TEXT);
   checkClock(fields, map.maybe('clock'));
-  const approvals = fields.array(map.take('approvals'), 'approvals', 0, 32);
+  const approvals = fields
+    .array(map.take('approvals'), 'approvals', 0, 32)
+    .map((one) => decodeBareApproval(fields.bytes(one, 'an approval', MAX_APPROVAL)));
   checkFactors(fields, map.maybe('factors'));
   const operation = map.text('operation', 32);
   if (operation !== 'sign') {
     checkEventRecord(fields, map, operation, approvals);
     return null;
   }
-  const decoded = approvals.map((one) => decodeBareApproval(fields.bytes(one, 'an approval', MAX_APPROVAL)));
-  const approved = decoded.length === 0 ? null : decodeApproved(fields, map.take('approved'));
+  const approved = approvals.length === 0 ? null : decodeApproved(fields, map.take('approved'));
   const document = decodeDocument(fields, map.take('document'));
   const signature = decodeSignature(fields, map.take('signature'));
   map.done();
-  return { time, operator, purpose, approvals: decoded, approved, document, signature };
+  return { time, operator, purpose, approvals, approved, document, signature };
 }
 
 function checkClock(fields: Fields, item: Item | undefined): void {
@@ -98,7 +99,7 @@ function checkFactors(fields: Fields, item: Item | undefined): void {
   }
 }
 
-function checkEventRecord(fields: Fields, map: TextMap, operation: string, approvals: Item[]): void {
+function checkEventRecord(fields: Fields, map: TextMap, operation: string, approvals: Approval[]): void {
   if (!['genesis', 'rotation', 'change', 'revocation', 'retirement'].includes(operation)) {
     throw Malformed.field(WHAT, 'operation', 'genesis, sign, rotation, change, revocation or retirement', operation);
   }

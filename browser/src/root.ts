@@ -4,13 +4,14 @@ import { hex, sha256, textOf, utf8 } from './bytes.ts';
 import { plainNumber } from './checkpoint.ts';
 import { Malformed } from './errors.ts';
 import { doesNotVerify, isBy, parseNote, verifyNoteSignature, type Note } from './note.ts';
-import { MAX_POLICY, PolicyLine, PolicyWhole, parsePolicy, type Policy } from './policy.ts';
+import { PolicyLine, parsePolicy, type Policy } from './policy.ts';
 import { quoted, shown, time } from './show.ts';
 import { NOTE_ED25519, parseVerifierKey, sameKey, type VerifierKey } from './vkey.ts';
 
 export const ROOT_HEADER = 'coldlog-root/v1';
 const MAX_ROOT = 262_144;
 const MAX_KEYS = 64;
+const PREVIOUS = '`previous none` for version 1, `previous <64 hex digits>` for others';
 
 export interface TrustRoot {
   version: bigint;
@@ -26,11 +27,12 @@ export interface TrustRoot {
   note: Note;
 }
 
-/** A line of the trust root that is not understood. */
-export class RootLine extends Malformed {
-  constructor(line: number, why: string) {
-    super(`trust root line ${line}: ${why}`);
-  }
+const LONGEST_SHOWN = 60;
+
+/** A line of the trust root that is not understood; `found` is a whole line, of which the beginning is shown. */
+function wrongLine(line: number, expected: string, found: string): Malformed {
+  const beginning = [...found].slice(0, LONGEST_SHOWN).join('');
+  return new Malformed(`trust root line ${line}: expected ${expected}, found ${quoted(beginning)}`);
 }
 
 export function isRoot(bytes: Uint8Array): boolean {
@@ -52,19 +54,19 @@ class Lines {
     return this.lines[this.at] ?? '';
   }
 
-  /** The rest of a line that begins with this word; `form` says what was expected. */
-  take<T>(word: string, form: string, read: (value: string) => T | null): T {
+  /** The rest of a line that begins with this word. */
+  take<T>(word: string, expected: string, read: (value: string) => T | null): T {
     const line = this.peek();
     this.at += 1;
     const value = line.startsWith(`${word} `) ? read(line.slice(word.length + 1)) : null;
-    if (value === null) throw new RootLine(this.at, `expected \`${form}\`, found ${quoted(line)}`);
+    if (value === null) throw wrongLine(this.at, expected, line);
     return value;
   }
 
   exactly(text: string): void {
     const line = this.peek();
     this.at += 1;
-    if (line !== text) throw new RootLine(this.at, `expected \`${text}\`, found ${quoted(line)}`);
+    if (line !== text) throw wrongLine(this.at, `\`${text}\``, line);
   }
 
   rest(): string {
@@ -85,29 +87,31 @@ function noteOf(bytes: Uint8Array): Note {
     throw new Malformed(`the trust root is too large: ${bytes.length} bytes, at most ${MAX_ROOT}`);
   }
   const text = textOf(bytes);
-  if (text === null || !text.includes('\n\n\u2014 ')) return { text: text ?? '', signatures: [] };
-  return parseNote(bytes);
+  if (text === null || /(?!\n)\p{Cc}/u.test(text)) {
+    throw new Malformed('a policy in a trust root is UTF-8 text without tabs: write spaces in their place, and only names in UTF-8');
+  }
+  const lastLine = text.replace(/\n$/, '').split('\n').at(-1)!;
+  return lastLine.startsWith('\u2014 ') ? parseNote(bytes) : { text, signatures: [] };
 }
 
 export function parseRoot(bytes: Uint8Array): TrustRoot {
   const note = noteOf(bytes);
   const lines = new Lines(note.text.split('\n'));
   lines.exactly(ROOT_HEADER);
-  const version = lines.take('version', 'version <number from 1>', (value) => {
+  const version = lines.take('version', '`version <number from 1>`', (value) => {
     const number = plainNumber(value);
     return number === 0n ? null : number;
   });
   const previous = lines.take(
     'previous',
-    version === 1n ? 'previous none` for version 1, `previous <64 hex digits>` for others' : 'previous <64 hex digits>',
+    PREVIOUS,
     digestWord(version),
   );
-  const notBefore = lines.take('not-before', 'not-before <POSIX seconds>', plainNumber);
-  const expires = lines.take('expires', 'expires <POSIX seconds>', plainNumber);
-  const threshold = lines.take('threshold', 'threshold <number>', plainNumber);
+  const notBefore = lines.take('not-before', '`not-before <POSIX seconds>`', plainNumber);
+  const expires = lines.take('expires', '`expires <POSIX seconds>`', plainNumber);
+  const threshold = lines.take('threshold', '`threshold <number>`', plainNumber);
   const keys = keysOf(lines);
-  lines.exactly('policy');
-  const policy = policyOf(lines.rest());
+  const policy = policyOf(lines);
   const root = { version, previous: previous === 'none' ? null : previous, notBefore, expires, keys, policy, note };
   const digest = hex(sha256(utf8(note.text)));
   return checked({ ...root, threshold: Number(threshold), digest });
@@ -115,25 +119,21 @@ export function parseRoot(bytes: Uint8Array): TrustRoot {
 
 function keysOf(lines: Lines): VerifierKey[] {
   const keys: VerifierKey[] = [];
-  while (lines.peek().startsWith('key ') || keys.length === 0) {
-    keys.push(lines.take('key', 'key <verifier key>', parseVerifierKey));
+  while (lines.peek() !== 'policy') {
+    keys.push(lines.take('key', '`key <verifier key>` or `policy`', parseVerifierKey));
   }
+  lines.exactly('policy');
   return keys;
 }
 
-function policyOf(text: string): Policy {
-  if (text.includes('\t')) {
-    throw new Malformed('a policy in a trust root is UTF-8 text without tabs: write spaces in their place, and only names in UTF-8');
-  }
-  const bytes = utf8(text);
-  if (bytes.length > MAX_POLICY) throw new Malformed(`the policy is too large: ${bytes.length} bytes, at most ${MAX_POLICY}`);
+/** Its lines are counted from the beginning of the root. */
+function policyOf(lines: Lines): Policy {
+  const text = lines.rest();
+  if (!text.endsWith('\n')) throw wrongLine(lines.count + 1, 'the lines of a policy, each with its newline', lines.peek());
   try {
-    return parsePolicy(bytes);
+    return parsePolicy(utf8(text));
   } catch (error) {
-    if (error instanceof PolicyLine || error instanceof PolicyWhole) {
-      throw new Malformed(`in the trust root, ${error.message}`);
-    }
-    throw error;
+    throw error instanceof PolicyLine ? new PolicyLine(lines.count + error.line, error.why) : error;
   }
 }
 
@@ -155,7 +155,7 @@ function checked(root: TrustRoot): TrustRoot {
     }
     const { logs, witnesses } = root.policy;
     if ([...logs, ...witnesses.map((witness) => witness.key)].some((other) => sameKey(other, key))) {
-      throw new Malformed(`the key ${shown(key.name)} cannot be a policy key: it is a key of the policy's logs or witnesses`);
+      throw new Malformed(`the key ${shown(key.name)} cannot be a policy key: it is the key of a log or a witness of the policy, which does not decide whom to believe`);
     }
   });
   return root;

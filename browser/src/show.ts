@@ -32,12 +32,12 @@ export function quoted(text: string): string {
   return `"${inner}"`;
 }
 
-const LAST_YEAR_9999 = 253_402_300_799n;
+const LAST_SECOND = 253_402_300_799n;
 
-/** POSIX seconds as `2026-01-31T12:00:00Z`; beyond the year 9999, as the number. */
+/** POSIX seconds as `2026-01-31T12:00:00Z`; what is later than the year 9999 is shown as its last second. */
 export function time(seconds: bigint): string {
-  if (seconds > LAST_YEAR_9999) return `${seconds}`;
-  return new Date(Number(seconds) * 1000).toISOString().replace('.000Z', 'Z');
+  const shownSeconds = seconds > LAST_SECOND ? LAST_SECOND : seconds;
+  return new Date(Number(shownSeconds) * 1000).toISOString().replace('.000Z', 'Z');
 }
 
 /** `one`, `one and two`, `one, two and three`. */

@@ -1,0 +1,73 @@
+// The first implementation: asked by `verify-many` where it is there (README.md has the protocol), else by starting
+// `verifier check` once for each question.
+
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export interface Question {
+  document: Uint8Array;
+  proof: Uint8Array;
+  policy: Uint8Array;
+}
+
+export interface Answer {
+  code: number;
+  /** Of "yes", the result; else the reason alone. */
+  lines: string[];
+}
+
+export function programs(): string {
+  return process.env['COLDLOG_PROGRAMS'] ?? '../target/debug';
+}
+
+export interface Peer {
+  ask(question: Question): Promise<Answer>;
+  close(): void;
+}
+
+export function peer(): Peer {
+  const many = process.env['COLDLOG_VERIFY_MANY'] ?? join(programs(), 'verify-many');
+  return existsSync(many) ? streamed(many) : oneByOne(join(programs(), 'verifier'));
+}
+
+function frame(bytes: Uint8Array): Buffer {
+  const head = Buffer.alloc(4);
+  head.writeUInt32BE(bytes.length);
+  return Buffer.concat([head, bytes]);
+}
+
+function streamed(program: string): Peer {
+  const child: ChildProcessWithoutNullStreams = spawn(program);
+  child.stderr.pipe(process.stderr);
+  const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
+  createInterface(child.stdout).on('line', (line) => waiting.shift()?.resolve(JSON.parse(line) as Answer));
+  child.on('exit', (code) => waiting.splice(0).forEach((one) => one.reject(new Error(`verify-many ended with ${code}`))));
+  return {
+    ask: ({ document, proof, policy }) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject });
+        child.stdin.write(Buffer.concat([frame(document), frame(proof), frame(policy)]));
+      }),
+    close: () => void child.stdin.end(),
+  };
+}
+
+function oneByOne(program: string): Peer {
+  const folder = mkdtempSync(join(process.env['COLDLOG_SCRATCH'] ?? tmpdir(), 'differential-'));
+  return {
+    ask: ({ document, proof, policy }) => {
+      writeFileSync(join(folder, 'document'), document);
+      writeFileSync(join(folder, 'proof'), proof);
+      writeFileSync(join(folder, 'policy'), policy);
+      const run = spawnSync(program, ['check', 'document', '--proof', 'proof', '--policy', 'policy'], { cwd: folder });
+      if (run.status === null) throw new Error(`${program} was ended by ${run.signal}`);
+      const out = run.stdout.toString().split('\n').slice(0, -1);
+      const last = run.stderr.toString().trimEnd().split('\n').at(-1) ?? '';
+      return Promise.resolve({ code: run.status, lines: run.status === 0 ? out : [last.replace(/^verifier: /, '')] });
+    },
+    close: () => undefined,
+  };
+}
