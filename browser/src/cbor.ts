@@ -15,6 +15,7 @@ export type Item =
   | { type: 'bool'; value: boolean }
   | { type: 'null' };
 
+/** The outermost item is the first level; the innermost, be it a number, is at most the sixteenth. */
 const MAX_DEPTH = 16;
 const MAX_ITEMS = 65_536;
 
@@ -66,7 +67,6 @@ class Reader {
   }
 
   private item(depth: number): Item {
-    if (depth > MAX_DEPTH) throw this.broken(`it is nested deeper than ${MAX_DEPTH}`);
     this.items += 1;
     if (this.items > MAX_ITEMS) {
       throw new NotCbor(`${this.options.what} holds more than ${MAX_ITEMS} items: this is not such a file`);
@@ -77,6 +77,8 @@ class Reader {
     const info = first & 31;
     if (major === 7) return this.simple(info, start);
     const argument = this.argument(info, start);
+    if (major === 4 || major === 5) this.bound(argument);
+    if (depth === MAX_DEPTH) throw this.broken(`it is nested deeper than ${MAX_DEPTH}`);
     switch (major) {
       case 0:
         return { type: 'int', value: argument };
@@ -139,14 +141,12 @@ class Reader {
   }
 
   private array(length: bigint, depth: number): Item[] {
-    this.bound(length);
     const items: Item[] = [];
     for (let n = 0n; n < length; n += 1n) items.push(this.item(depth + 1));
     return items;
   }
 
   private map(length: bigint, depth: number): [Item, Item][] {
-    this.bound(length);
     const entries: [Item, Item][] = [];
     const keys: Uint8Array[] = [];
     for (let n = 0n; n < length; n += 1n) {

@@ -2,10 +2,11 @@
 
 import { hex, same, sha256 } from './bytes.ts';
 import { checkApprovals } from './approval.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { isSoundKey } from './ed25519.ts';
 import { Malformed, Refused } from './errors.ts';
 import { headIn, knowsLog, logKeys, unknownLog, validityOf, verifyHead, type CosignedHead } from './head.ts';
-import { hasDigest, inForce, type History } from './history.ts';
+import { inForce, type History } from './history.ts';
 import { decodeProof, type Proof } from './proof.ts';
 import { inclusionOf, namesKey, receiptClaims, verifyInclusion, type Receipt } from './receipt.ts';
 import { decodeDisclosure, type SignRecord } from './record.ts';
@@ -96,7 +97,7 @@ export function check(question: Question, at: Progress = () => undefined): Prove
     logs,
     notBefore,
     notAfter: least(logs.map((logged) => logged.head.times?.earliest ?? null)),
-    madeUnderThisPolicy: hasDigest(question.history, proof.policy),
+    madeUnderThisPolicy: logs.some(({ head }) => same(head.judge.term.policy.digest, proof.policy)),
     key,
     isRehearsal: isRehearsal(proof.statement.issuer),
   };
@@ -277,7 +278,8 @@ function checkEarlierHead(proof: Proof, history: History): bigint | null {
   const other = new Refused('the earlier head in the proof is not the one that the statement names');
   if (head === null && bytes === null) return null;
   if (head === null || bytes === null || !same(sha256(bytes), head.note)) throw other;
-  const checkpoint = headIn(bytes);
+  const checkpoint = maybeHead(bytes);
+  if (checkpoint === null) throw other;
   const isNamed = checkpoint.origin === head.origin && checkpoint.size === head.size && same(checkpoint.root, head.root);
   if (!isNamed) throw other;
   if (!knowsLog(history, checkpoint)) return null;
@@ -286,6 +288,15 @@ function checkEarlierHead(proof: Proof, history: History): bigint | null {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     throw new Refused(`the earlier head, which bounds the time from below: ${error.message}`);
+  }
+}
+
+function maybeHead(bytes: Uint8Array): Checkpoint | null {
+  try {
+    return headIn(bytes);
+  } catch (error) {
+    if (error instanceof Refused) return null;
+    throw error;
   }
 }
 

@@ -43,7 +43,7 @@ export class Header {
 
   static decode(fields: Fields, item: Item, field: string): Header {
     const entries = fields.map(item, field).map(([label, value]): [bigint, Item] => {
-      if (label.type !== 'int') throw fields.error(field, 'integer labels', label);
+      if (label.type !== 'int' || BigInt.asIntN(64, label.value) !== label.value) throw fields.error(field, 'integer labels', label);
       return [label.value, value];
     });
     return new Header(fields, entries);

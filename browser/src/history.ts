@@ -1,10 +1,11 @@
 // What may be given as a policy: a policy, a trust root, or a history of them. Which one judges a head.
 
-import { same, textOf, utf8 } from './bytes.ts';
+import { textOf, utf8 } from './bytes.ts';
 import { plainNumber, type Checkpoint } from './checkpoint.ts';
 import { Malformed } from './errors.ts';
 import { MAX_POLICY, PolicyLine, PolicyWhole, linesOf, parsePolicy, type Line, type Policy } from './policy.ts';
 import { checkAllOneKind } from './rehearsal.ts';
+import { isKeyName } from './vkey.ts';
 import { checkOwnSignatures, checkRenewal, isRoot, parseRoot, type TrustRoot } from './root.ts';
 
 const HEADER = utf8('coldlog-policies/1\n');
@@ -42,11 +43,6 @@ export function judgeOf(history: History, head: Checkpoint): Judge {
 
 export function inForce(history: History): Term {
   return history.terms.at(-1)!;
-}
-
-/** Whether one of the policies has this digest, which a proof names. */
-export function hasDigest(history: History, digest: Uint8Array): boolean {
-  return history.terms.some((term) => same(term.policy.digest, digest));
 }
 
 export function parseHistory(bytes: Uint8Array): History {
@@ -128,11 +124,11 @@ function parseTerms(bytes: Uint8Array): Term[] {
 
 function untilOf(number: number, text: string): Until {
   const [word, origin, size, ...more] = text.split(' ');
-  if (word !== 'until' || !origin || !size || more.length > 0) {
+  if (word !== 'until' || origin === undefined || size === undefined || more.length > 0) {
     throw new PolicyLine(number, 'expected `until <origin> <size>` or `now`');
   }
   const value = plainNumber(size);
-  if (value === null) throw new PolicyLine(number, 'expected `until <origin> <size>`, each number as plain digits');
+  if (value === null || !isKeyName(origin)) throw new PolicyLine(number, 'expected `until <origin> <size>`, each number as plain digits');
   return { origin, size: value };
 }
 

@@ -90,7 +90,7 @@ function noteOf(bytes: Uint8Array): Note {
   if (text === null || /(?!\n)\p{Cc}/u.test(text)) {
     throw new Malformed('a policy in a trust root is UTF-8 text without tabs: write spaces in their place, and only names in UTF-8');
   }
-  const lastLine = text.replace(/\n$/, '').split('\n').at(-1)!;
+  const lastLine = text.replace(/\n+$/, '').split('\n').at(-1)!;
   return lastLine.startsWith('\u2014 ') ? parseNote(bytes) : { text, signatures: [] };
 }
 

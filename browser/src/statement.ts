@@ -120,10 +120,10 @@ function positionOf(header: Header): Position {
   const [first, second, third] = fields.array(item, 'the journal position', 3, 3);
   const sequence = fields.uint(first, 'the sequence number');
   const previous = second?.type === 'null' ? null : fields.hash(second, "the previous statement's hash");
-  const head = third?.type === 'null' ? null : knownHead(fields, third);
   if ((sequence === 0n) !== (previous === null)) {
     throw Malformed.field(WHAT, "the previous statement's hash", 'null for sequence number 0 and only there', maybeHash(previous));
   }
+  const head = third?.type === 'null' ? null : knownHead(fields, third);
   return { sequence, previous, head };
 }
 
