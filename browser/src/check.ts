@@ -15,7 +15,7 @@ import { quoted, shown } from './show.ts';
 import { checkDocumentSignature, decodeSignatureFile } from './signature-file.ts';
 import { checkSignedBy, type Statement } from './statement.ts';
 import { NOTE_ED25519 } from './vkey.ts';
-import { provenKey, type KeyEvents, type ProvenKey } from './key-events.ts';
+import { keysOf, provenKey, type KeyEvents, type ProvenKey } from './key-events.ts';
 
 export interface Question {
   document: Uint8Array;
@@ -53,19 +53,29 @@ export interface Proven {
 }
 
 /** The questions in their order; what fails first is the answer. */
-export const CHECKS = [
+const STEPS = [
   'real, or of a rehearsal, as asked for',
   'proof is at hand',
   "record matches the statement's commitment",
   'document matches the record',
+  'signer is the expected one',
   'document signature',
   'statement signature',
   'head signed by the log and cosigned by the quorum',
   'receipt proves inclusion in the head',
   'earlier head bounds the time',
+  'key in force then, not revoked',
 ] as const;
 
-export type Step = (typeof CHECKS)[number];
+export type Step = (typeof STEPS)[number];
+
+/** Those that are asked: for the signer and the key only where the user did. */
+export function stepsOf(asked: { signer?: unknown; keyEvents?: unknown }): Step[] {
+  return STEPS.filter((step) => {
+    if (step === 'signer is the expected one') return asked.signer !== undefined;
+    return step !== 'key in force then, not revoked' || asked.keyEvents !== undefined;
+  });
+}
 
 /** Where the check stands, for a report that names what was not reached. */
 export type Progress = (step: Step) => void;
@@ -79,15 +89,17 @@ export function check(question: Question, at: Progress = () => undefined): Prove
   const record = recordOf(proof);
   at('document matches the record');
   checkDocument(record, question.document);
+  if (question.signer !== undefined) at('signer is the expected one');
+  checkSigner(proof.statement, record, question);
   at('document signature');
   checkSignatures(record, question);
   at('statement signature');
   checkSignedBy(proof.statement, record.signature.key);
   checkApprovals(record, proof.statement);
-  checkSigner(record, question);
   const logs = checkReceipts(proof, question, at);
   at('earlier head bounds the time');
   const notBefore = checkEarlierHead(proof, question.history);
+  if (question.keyEvents !== undefined) at('key in force then, not revoked');
   const key = checkKey(question, proof.statement, record.signature.key, logs);
   return {
     record,
@@ -97,7 +109,7 @@ export function check(question: Question, at: Progress = () => undefined): Prove
     logs,
     notBefore,
     notAfter: least(logs.map((logged) => logged.head.times?.earliest ?? null)),
-    madeUnderThisPolicy: logs.some(({ head }) => same(head.judge.term.policy.digest, proof.policy)),
+    madeUnderThisPolicy: isMadeUnder(proof, question.history, logs),
     key,
     isRehearsal: isRehearsal(proof.statement.issuer),
   };
@@ -173,36 +185,40 @@ function checkSignatures(record: SignRecord, question: Question): void {
   checkDocumentSignature(file, scheme, key, question.document);
 }
 
-function checkSigner(record: SignRecord, question: Question): void {
-  const { signer } = question;
-  if (signer === undefined || question.keyEvents !== undefined || same(signer, record.signature.key)) return;
-  throw anotherSigner(record.signature.key, signer);
-}
-
-function anotherSigner(found: Uint8Array, expected: Uint8Array): Refused {
-  return new Refused(`signed by ed25519:${hex(found)}, expected the signer ed25519:${hex(expected)}`);
-}
-
 /** With key events, the demanded signer may be any key of the journal: one was handed over to the next. */
+function checkSigner(statement: Statement, record: SignRecord, question: Question): void {
+  const { signer, keyEvents } = question;
+  const { key } = record.signature;
+  if (signer === undefined || same(signer, key)) return;
+  const handedOver = keyEvents === undefined ? [] : keysOf(keyEvents, statement);
+  if (handedOver.some((one) => same(one, signer)) && handedOver.some((one) => same(one, key))) return;
+  throw new Refused(`signed by ed25519:${hex(key)}, expected the signer ed25519:${hex(signer)}`);
+}
+
 function checkKey(question: Question, statement: Statement, key: Uint8Array, logs: Logged[]): ProvenKey | null {
-  const { keyEvents, signer } = question;
+  const { keyEvents } = question;
   if (keyEvents === undefined) return null;
   const places = logs.map(({ index, head }) => ({
     origin: head.checkpoint.origin,
     index,
     seen: head.times?.earliest ?? null,
   }));
-  const proven = provenKey(keyEvents, statement, key, places);
-  if (signer !== undefined && !proven.keys.some((one) => same(one, signer))) throw anotherSigner(key, signer);
-  return proven;
+  return provenKey(keyEvents, statement, key, places);
 }
 
 function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[] {
+  at('head signed by the log and cosigned by the quorum');
+  const heads = checkHeads(proof, question);
+  at('receipt proves inclusion in the head');
+  return heads.map(({ receipt, head }) => ({ index: checkReceipt(receipt, head, proof), head }));
+}
+
+/** Receipts of logs that the policy does not know prove nothing, and are passed over. */
+function checkHeads(proof: Proof, question: Question): { receipt: Receipt; head: CosignedHead }[] {
   const { history } = question;
-  const logs: Logged[] = [];
+  const heads: { receipt: Receipt; head: CosignedHead }[] = [];
   let unknown: string | null = null;
   for (const receipt of proof.receipts) {
-    at('head signed by the log and cosigned by the quorum');
     if (receipt.checkpoint === null) {
       throw new Refused('the receipt carries no checkpoint: the tree that it is from is not known');
     }
@@ -211,36 +227,36 @@ function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[]
       unknown ??= checkpoint.origin;
       continue;
     }
-    if (logs.some((logged) => logged.head.checkpoint.origin === checkpoint.origin)) {
+    if (heads.some((other) => other.head.checkpoint.origin === checkpoint.origin)) {
       throw new Refused(`two receipts are by one log, ${quoted(checkpoint.origin)}: one is enough`);
     }
+    checkSameKind(proof.statement.issuer, checkpoint.origin);
     const head = verifyHead(history, checkpoint);
-    const validity = validityOf(head);
-    if (question.strictValidity === true && validity !== null && validity.standing !== 'within') {
-      throw new Refused(
-        `the head of ${shown(checkpoint.origin)} is not shown to be cosigned by a quorum within the time for which ` +
-          `the policy is meant: ${validity.why}`,
-      );
-    }
-    at('receipt proves inclusion in the head');
-    logs.push({ index: checkReceipt(receipt, head, proof), head });
+    checkValidity(head, question);
+    heads.push({ receipt, head });
   }
-  if (logs.length === 0 && unknown !== null) throw unknownLog(inForce(history).policy, unknown);
+  if (heads.length === 0 && unknown !== null) throw unknownLog(inForce(history).policy, unknown);
   const demanded = question.requireLogs ?? 1;
-  if (logs.length < demanded) {
-    throw new Refused(
-      `the signature is proven to be in ${logs.length} logs of the policy, ${demanded} are demanded: ` +
-        'ask the signer for a proof with the receipts of more logs',
-    );
-  }
-  return logs;
+  if (heads.length >= demanded) return heads;
+  throw new Refused(
+    `the signature is proven to be in ${heads.length} logs of the policy, ${demanded} are demanded: ` +
+      'ask the signer for a proof with the receipts of more logs',
+  );
+}
+
+function checkValidity(head: CosignedHead, question: Question): void {
+  const validity = validityOf(head);
+  if (question.strictValidity !== true || validity === null || validity.standing === 'within') return;
+  throw new Refused(
+    `the head of ${shown(head.checkpoint.origin)} is not shown to be cosigned by a quorum within the time for which ` +
+      `the policy is meant: ${validity.why}`,
+  );
 }
 
 /** The receipt is of this head's tree, for this journal, and leads from this entry to its root. */
 function checkReceipt(receipt: Receipt, head: CosignedHead, proof: Proof): bigint {
   const { checkpoint, judge } = head;
   const { statement } = proof;
-  checkSameKind(statement.issuer, checkpoint.origin);
   const claims = receiptClaims(receipt);
   if (claims.issuer !== checkpoint.origin || claims.subject !== statement.subject) {
     throw new Refused(
@@ -263,6 +279,12 @@ function checkReceipt(receipt: Receipt, head: CosignedHead, proof: Proof): bigin
     );
   }
   return index;
+}
+
+/** The policy that the proof names is the one in force, or one by which a head of it was judged. */
+function isMadeUnder(proof: Proof, history: History, logs: Logged[]): boolean {
+  const terms = [inForce(history), ...logs.map(({ head }) => head.judge.term)];
+  return terms.some((term) => same(term.policy.digest, proof.policy));
 }
 
 /** Nothing real takes what a rehearsal made. */

@@ -63,13 +63,21 @@ function signerText(given: string): string {
   return existsSync(given) ? readFileSync(given, 'utf8') : given;
 }
 
+/** With `--json`, the reason is in the report. */
+function summary(code: 0 | 1 | 2): string {
+  return `verifier: of 1 documents 0 are proven, ${code === 1 ? 1 : 0} are not, ${code === 2 ? 1 : 0} could not be checked`;
+}
+
 function main(): number {
   try {
     const run = runOf();
     const verdict: Verdict = runCheck(run);
-    const lines = run.json ? [jsonReport(run, verdict)] : verdict.result;
+    // Where policy or arguments are wrong, there is nothing to report on.
+    const isReport = run.json && verdict.reached !== null;
+    const lines = isReport ? [jsonReport(run, verdict)] : verdict.result;
     for (const line of lines) process.stdout.write(`${line}\n`);
-    for (const line of verdict.talk) process.stderr.write(`${line}\n`);
+    const talk = isReport && verdict.code !== 0 ? [...verdict.talk.slice(0, -1), summary(verdict.code)] : verdict.talk;
+    for (const line of talk) process.stderr.write(`${line}\n`);
     return verdict.code;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;

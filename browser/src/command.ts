@@ -1,6 +1,6 @@
 // One run of the check, as the command `verifier check` does it: what it prints, and its exit code.
 
-import { CHECKS, check, parseSigner, type Proven, type Step } from './check.ts';
+import { check, parseSigner, type Proven, type Step } from './check.ts';
 import { Failure, Malformed } from './errors.ts';
 import { validityOf } from './head.ts';
 import { inForce, parseHistory, type History } from './history.ts';
@@ -44,8 +44,8 @@ export interface Verdict {
   /** The reason where the code is not 0, without the program's name. */
   reason: string | null;
   proven: Proven | null;
-  /** The last question that was asked. */
-  reached: Step;
+  /** The last question that was asked; null where policy or arguments already were wrong. */
+  reached: Step | null;
 }
 
 /** Names the file in what is wrong with it. */
@@ -85,7 +85,7 @@ export function readBelieved(policy: NamedFile, keyEvents: NamedFile | undefined
 
 export function runCheck(run: Run): Verdict {
   const talk: string[] = [];
-  let reached: Step = CHECKS[0];
+  let reached: Step | null = null;
   try {
     const signer = run.signer && parseSigner(run.signer.text, run.signer.given);
     const believed = readBelieved(run.policy, run.keyEvents, run.now);

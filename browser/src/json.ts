@@ -1,25 +1,27 @@
 // The report as one JSON object, as with `verifier check --json`.
 
 import { hex } from './bytes.ts';
-import { CHECKS, type Logged, type Proven } from './check.ts';
+import { stepsOf, type Logged, type Proven } from './check.ts';
 import type { Run, Verdict } from './command.ts';
 import { validityOf } from './head.ts';
 import { inForce, parseHistory } from './history.ts';
-import { time } from './show.ts';
+import type { ProvenKey } from './key-events.ts';
+import { jsonSafe, time } from './show.ts';
 import { standingOf } from './standing.ts';
 
 /** JSON has no bigint; sizes and numbers are written as numbers, however large. */
 function stringify(value: unknown): string {
   const marked = JSON.stringify(value, (_key, one: unknown) => (typeof one === 'bigint' ? `\u0000${one}\u0000` : one));
-  return marked.replace(/"\\u0000(-?[0-9]+)\\u0000"/g, '$1');
+  return jsonSafe(marked.replace(/"\\u0000(-?[0-9]+)\\u0000"/g, '$1'));
 }
 
 const RESULTS = ['yes', 'no', 'trouble'] as const;
 
 export function jsonReport(run: Run, verdict: Verdict): string {
   const result = RESULTS[verdict.code];
-  const reached = CHECKS.indexOf(verdict.reached);
-  const checks = CHECKS.map((check, at) => ({
+  const steps = stepsOf(run);
+  const reached = verdict.reached === null ? -1 : steps.indexOf(verdict.reached);
+  const checks = steps.map((check, at) => ({
     check,
     result: verdict.code === 0 || at < reached ? 'yes' : at === reached ? result : 'not reached',
   }));
@@ -52,8 +54,12 @@ function facts(proven: Proven): object {
     not_after: proven.notAfter === null ? null : time(proven.notAfter),
     claimed_time: time(record.time),
     made_under_this_policy: proven.madeUnderThisPolicy,
-    key_in_force: proven.key === null ? null : proven.key.words,
+    key_in_force: proven.key === null ? null : keyFacts(proven.key),
   };
+}
+
+function keyFacts({ keys, log, size, revoked }: ProvenKey): object {
+  return { keys, log, size, revoked };
 }
 
 function logFacts({ index, head }: Logged): object {

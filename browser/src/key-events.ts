@@ -43,7 +43,11 @@ export interface Place {
 
 export interface ProvenKey {
   words: string;
-  keys: Uint8Array[];
+  /** How many keys the journal has had, as of which head. */
+  keys: number;
+  log: string;
+  size: bigint;
+  revoked: string | null;
 }
 
 export function parseKeyEvents(bytes: Uint8Array, history: History): KeyEvents {
@@ -139,7 +143,13 @@ export function provenKey(
   const which = journal.keys.length === 1 ? "the journal's only key" : `one of the journal's ${journal.keys.length} keys`;
   const bound = revoked[0] === undefined ? '' : `; revoked ${sinceWords(revoked[0].since)}, and this signature is older`;
   const words = `${which}, in force then, as of ${origin} at size ${checkpoint.size}${bound}`;
-  return { words, keys: journal.keys.map((term) => term.key) };
+  const { length: keys } = journal.keys;
+  return { words, keys, log: checkpoint.origin, size: checkpoint.size, revoked: revoked[0] ? sinceWords(revoked[0].since) : null };
+}
+
+/** All keys that the statement's journal has had. */
+export function keysOf(keyEvents: KeyEvents, statement: Statement): Uint8Array[] {
+  return replay(keyEvents, statement).keys.map((term) => term.key);
 }
 
 function isOlder(since: Since, index: bigint, sequence: bigint, origin: string, places: Place[]): boolean {

@@ -35,15 +35,15 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
   const sign1 = decodeSign1(bytes, { ...OPTIONS, limit: MAX_RECEIPT });
   const header = sign1.protected;
   const { fields } = header;
+  if (sign1.payload !== null) {
+    throw Malformed.field(WHAT, 'the payload', 'detached: the root is rebuilt from the proof (RFC 9942)', 'attached');
+  }
   const vds = header.get(LABEL.vds);
   if (vds?.type !== 'int' || vds.value !== 1n) {
     throw fields.error('vds (label 395)', '1, RFC9162_SHA256, in the protected header', vds);
   }
   const alg = header.get(LABEL.alg);
   if (alg?.type !== 'int') throw Malformed.field(WHAT, 'alg', 'in the protected header', 'nothing');
-  if (sign1.payload !== null) {
-    throw Malformed.field(WHAT, 'the payload', 'detached: the root is rebuilt from the proof (RFC 9942)', 'attached');
-  }
   sign1.unprotected.only('the unprotected header', '396 and -70005 only', [LABEL.proofs, LABEL.checkpoint]);
   const inclusions = decodeProofs(fields, sign1.unprotected.get(LABEL.proofs));
   const note = sign1.unprotected.get(LABEL.checkpoint);

@@ -14,6 +14,11 @@ export function shown(text: string): string {
   return text.replace(STEERING, escaped);
 }
 
+/** In JSON the same characters are escaped as JSON does. */
+export function jsonSafe(json: string): string {
+  return json.replace(STEERING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 // What has no form of its own on a screen: controls, formats, private use, unassigned, separators but the space, and
 // marks that would change the character before.
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]|(?! )\p{Zs}|\p{Grapheme_Extend}/gu;

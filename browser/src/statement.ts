@@ -80,7 +80,8 @@ export function statementOf(sign1: Sign1): Statement {
   return { sign1, kid, issuer, subject, position, content, leaf: leafHash(entryBytes(sign1)) };
 }
 
-function checkEnvelope(header: Header, payload: Uint8Array | null): void {
+/** A hash envelope, where there is one: the payload is the hash itself. */
+export function checkEnvelope(header: Header, payload: Uint8Array | null): void {
   const hash = header.get(LABEL.payloadHash);
   if (hash === undefined) return;
   if (hash.type !== 'int' || hash.value !== SHA256) throw header.fields.error('label 258', 'SHA-256 (-16)', hash);

@@ -5,7 +5,7 @@ import type { Proven } from './check.ts';
 import { validityOf, type CosignedHead } from './head.ts';
 import { quoted, shown, time } from './show.ts';
 
-function maybeTime(seconds: bigint | null): string {
+export function maybeTime(seconds: bigint | null): string {
   return seconds === null ? 'not known' : time(seconds);
 }
 

@@ -1,9 +1,10 @@
 // The verdict on the page: in words for everybody, and in those of the command.
 
 import { hex } from '../bytes.ts';
-import { CHECKS, type Proven } from '../check.ts';
-import type { Verdict } from '../command.ts';
+import { stepsOf, type Proven } from '../check.ts';
+import type { Run, Verdict } from '../command.ts';
 import { shown } from '../show.ts';
+import { maybeTime } from '../words.ts';
 
 const TITLES = ['Proven: this signature is logged', 'Refused: not proven', 'No answer: something is wrong with the files'] as const;
 const RESULTS = ['yes', 'no', 'trouble'] as const;
@@ -27,7 +28,7 @@ function child(parent: HTMLElement, tag: string, text: string, className = ''): 
 
 export function clearAnswer(): void {
   element('answer').hidden = true;
-  for (const id of ['reason', 'warnings', 'digest', 'facts', 'lines', 'steps']) element(id).replaceChildren();
+  for (const id of ['reason', 'warnings', 'summary', 'facts', 'lines', 'steps']) element(id).replaceChildren();
 }
 
 function begin(code: 0 | 1 | 2): void {
@@ -46,24 +47,27 @@ function end(spoken: string): void {
 export function showTrouble(text: string): void {
   begin(2);
   element('reason').textContent = text;
-  element('command').hidden = true;
+  for (const id of ['command', 'facts-title', 'steps-title']) element(id).hidden = true;
   end(`${TITLES[2]}. ${text}`);
 }
 
-export function showAnswer(verdict: Verdict): void {
+export function showAnswer(verdict: Verdict, asked: Run): void {
   begin(verdict.code);
+  const title = verdict.proven?.isRehearsal === true ? `REHEARSAL, nothing real: ${TITLES[0]}` : TITLES[verdict.code];
+  element('verdict').textContent = title;
   const reason = verdict.reason ?? '';
   element('reason').textContent = reason;
   for (const line of verdict.talk.filter((one) => !one.endsWith(reason) || reason === '')) {
     child(element('warnings'), 'li', line.replace(/^verifier: /, ''));
   }
-  if (verdict.proven !== null) showFacts(verdict.proven, verdict.result);
-  const lines = [...verdict.talk.filter((line) => verdict.code === 0 || line !== ''), ...verdict.result];
-  element('lines').textContent = lines.join('\n');
+  if (verdict.proven !== null) showFacts(verdict.proven, verdict.result, asked.signer !== undefined);
+  element('facts-title').hidden = verdict.proven === null;
+  element('steps-title').hidden = verdict.reached === null;
+  element('lines').textContent = [...verdict.talk, ...verdict.result].join('\n');
   element('command').hidden = false;
-  showSteps(verdict);
+  showSteps(verdict, asked);
   const bounds = verdict.result.filter((line) => /^ {2}not (before|after)/.test(line)).map((line) => line.trim().replace(/ {2,}/, ' '));
-  end([TITLES[verdict.code], reason, ...bounds].filter((part) => part !== '').join('. '));
+  end([title, reason, ...bounds].filter((part) => part !== '').join('. '));
 }
 
 /** `18f6 09b6 …`: to be compared by eye, or read aloud. */
@@ -71,12 +75,18 @@ export function grouped(digits: string): string {
   return digits.match(/.{1,4}/g)?.join(' ') ?? '';
 }
 
-function showFacts(proven: Proven, lines: string[]): void {
-  const digest = element('digest');
-  child(digest, 'dt', 'SHA-256 of the document');
-  child(child(digest, 'dd', ''), 'span', grouped(hex(proven.record.document.sha256)), 'digest');
-  child(digest, 'dt', 'Key of the signer');
-  child(child(digest, 'dd', ''), 'span', grouped(hex(proven.record.signature.key)), 'digest');
+function showFacts(proven: Proven, lines: string[], isSignerDemanded: boolean): void {
+  const summary = element('summary');
+  const add = (label: string, text: string, className = ''): void => {
+    child(summary, 'dt', label);
+    child(child(summary, 'dd', ''), 'span', text, className);
+  };
+  // Without a demanded key, a proof says that some signer of this log signed.
+  add('Signed by', shown(proven.issuer) + (isSignerDemanded ? ', by the demanded key' : '; no key was demanded, the name is the log’s word'));
+  add('Not before', maybeTime(proven.notBefore));
+  add('Not after', maybeTime(proven.notAfter));
+  add('SHA-256 of the document', grouped(hex(proven.record.document.sha256)), 'digest');
+  add('Key of the signer', grouped(hex(proven.record.signature.key)), 'digest');
   const facts = element('facts');
   for (const line of lines.slice(1)) {
     const label = line.slice(2, 12).trim();
@@ -86,9 +96,11 @@ function showFacts(proven: Proven, lines: string[]): void {
   }
 }
 
-function showSteps(verdict: Verdict): void {
-  const reached = CHECKS.indexOf(verdict.reached);
-  CHECKS.forEach((check, at) => {
+function showSteps(verdict: Verdict, asked: Run): void {
+  if (verdict.reached === null) return;
+  const steps = stepsOf(asked);
+  const reached = steps.indexOf(verdict.reached);
+  steps.forEach((check, at) => {
     const result = verdict.code === 0 || at < reached ? 'yes' : at === reached ? RESULTS[verdict.code] : 'not reached';
     const item = child(element('steps'), 'li', `${shown(check)}: `);
     item.dataset['result'] = result;

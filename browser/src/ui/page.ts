@@ -1,7 +1,7 @@
 // The page: files in, a verdict out. It touches the browser; what is decided is in ../command.ts.
 
 import { fromBase64 } from '../bytes.ts';
-import { runCheck, type NamedFile, type Verdict } from '../command.ts';
+import { runCheck, type NamedFile, type Run } from '../command.ts';
 import { clearAnswer, showAnswer, showTrouble, tell } from './answer.ts';
 import { slotOf, type Slot } from './slots.ts';
 
@@ -20,7 +20,8 @@ const pinned: NamedFile | null =
 
 function describe(slot: Slot): void {
   const file = chosen.get(slot);
-  element(`${slot}-chosen`).textContent = file === undefined ? 'No file chosen.' : `${file.name}, ${file.size} bytes`;
+  // The file's name is shown by the control itself.
+  element(`${slot}-chosen`).textContent = file === undefined ? '' : `${file.size} bytes`;
 }
 
 function choose(slot: Slot, file: File | undefined): void {
@@ -39,13 +40,13 @@ async function read(slot: Slot): Promise<NamedFile | undefined> {
   return file && { name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) };
 }
 
-async function verdict(): Promise<Verdict | string> {
+async function ask(): Promise<Run | string> {
   const documentFile = await read('document');
   if (documentFile === undefined) return 'No document is chosen: choose the file whose signature is to be checked.';
   const policy = pinned ?? (await read('policy'));
   if (policy === undefined) return 'No policy is chosen: it says which logs and witnesses are believed.';
   const signer = input('signer').value.trim();
-  return runCheck({
+  return {
     document: documentFile,
     proof: (await read('proof')) ?? { name: `${documentFile.name}.proof`, bytes: null },
     policy,
@@ -56,7 +57,7 @@ async function verdict(): Promise<Verdict | string> {
     strictValidity: input('strict').checked,
     rehearsal: input('rehearsal').checked,
     now: BigInt(Math.floor(Date.now() / 1000)),
-  });
+  };
 }
 
 async function answer(): Promise<void> {
@@ -64,9 +65,9 @@ async function answer(): Promise<void> {
   // The browser paints before the signatures are verified, which takes a moment.
   await new Promise((resolve) => setTimeout(resolve, 20));
   try {
-    const found = await verdict();
-    if (typeof found === 'string') showTrouble(found);
-    else showAnswer(found);
+    const asked = await ask();
+    if (typeof asked === 'string') showTrouble(asked);
+    else showAnswer(runCheck(asked), asked);
   } catch (error) {
     showTrouble(`The files could not be read: ${error instanceof Error ? error.message : String(error)}. Choose them again.`);
   }
@@ -82,7 +83,10 @@ async function take(files: File[]): Promise<void> {
     const found = slotOf(file.name, bytes);
     const slot = found === 'policy' && pinned !== null ? 'document' : found;
     choose(slot, file);
-    input(slot).value = '';
+    // The control shows what was dropped, as if it had been chosen there.
+    const transfer = new DataTransfer();
+    transfer.items.add(file);
+    input(slot).files = transfer.files;
     taken.push(`${file.name} as ${slot === 'events' ? 'key events' : slot}`);
   }
   tell(taken.length === 0 ? 'Nothing was taken.' : `Taken: ${taken.join(', ')}.`);
