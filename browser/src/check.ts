@@ -158,7 +158,7 @@ function recordOf(proof: Proof): SignRecord {
     );
   }
   const record = refusing(() => decodeDisclosure(proof.disclosure));
-  if (record === null) throw new Refused('the record is not of a document signature but of a key event');
+  if (record === null || content.type === 'event') throw new Refused('the record is not of a document signature but of a key event');
   return record;
 }
 
@@ -185,7 +185,7 @@ function checkSignatures(record: SignRecord, question: Question): void {
   checkDocumentSignature(file, scheme, key, question.document);
 }
 
-/** With key events, the demanded signer may be any key of the journal: one was handed over to the next. */
+/** With key events, the demanded signer may be another key of the journal: which came first is asked with the key. */
 function checkSigner(statement: Statement, record: SignRecord, question: Question): void {
   const { signer, keyEvents } = question;
   const { key } = record.signature;
@@ -203,7 +203,7 @@ function checkKey(question: Question, statement: Statement, key: Uint8Array, log
     index,
     seen: head.times?.earliest ?? null,
   }));
-  return provenKey(keyEvents, statement, key, places);
+  return provenKey({ keyEvents, statement, key, places, demanded: question.signer ?? null });
 }
 
 function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[] {

@@ -21,6 +21,9 @@ function soundPoint(bytes: Uint8Array): CurvePoint | null {
   }
 }
 
+/** What is said of bytes that are no sound key. */
+export const UNSOUND = 'these 32 bytes are no sound Ed25519 public key (RFC 8032: no point, not canonical, or of small order)';
+
 /** Whether these 32 bytes are a public key that can be trusted to mean one key. */
 export function isSoundKey(key: Uint8Array): boolean {
   return soundPoint(key) !== null;

@@ -1,11 +1,11 @@
 // Was the key in force, and was it revoked? The file of key events, each proven under one cosigned head.
 
-import { hex, same } from './bytes.ts';
+import { hex, same, sha256 } from './bytes.ts';
 import { decodeCbor, type Item } from './cbor.ts';
 import { parseCheckpoint } from './checkpoint.ts';
 import { decodeSign1, verifySign1, LABEL, claimsOf, kidOf, algorithmOf, EDDSA } from './cose.ts';
-import { isSoundKey, thumbprint } from './ed25519.ts';
-import { encodeArray, encodeBytes, encodeInt } from './encode.ts';
+import { UNSOUND, isSoundKey, thumbprint } from './ed25519.ts';
+import { encodeArray, encodeBytes, encodeInt, encodeText } from './encode.ts';
 import { Malformed, Refused } from './errors.ts';
 import { Fields, found } from './fields.ts';
 import { verifyHead, type CosignedHead } from './head.ts';
@@ -105,46 +105,104 @@ interface Revocation {
 /** What the events say of one journal. */
 interface Journal {
   keys: KeyTerm[];
-  /** The record with which it ended. */
-  end: { sequence: bigint; event: string } | null;
+  /** The record with which it ended, or the entry outside of it. */
+  end: { by: 'record'; sequence: bigint; event: string } | { by: 'entry'; index: bigint } | null;
   revocations: Revocation[];
 }
 
-export function provenKey(
-  keyEvents: KeyEvents,
-  statement: Statement,
-  key: Uint8Array,
-  places: Place[],
-): ProvenKey {
+export interface KeyQuestion {
+  keyEvents: KeyEvents;
+  statement: Statement;
+  /** By which the statement and the document are signed. */
+  key: Uint8Array;
+  places: Place[];
+  /** The signer that is demanded, who may have handed over to this key. */
+  demanded: Uint8Array | null;
+}
+
+const named = (key: Uint8Array): string => `ed25519:${hex(key)}`;
+
+export function provenKey(question: KeyQuestion): ProvenKey {
+  const { keyEvents, statement, key } = question;
   const journal = replay(keyEvents, statement);
-  const { sequence } = statement.position;
-  const name = `ed25519:${hex(key)}`;
-  if (journal.end !== null && sequence > journal.end.sequence) {
-    throw new Refused(
-      `record ${sequence} comes after the end of the journal, record ${journal.end.sequence}: it was signed with a key that had ended`,
-    );
-  }
-  const inForce = journal.keys.filter((term) => term.from <= sequence).at(-1)!.key;
-  if (!same(inForce, key)) {
-    throw new Refused(
-      `record ${sequence} is by the key ${name}, in force was ed25519:${hex(inForce)}: the key had been given up, or was not yet in force`,
-    );
-  }
+  const place = placeOf(question);
+  checkNotEnded(journal, statement, place);
+  checkInForce(journal, statement, key);
+  checkHandedOver(journal, question);
   const { checkpoint } = keyEvents.head;
-  const origin = shown(checkpoint.origin);
   const revoked = journal.revocations.filter((revocation) => same(revocation.key, key));
-  for (const { since, index } of revoked) {
-    if (isOlder(since, index, sequence, checkpoint.origin, places)) continue;
+  for (const revocation of revoked) checkOlder(revocation, question, place);
+  const { length: keys } = journal.keys;
+  const which = keys === 1 ? "the journal's only key" : `one of the journal's ${keys} keys`;
+  const bound = revoked[0] === undefined ? null : sinceWords(revoked[0].since);
+  const words =
+    `${which}, in force then, as of ${shown(checkpoint.origin)} at size ${checkpoint.size}` +
+    (bound === null ? '' : `; revoked ${bound}, and this signature is older`);
+  return { words, keys, log: checkpoint.origin, size: checkpoint.size, revoked: bound };
+}
+
+/** Where the events' own log has the record: what its numbers say holds there only. */
+function placeOf({ keyEvents, places }: KeyQuestion): Place {
+  const { origin, size } = keyEvents.head.checkpoint;
+  const place = places.find((one) => one.origin === origin);
+  if (place === undefined) {
     throw new Refused(
-      `the key ${name} was revoked ${sinceWords(since)}, by entry ${index} of ${origin}; ` +
-        `nothing shows that record ${sequence} is older: it is not to be trusted`,
+      `the key events are of ${shown(origin)}, and the proof has no receipt of that log: what its numbers say holds there only; ` +
+        'ask the signer for a proof with that receipt, or make the key events of a log that the proof is from',
     );
   }
-  const which = journal.keys.length === 1 ? "the journal's only key" : `one of the journal's ${journal.keys.length} keys`;
-  const bound = revoked[0] === undefined ? '' : `; revoked ${sinceWords(revoked[0].since)}, and this signature is older`;
-  const words = `${which}, in force then, as of ${origin} at size ${checkpoint.size}${bound}`;
-  const { length: keys } = journal.keys;
-  return { words, keys, log: checkpoint.origin, size: checkpoint.size, revoked: revoked[0] ? sinceWords(revoked[0].since) : null };
+  if (place.index >= size) {
+    throw new Refused(
+      `the key events are as of ${shown(origin)} at size ${size}, the record is entry ${place.index}: they do not reach it; ` +
+        'make them anew with `verifier key-events`',
+    );
+  }
+  return place;
+}
+
+function checkNotEnded({ end }: Journal, statement: Statement, place: Place): void {
+  const { sequence } = statement.position;
+  if (end === null) return;
+  if (end.by === 'record') {
+    if (sequence <= end.sequence) return;
+    throw new Refused(
+      `record ${sequence} comes after the end of the journal, record ${end.sequence}: it was signed with a key that had ended`,
+    );
+  }
+  if (place.index < end.index) return;
+  throw new Refused(
+    `record ${sequence} was logged as entry ${place.index}, after the key in force had been revoked by entry ${end.index}: ` +
+      'it is not to be trusted',
+  );
+}
+
+function checkInForce(journal: Journal, statement: Statement, key: Uint8Array): void {
+  const { sequence } = statement.position;
+  const inForce = journal.keys.filter((term) => term.from <= sequence).at(-1)!.key;
+  if (same(inForce, key)) return;
+  throw new Refused(
+    `record ${sequence} is by the key ${named(key)}, in force was ${named(inForce)}: the key had been given up, or was not yet in force`,
+  );
+}
+
+/** The demanded signer may have handed over to this key; a key that was given up before is not taken in its name. */
+function checkHandedOver(journal: Journal, { demanded, key }: KeyQuestion): void {
+  if (demanded === null) return;
+  const at = (one: Uint8Array): number => journal.keys.findIndex((term) => same(term.key, one));
+  if (at(key) >= at(demanded)) return;
+  throw new Refused(
+    `the signature is by ${named(key)}, which was given up before ${named(demanded)}, the signer that is demanded, took over`,
+  );
+}
+
+function checkOlder({ since, index }: Revocation, question: KeyQuestion, place: Place): void {
+  const { statement, key, places, keyEvents } = question;
+  const { sequence } = statement.position;
+  if (isOlder(since, index, sequence, place, places)) return;
+  throw new Refused(
+    `the key ${named(key)} was revoked ${sinceWords(since)}, by entry ${index} of ${shown(keyEvents.head.checkpoint.origin)}; ` +
+      `nothing shows that record ${sequence} is older: it is not to be trusted`,
+  );
 }
 
 /** All keys that the statement's journal has had. */
@@ -152,7 +210,7 @@ export function keysOf(keyEvents: KeyEvents, statement: Statement): Uint8Array[]
   return replay(keyEvents, statement).keys.map((term) => term.key);
 }
 
-function isOlder(since: Since, index: bigint, sequence: bigint, origin: string, places: Place[]): boolean {
+function isOlder(since: Since, index: bigint, sequence: bigint, own: Place, places: Place[]): boolean {
   switch (since.by) {
     case 'record':
       return sequence < since.sequence;
@@ -161,7 +219,7 @@ function isOlder(since: Since, index: bigint, sequence: bigint, origin: string, 
     case 'time':
       return places.some((place) => place.seen !== null && place.seen <= since.seconds);
     case 'publication':
-      return places.some((place) => place.origin === origin && place.index < index);
+      return own.index < index;
   }
 }
 
@@ -189,14 +247,13 @@ function replay(keyEvents: KeyEvents, statement: Statement): Journal {
         'make the file anew with `verifier key-events`',
     );
   }
-  for (const one of own) {
-    checkUnderHead(one, keyEvents.head);
-    holding(one, () => admit(journal, one));
-  }
+  // By rising index, as the log took them: an entry outside of the journal can end it.
   for (const one of keyEvents.events) {
-    if (one.statement.issuer !== issuer || !one.statement.subject.startsWith(prepared)) continue;
+    if (one.statement.issuer !== issuer) continue;
+    const isOutside = one.statement.subject.startsWith(prepared);
+    if (!isOutside && one.statement.subject !== subject) continue;
     checkUnderHead(one, keyEvents.head);
-    holding(one, () => admitPrepared(journal, one, prepared));
+    holding(one, () => (isOutside ? admitOutside(journal, one, prepared) : admit(journal, one)));
   }
   return journal;
 }
@@ -228,7 +285,13 @@ function admit(journal: Journal, { statement, event, index }: LoggedEvent): void
   if (event.event === 'genesis') {
     throw new Refused(`a genesis stands at sequence number ${sequence}, expected only at 0: a new journal starts in a folder of its own`);
   }
-  if (journal.end !== null) {
+  if (journal.end?.by === 'entry' && index > journal.end.index) {
+    throw new Refused(
+      `the key in force was revoked by an entry outside of the journal: record ${sequence} cannot follow; ` +
+        "begin a new journal (`signer init`), and let the log's operator allow it",
+    );
+  }
+  if (journal.end?.by === 'record') {
     throw new Refused(
       `the journal ended with its ${journal.end.event}, record ${journal.end.sequence}: record ${sequence} cannot follow; ` +
         "begin a new journal (`signer init`), and let the log's operator allow it",
@@ -238,7 +301,7 @@ function admit(journal: Journal, { statement, event, index }: LoggedEvent): void
   if (event.event === 'rotation') admitRotation(journal, statement, event, inForce);
   if (event.event === 'retirement') {
     if (!same(event.key, inForce)) throw notInForce(event.key);
-    journal.end = { sequence, event: 'retirement' };
+    journal.end = { by: 'record', sequence, event: 'retirement' };
   }
   if (event.event === 'revocation') {
     if (!journal.keys.some((term) => same(term.key, event.key))) throw notInForce(event.key);
@@ -248,7 +311,7 @@ function admit(journal: Journal, { statement, event, index }: LoggedEvent): void
       );
     }
     journal.revocations.push({ key: event.key, since: event.since, index });
-    if (same(event.key, inForce)) journal.end = { sequence, event: 'revocation' };
+    if (same(event.key, inForce)) journal.end = { by: 'record', sequence, event: 'revocation' };
   }
 }
 
@@ -263,7 +326,7 @@ function admitGenesis(journal: Journal, statement: Statement, event: KeyEvent): 
   }
   if (!isSoundKey(event.key)) {
     throw new Refused(
-      'the genesis names no sound key: these 32 bytes are no sound Ed25519 public key (RFC 8032: no point, not canonical, or of small order)',
+      `the genesis names no sound key: ${UNSOUND}`,
     );
   }
   checkSignedBy(statement, event.key);
@@ -317,18 +380,39 @@ function consents(accepted: Uint8Array, payload: Uint8Array, key: Uint8Array, st
 }
 
 /** A revocation that stands outside of the journal, signed by the key that it revokes. */
-function admitPrepared(journal: Journal, { statement, event, index }: LoggedEvent, prepared: string): void {
+function admitOutside(journal: Journal, { statement, event, index }: LoggedEvent, prepared: string): void {
   if (event.event !== 'revocation') {
     throw new Refused(`expected a prepared revocation (\`signer revoke --prepare\`), found a ${event.event}`);
   }
-  const digits = hex(thumbprint(event.key)).slice(0, 16);
   const isOwn = journal.keys.some((term) => same(term.key, event.key));
-  if (!isOwn || statement.subject !== `${prepared}${digits}`) {
+  if (!isOwn || statement.subject !== prepared + digitsOf(event)) {
     throw new Refused(
-      `it revokes the key ed25519:${hex(event.key)}, which the journal ${shown(statement.issuer)} / ` +
+      `it revokes the key ${named(event.key)}, which the journal ${shown(statement.issuer)} / ` +
         `${shown(prepared.slice(0, -'.revocation.'.length))} never had: it is of another journal, or the log lacks the rotation to that key`,
     );
   }
   checkSignedBy(statement, event.key);
   journal.revocations.push({ key: event.key, since: event.since, index });
+  const isInForce = same(journal.keys.at(-1)!.key, event.key);
+  if (isInForce && journal.end === null) journal.end = { by: 'entry', index };
+}
+
+/** Where a journal of such a revocation is called: by its key, and by its bound unless that is its publication. */
+function digitsOf(event: Extract<KeyEvent, { event: 'revocation' }>): string {
+  const first = hex(thumbprint(event.key)).slice(0, 16);
+  const encoded = encodedSince(event.since);
+  return encoded === null ? first : `${first}.${hex(sha256(encoded)).slice(0, 16)}`;
+}
+
+function encodedSince(since: Since): Uint8Array | null {
+  switch (since.by) {
+    case 'publication':
+      return null;
+    case 'record':
+      return encodeArray([encodeText(since.by), encodeInt(since.sequence)]);
+    case 'time':
+      return encodeArray([encodeText(since.by), encodeInt(since.seconds)]);
+    case 'head':
+      return encodeArray([encodeText(since.by), encodeText(since.origin), encodeInt(since.size), encodeBytes(since.root)]);
+  }
 }

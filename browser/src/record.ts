@@ -3,7 +3,10 @@
 import { decodeBareApproval, type Approval } from './approval.ts';
 import { decodeCbor, type Item } from './cbor.ts';
 import { Malformed } from './errors.ts';
+import { hex } from './bytes.ts';
+import { isSoundKey, UNSOUND } from './ed25519.ts';
 import { Fields, TextMap } from './fields.ts';
+import { quoted } from './show.ts';
 
 const WHAT = 'operation record';
 export const MAX_DISCLOSURE = 61_440;
@@ -105,10 +108,10 @@ function checkEventRecord(fields: Fields, map: TextMap, operation: string, appro
   }
   if (approvals.length > 0) throw Malformed.field(WHAT, 'approvals', 'empty but for a signature', `${approvals.length}`);
   if (operation === 'genesis' || operation === 'change') {
-    for (const one of fields.array(map.take('operators'), 'operators', 1, 256)) fields.text(one, 'an operator', MAX_TEXT);
+    for (const one of fields.array(map.take('operators'), 'operators', 1, 256)) fields.text(one, 'operators', MAX_TEXT);
+    checkApprovalPolicy(fields, map.maybe('approval_policy'));
   }
   if (operation === 'genesis') {
-    checkApprovalPolicy(fields, map.maybe('approval_policy'));
     const factor = map.maybe('second_factor');
     if (factor !== undefined) {
       const name = fields.text(factor, 'second_factor', 32);
@@ -124,20 +127,32 @@ function checkApprovalPolicy(fields: Fields, item: Item | undefined): void {
   if (item === undefined) return;
   const map = new TextMap(fields, item, 'approval_policy');
   const threshold = map.uint('threshold');
-  const approvers = fields.array(map.take('approvers'), 'approvers', 1, 32);
-  const seen = new Set<string>();
-  for (const approver of approvers) {
-    const one = new TextMap(fields, approver, 'an approver');
-    const name = one.text('name', 255);
-    const key = fields.fixed(one.take('key'), 'key', 32);
-    one.done();
-    seen.add(`name ${name}`).add(`key ${key.join()}`);
-    if (name === '') throw Malformed.field(WHAT, 'name', 'a text of 1 to 255 bytes', '""');
-  }
+  const approvers = fields.array(map.take('approvers'), 'approvers', 1, 32).map((one) => {
+    const approver = new TextMap(fields, one, 'an approver');
+    const name = approver.text('name', 255);
+    const key = fields.fixed(approver.take('key'), 'key', 32);
+    approver.done();
+    if (!isSoundKey(key)) throw Malformed.field(WHAT, "an approver's key", 'a sound key', UNSOUND);
+    return { name, key: hex(key) };
+  });
   map.done();
-  if (seen.size !== 2 * approvers.length || threshold < 1n || threshold > BigInt(approvers.length)) {
-    throw Malformed.field(WHAT, 'approval_policy', 'each name and each key once, and a threshold that they reach', `${threshold}`);
+  const problem = unmet(threshold, approvers);
+  if (problem !== null) throw Malformed.field(WHAT, 'approval_policy', 'one that can be met', problem);
+}
+
+function unmet(threshold: bigint, approvers: { name: string; key: string }[]): string | null {
+  const { length } = approvers;
+  if (threshold < 1n || threshold > BigInt(length)) {
+    return `${threshold} approvals of ${length} approvers cannot be demanded: from 1 to ${length}`;
   }
+  for (const [at, { name, key }] of approvers.entries()) {
+    if (name === '') return `an approver's name has 1 to 255 bytes, found ""`;
+    const before = approvers.slice(0, at);
+    if (before.some((one) => one.name === name)) return `two approvers are called ${quoted(name)}: nobody could tell who approved`;
+    const twin = before.find((one) => one.key === key);
+    if (twin !== undefined) return `${quoted(twin.name)} and ${quoted(name)} have one key: they would count twice`;
+  }
+  return null;
 }
 
 function decodeApproved(fields: Fields, item: Item): { index: bigint; path: Uint8Array[] } {

@@ -4,7 +4,7 @@
 import { blake2b } from '@noble/hashes/blake2.js';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { base64, concat, fromBase64, hex, same, textOf, utf8 } from './bytes.ts';
-import { isSoundKey, thumbprint, verifyEd25519 } from './ed25519.ts';
+import { UNSOUND, isSoundKey, thumbprint, verifyEd25519 } from './ed25519.ts';
 import { Malformed, Refused } from './errors.ts';
 
 const WHAT = 'signature file';
@@ -114,7 +114,7 @@ export function checkDocumentSignature(
     if (!same(file.keyId, expected)) throw byAnotherKey(hex(file.keyId), hex(expected));
   }
   if (!isSoundKey(key)) {
-    throw new Refused('these 32 bytes are no sound Ed25519 public key (RFC 8032: no point, not canonical, or of small order)');
+    throw new Refused(UNSOUND);
   }
   if (!verifies(file, key, document)) {
     throw new Refused('the document signature does not verify over this document: the document or the signature was altered');

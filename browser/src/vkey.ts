@@ -1,7 +1,7 @@
 // Verifier keys (C2SP signed-note): `name+<8 hex digits of the id>+base64(type || public key)`.
 
 import { concat, fromBase64, hex, same, sha256, utf8 } from './bytes.ts';
-import { isSoundKey } from './ed25519.ts';
+import { UNSOUND, isSoundKey } from './ed25519.ts';
 import { Malformed } from './errors.ts';
 import { MLDSA_KEY_LENGTH } from './mldsa.ts';
 import { quoted } from './show.ts';
@@ -43,7 +43,7 @@ function checkKey(type: number, key: Uint8Array): void {
   }
   if (key.length !== 32) throw wrong(`an Ed25519 public key has 32 bytes, found ${key.length}`);
   if (!isSoundKey(key)) {
-    throw wrong('these 32 bytes are no sound Ed25519 public key (RFC 8032: no point, not canonical, or of small order)');
+    throw wrong(UNSOUND);
   }
 }
 
