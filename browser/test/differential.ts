@@ -74,6 +74,7 @@ async function main(): Promise<void> {
     const kind = values.kind ?? random.pick(KINDS);
     const asked = question(kind, random);
     pending.push(rust.ask(asked).then((theirs) => compare(tally, `${first}-${n}-${kind}`, asked, ours(asked), theirs)));
+    if (n > 0 && n % 5000 === 0) console.error(`${tally.compared} compared: ${tally.otherAnswer} other answers, ${tally.otherWords} other words`);
     if (pending.length >= 64) await Promise.all(pending.splice(0));
   }
   await Promise.all(pending);

@@ -55,6 +55,17 @@ function streamed(program: string): Peer {
   };
 }
 
+/** A program that is just being built anew is there again after a while. */
+function started(program: string, args: string[], cwd: string): { status: number; stdout: Buffer; stderr: Buffer } {
+  for (let attempt = 0; attempt < 120; attempt += 1) {
+    const run = spawnSync(program, args, { cwd });
+    if (run.status !== null) return { status: run.status, stdout: run.stdout, stderr: run.stderr };
+    if (run.error === undefined) throw new Error(`${program} was ended by ${run.signal}`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000);
+  }
+  throw new Error(`${program} cannot be started`);
+}
+
 function oneByOne(program: string): Peer {
   const folder = mkdtempSync(join(process.env['COLDLOG_SCRATCH'] ?? tmpdir(), 'differential-'));
   return {
@@ -62,10 +73,9 @@ function oneByOne(program: string): Peer {
       writeFileSync(join(folder, 'document'), document);
       writeFileSync(join(folder, 'proof'), proof);
       writeFileSync(join(folder, 'policy'), policy);
-      const run = spawnSync(program, ['check', 'document', '--proof', 'proof', '--policy', 'policy'], { cwd: folder });
-      if (run.status === null) throw new Error(`${program} was ended by ${run.signal}`);
+      const run = started(program, ['check', 'document', '--proof', 'proof', '--policy', 'policy'], folder);
       const out = run.stdout.toString().split('\n').slice(0, -1);
-      const last = run.stderr.toString().trimEnd().split('\n').at(-1) ?? '';
+      const last = run.stderr.toString().split('\n').at(-2) ?? '';
       return Promise.resolve({ code: run.status, lines: run.status === 0 ? out : [last.replace(/^verifier: /, '')] });
     },
     close: () => undefined,
