@@ -77,6 +77,8 @@ export function stepsOf(asked: { signer?: unknown; keyEvents?: unknown }): Step[
   });
 }
 
+const HEAD: Step = 'head signed by the log and cosigned by the quorum';
+
 /** Where the check stands, for a report that names what was not reached. */
 export type Progress = (step: Step) => void;
 
@@ -206,42 +208,40 @@ function checkKey(question: Question, statement: Statement, key: Uint8Array, log
   return provenKey({ keyEvents, statement, key, places, demanded: question.signer ?? null });
 }
 
-function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[] {
-  at('head signed by the log and cosigned by the quorum');
-  const heads = checkHeads(proof, question);
-  at('receipt proves inclusion in the head');
-  return heads.map(({ receipt, head }) => ({ index: checkReceipt(receipt, head, proof), head }));
-}
-
 /** Receipts of logs that the policy does not know prove nothing, and are passed over. */
-function checkHeads(proof: Proof, question: Question): { receipt: Receipt; head: CosignedHead }[] {
+function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[] {
   const { history } = question;
-  const heads: { receipt: Receipt; head: CosignedHead }[] = [];
+  const logs: Logged[] = [];
   let unknown: string | null = null;
+  at(HEAD);
   for (const receipt of proof.receipts) {
-    if (receipt.checkpoint === null) {
-      throw new Refused('the receipt carries no checkpoint: the tree that it is from is not known');
-    }
-    const checkpoint = headIn(receipt.checkpoint);
+    const checkpoint = checkpointOf(receipt);
     if (!knowsLog(history, checkpoint)) {
       unknown ??= checkpoint.origin;
       continue;
     }
-    if (heads.some((other) => other.head.checkpoint.origin === checkpoint.origin)) {
+    if (logs.some((logged) => logged.head.checkpoint.origin === checkpoint.origin)) {
       throw new Refused(`two receipts are by one log, ${quoted(checkpoint.origin)}: one is enough`);
     }
-    checkSameKind(proof.statement.issuer, checkpoint.origin);
     const head = verifyHead(history, checkpoint);
     checkValidity(head, question);
-    heads.push({ receipt, head });
+    checkSameKind(proof.statement.issuer, checkpoint.origin);
+    at('receipt proves inclusion in the head');
+    logs.push({ index: checkReceipt(receipt, head, proof), head });
+    at(HEAD);
   }
-  if (heads.length === 0 && unknown !== null) throw unknownLog(inForce(history).policy, unknown);
+  if (logs.length === 0 && unknown !== null) throw unknownLog(inForce(history).policy, unknown);
   const demanded = question.requireLogs ?? 1;
-  if (heads.length >= demanded) return heads;
+  if (logs.length >= demanded) return logs;
   throw new Refused(
-    `the signature is proven to be in ${heads.length} logs of the policy, ${demanded} are demanded: ` +
+    `the signature is proven to be in ${logs.length} logs of the policy, ${demanded} are demanded: ` +
       'ask the signer for a proof with the receipts of more logs',
   );
+}
+
+function checkpointOf(receipt: Receipt): Checkpoint {
+  if (receipt.checkpoint !== null) return headIn(receipt.checkpoint);
+  throw new Refused('the receipt carries no checkpoint: the tree that it is from is not known');
 }
 
 function checkValidity(head: CosignedHead, question: Question): void {

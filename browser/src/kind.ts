@@ -31,19 +31,31 @@ function namedKind(bytes: Uint8Array): string | null {
   return kind !== null && KINDS.includes(kind) ? kind : null;
 }
 
-/** A character that is cut at the end of what is looked at is no reason not to call it text. */
-function looksLikeText(bytes: Uint8Array): boolean {
-  const looked = bytes.subarray(0, LOOKED_AT);
+const BEGINNINGS: [string, string][] = [
+  ['age-encryption.org/v1', 'an age file'],
+  ['-----BEGIN SSH SIGNATURE-----', 'an SSH signature'],
+  ['untrusted comment:', 'a minisign file'],
+  ['coldlog-root/v1', 'a trust root'],
+  ['coldlog-policies/1', 'a history of policies'],
+  ['c2sp.org/tlog-proof@v1', 'a C2SP tlog-proof'],
+];
+
+/** Which of our texts it is. A character that is cut at the end of what is looked at is no reason not to call it text. */
+function textKind(bytes: Uint8Array): string | null {
+  let text: string;
   try {
-    new TextDecoder('utf-8', { fatal: true }).decode(looked, { stream: true });
-    return true;
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, LOOKED_AT), { stream: true });
   } catch {
-    return false;
+    return null;
   }
+  const known = BEGINNINGS.find(([beginning]) => text.startsWith(beginning));
+  if (known !== undefined) return known[1];
+  if (text.includes('\n\n\u2014 ')) return 'a signed note (a checkpoint?)';
+  return /^(log|quorum) /m.test(text) ? 'a policy' : 'a text file';
 }
 
 /** Where the bytes are no CBOR: what else they may be; null where nobody can tell. */
 export function sniff(bytes: Uint8Array): string | null {
   if (bytes.length === 0) return 'an empty file';
-  return namedKind(bytes) ?? (looksLikeText(bytes) ? 'a text file' : null);
+  return namedKind(bytes) ?? textKind(bytes);
 }
