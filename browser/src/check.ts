@@ -3,7 +3,7 @@
 import { hex, same, sha256 } from './bytes.ts';
 import { checkApprovals } from './approval.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { isSoundKey } from './ed25519.ts';
+import { UNSOUND, isSoundKey } from './ed25519.ts';
 import { Malformed, Refused } from './errors.ts';
 import { headIn, knowsLog, logKeys, unknownLog, validityOf, verifyHead, type CosignedHead } from './head.ts';
 import { inForce, type History } from './history.ts';
@@ -165,20 +165,21 @@ function recordOf(proof: Proof): SignRecord {
 }
 
 function checkDocument(record: SignRecord, document: Uint8Array): void {
-  if (!record.signature.verified) {
-    throw new Refused("the record says that the signer's own check of this signature failed: it was never released by the signer");
-  }
   const found = sha256(document);
   const { sha256: recorded, size, name } = record.document;
-  if (same(found, recorded) && size === BigInt(document.length)) return;
-  throw new Refused(
-    `tampering: the document has the SHA-256 ${hex(found)} (${document.length} bytes), ` +
-      `the record says ${hex(recorded)} (${size} bytes) for ${quoted(name)}`,
-  );
+  if (!same(found, recorded) || size !== BigInt(document.length)) {
+    throw new Refused(
+      `tampering: the document has the SHA-256 ${hex(found)} (${document.length} bytes), ` +
+        `the record says ${hex(recorded)} (${size} bytes) for ${quoted(name)}`,
+    );
+  }
+  if (record.signature.verified) return;
+  throw new Refused("the record says that the signer's own check of this signature failed: it was never released by the signer");
 }
 
 function checkSignatures(record: SignRecord, question: Question): void {
   const { scheme, key, bytes } = record.signature;
+  if (!isSoundKey(key)) throw new Refused(UNSOUND);
   const recorded = refusing(() => decodeSignatureFile(bytes));
   checkDocumentSignature(recorded, scheme, key, question.document);
   if (question.signature === undefined) return;
