@@ -41,11 +41,21 @@ export function decodeCbor(bytes: Uint8Array, options: CborOptions): Item {
   }
 }
 
+interface Head {
+  start: number;
+  major: number;
+  info: number;
+  argument: bigint;
+}
+
+const SIMPLE = 7;
+const LARGEST = (1n << 64n) - 1n;
+
 class Reader {
   private at = 0;
   private items = 0;
-  /** Where a text is not UTF-8, and what is wrong with the keys of a map: told after what breaks the structure. */
-  private texts: string | null = null;
+  /** What is too deep or not UTF-8, and what is wrong with the keys of a map: told after what breaks the structure. */
+  private content: string | null = null;
   private keys: string | null = null;
 
   constructor(
@@ -57,7 +67,7 @@ class Reader {
     const { what, limit } = this.options;
     if (this.bytes.length > limit) throw this.tooLarge(BigInt(this.bytes.length));
     const item = this.item(0);
-    if (this.texts !== null) throw this.broken(this.texts);
+    if (this.content !== null) throw this.broken(this.content);
     const left = this.bytes.length - this.at;
     if (left > 0) {
       throw new NotCbor(`${what} ends at byte ${this.at}, but ${left} more bytes follow; remove them or copy the file again`);
@@ -67,19 +77,10 @@ class Reader {
   }
 
   private item(depth: number): Item {
-    this.items += 1;
-    if (this.items > MAX_ITEMS) {
-      throw new NotCbor(`${this.options.what} holds more than ${MAX_ITEMS} items: this is not such a file`);
-    }
-    const start = this.at;
-    const first = this.byte();
-    const major = first >> 5;
-    const info = first & 31;
-    if (major === 7) return this.simple(info, start);
-    const argument = this.argument(info, start);
-    if (major === 4 || major === 5) this.bound(argument);
-    if (depth === MAX_DEPTH) throw this.broken(`it is nested deeper than ${MAX_DEPTH}`);
-    switch (major) {
+    if (depth === MAX_DEPTH) return this.tooDeep();
+    const head = this.head();
+    const { argument } = head;
+    switch (head.major) {
       case 0:
         return { type: 'int', value: argument };
       case 1:
@@ -92,14 +93,49 @@ class Reader {
         return { type: 'array', items: this.array(argument, depth) };
       case 5:
         return { type: 'map', entries: this.map(argument, depth) };
+      case SIMPLE:
+        return head.info === 22 ? { type: 'null' } : { type: 'bool', value: head.info === 21 };
       default:
-        return this.tag(argument, start, depth);
+        return { type: 'tag', number: argument, content: this.item(depth + 1) };
     }
   }
 
-  private simple(info: number, start: number): Item {
-    if (info === 20 || info === 21) return { type: 'bool', value: info === 21 };
-    if (info === 22) return { type: 'null' };
+  /** What is too deep is refused, but its structure is looked at first; without recursion, for it may be very deep. */
+  private tooDeep(): Item {
+    this.content ??= `it is nested deeper than ${MAX_DEPTH}`;
+    for (let pending = 1n; pending > 0n; pending -= 1n) {
+      const { major, argument } = this.head();
+      if (major === 2 || major === 3) this.take(argument);
+      if (major === 4) pending += argument;
+      if (major === 5) pending += 2n * argument;
+      if (major === 6) pending += 1n;
+    }
+    return { type: 'null' };
+  }
+
+  /** The first byte of an item and its argument, with all that can be wrong with them. */
+  private head(): Head {
+    this.items += 1;
+    if (this.items > MAX_ITEMS) {
+      throw new NotCbor(`${this.options.what} holds more than ${MAX_ITEMS} items: this is not such a file`);
+    }
+    const start = this.at;
+    const first = this.byte();
+    const major = first >> 5;
+    const info = first & 31;
+    if (major === SIMPLE) this.checkSimple(info, start);
+    const argument = major === SIMPLE ? 0n : this.argument(info, start);
+    if (major === 4) this.bound(argument, argument);
+    if (major === 5) this.bound(argument, 2n * argument);
+    // Bignums: a number has one form, and none of ours needs more than 64 bits.
+    if (major === 6 && (argument === 2n || argument === 3n)) {
+      throw this.irregular(`it holds a number of more than 64 bits, at byte ${start}`);
+    }
+    return { start, major, info, argument };
+  }
+
+  private checkSimple(info: number, start: number): void {
+    if (info >= 20 && info <= 22) return;
     if (info === 31) throw this.irregular('it has an indefinite length');
     if (info >= 28) throw this.broken('it has a reserved length');
     throw this.irregular(`it holds a float or another value that none of our formats has, at byte ${start}`);
@@ -125,18 +161,24 @@ class Reader {
   }
 
   private take(length: bigint): Uint8Array {
-    const end = BigInt(this.at) + length;
-    if (end > BigInt(this.options.limit)) throw this.tooLarge(end);
-    if (end > BigInt(this.bytes.length)) throw this.cut();
-    const taken = this.bytes.subarray(this.at, Number(end));
-    this.at = Number(end);
+    this.bound(length, length);
+    const end = this.at + Number(length);
+    if (end > this.bytes.length) throw this.cut();
+    const taken = this.bytes.subarray(this.at, end);
+    this.at = end;
     return taken;
+  }
+
+  /** What is announced takes at least so many bytes; each item of it takes one. */
+  private bound(announced: bigint, least: bigint): void {
+    const at = BigInt(this.at);
+    if (at + least > BigInt(this.options.limit)) throw this.tooLarge(at + announced);
   }
 
   private text(length: bigint): string {
     const bytes = this.take(length);
     const text = textOf(bytes);
-    if (text === null) this.texts ??= `a text that is not UTF-8 at byte ${this.at}`;
+    if (text === null) this.content ??= `a text that is not UTF-8 at byte ${this.at}`;
     return text ?? '';
   }
 
@@ -168,18 +210,6 @@ class Reader {
     }
   }
 
-  private tag(number: bigint, start: number, depth: number): Item {
-    // Bignums: a number has one form, and none of ours needs more than 64 bits.
-    if (number === 2n || number === 3n) throw this.irregular(`it holds a number of more than 64 bits, at byte ${start}`);
-    return { type: 'tag', number, content: this.item(depth + 1) };
-  }
-
-  /** Every item takes a byte at least. */
-  private bound(length: bigint): void {
-    const end = BigInt(this.at) + length;
-    if (end > BigInt(this.options.limit)) throw this.tooLarge(end);
-  }
-
   private cut(): Malformed {
     return this.broken('it ends in the middle of an item');
   }
@@ -196,6 +226,7 @@ class Reader {
 
   private tooLarge(found: bigint): Malformed {
     const { what, limit } = this.options;
-    return new NotCbor(`${what} is ${found} bytes long, and at most ${limit} are allowed: this is not such a file`);
+    const shown = found > LARGEST ? LARGEST : found;
+    return new NotCbor(`${what} is ${shown} bytes long, and at most ${limit} are allowed: this is not such a file`);
   }
 }
