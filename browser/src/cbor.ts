@@ -1,7 +1,7 @@
 // CBOR (RFC 8949), read strictly: deterministic encoding only (section 4.2.1), no floats, at most 16 deep, nothing
 // after the item. One pass; every bound is checked before the content is looked at.
 
-import { compare, same, textOf } from './bytes.ts';
+import { compare, textOf } from './bytes.ts';
 import { Malformed } from './errors.ts';
 import { sniff } from './kind.ts';
 
@@ -37,7 +37,7 @@ export function decodeCbor(bytes: Uint8Array, options: CborOptions): Item {
   } catch (error) {
     if (!(error instanceof NotCbor)) throw error;
     const other = sniff(bytes);
-    throw other === null ? error : new NotCbor(`expected ${options.what}, but this is ${other}; pass the right file`);
+    throw other === null || other === options.what ? error : new NotCbor(`expected ${options.what}, but this is ${other}; pass the right file`);
   }
 }
 
@@ -202,11 +202,11 @@ class Reader {
   }
 
   private checkKeys(keys: Uint8Array[]): void {
-    const sorted = [...keys].sort(compare);
-    const twice = sorted.some((key, at) => at > 0 && same(key, sorted[at - 1]!));
-    if (twice) this.keys ??= 'a map key stands twice';
-    if (this.options.anyOrder !== true && keys.some((key, at) => key !== sorted[at])) {
-      this.keys ??= 'map keys are not sorted';
+    const ordered = this.options.anyOrder === true ? [...keys].sort(compare) : keys;
+    for (let at = 1; at < ordered.length; at += 1) {
+      const order = compare(ordered[at - 1]!, ordered[at]!);
+      if (order === 0) this.keys ??= 'a map key stands twice';
+      if (order > 0) this.keys ??= 'map keys are not sorted';
     }
   }
 

@@ -1,6 +1,6 @@
 // Is this document's signature logged? A pure function from bytes to what is proven, or the first reason why not.
 
-import { hex, same, sha256 } from './bytes.ts';
+import { fromBase64, fromHex, hex, same, sha256 } from './bytes.ts';
 import { checkApprovals } from './approval.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { UNSOUND, isSoundKey } from './ed25519.ts';
@@ -335,9 +335,10 @@ export function parseSigner(text: string, given: string): Uint8Array {
 }
 
 function signerKey(text: string): Uint8Array | null {
-  if (/^[0-9a-fA-F]{64}$/.test(text)) return Uint8Array.from(text.match(/../g)!, (pair) => parseInt(pair, 16));
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return fromHex(text);
   const match = /^ssh-ed25519 ([A-Za-z0-9+/=]+)( .*)?$/.exec(text);
-  if (match === null) return null;
-  const blob = Uint8Array.from(atob(match[1]!), (character) => character.charCodeAt(0));
-  return blob.length === 51 ? blob.subarray(19) : null;
+  const blob = match === null ? null : fromBase64(match[1]!);
+  // A string of eleven letters, and one of 32 bytes.
+  const isKey = blob?.length === 51 && hex(blob.subarray(0, 19)) === '0000000b7373682d6564323535313900000020';
+  return isKey ? blob.subarray(19) : null;
 }

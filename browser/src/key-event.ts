@@ -62,7 +62,7 @@ function decodeFields(fields: Fields, map: TextMap, event: string): WithoutCommi
 }
 
 function checkRecipients(fields: Fields, item: Item): void {
-  for (const recipient of fields.array(item, 'recipients', 1, 64)) fields.text(recipient, 'a recipient', MAX_TEXT);
+  for (const recipient of fields.array(item, 'recipients', 1, 64)) fields.text(recipient, 'recipients', MAX_TEXT);
 }
 
 function checkRecovers(fields: Fields, item: Item | undefined): void {

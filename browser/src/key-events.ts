@@ -11,6 +11,7 @@ import { Fields, found } from './fields.ts';
 import { verifyHead, type CosignedHead } from './head.ts';
 import type { History } from './history.ts';
 import type { KeyEvent, Since } from './key-event.ts';
+import { KINDS } from './kind.ts';
 import { rootOf } from './merkle.ts';
 import { shown } from './show.ts';
 import { MAX_STATEMENT, checkSignedBy, decodeStatement, type Statement } from './statement.ts';
@@ -54,9 +55,9 @@ export function parseKeyEvents(bytes: Uint8Array, history: History): KeyEvents {
   const fields = new Fields(WHAT);
   const item = decodeCbor(bytes, { what: WHAT, limit: MAX_KEY_EVENTS });
   const first = item.type === 'array' ? item.items[0] : undefined;
-  if (first === undefined) throw new Malformed(`expected ${WHAT}, but this is ${found(item)}; pass the right file`);
-  if (first.type !== 'text' || first.value !== WHAT) {
-    const other = first.type === 'text' && first.value.startsWith('coldlog-') ? first.value : `something else (${found(first)})`;
+  if (first?.type !== 'text') throw new Malformed(`expected ${WHAT}, but this is ${found(item)}; pass the right file`);
+  if (first.value !== WHAT) {
+    const other = KINDS.includes(first.value) ? first.value : `something else (${found(first)})`;
     throw new Malformed(`expected ${WHAT}, but this is ${other}; pass the right file`);
   }
   const version = fields.uint((item as { items: Item[] }).items[1], 'version');

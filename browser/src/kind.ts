@@ -2,7 +2,7 @@
 
 import { textOf } from './bytes.ts';
 
-const KINDS = [
+export const KINDS = [
   'coldlog-approval-request',
   'coldlog-backup',
   'coldlog-batch',
@@ -18,7 +18,7 @@ const KINDS = [
 ];
 
 /** How much is looked at to tell a text. */
-const LOOKED_AT = 1_024;
+const LOOKED_AT = 4_096;
 
 /** Our own kind that the file begins with: an array, and its first item. */
 function namedKind(bytes: Uint8Array): string | null {

@@ -66,7 +66,7 @@ export function checkReseal(bytes: Uint8Array): void {
   map.text('by', MAX_TEXT);
   map.text('purpose', MAX_TEXT);
   for (const recipient of fields.array(map.take('recipients'), 'recipients', 1, 64)) {
-    fields.text(recipient, 'a recipient', MAX_TEXT);
+    fields.text(recipient, 'recipients', MAX_TEXT);
   }
   map.done();
   if (from >= to) throw Malformed.field('reseal', 'from, to', 'a range that is not empty', `${from} to ${to}`);

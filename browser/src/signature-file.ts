@@ -11,7 +11,7 @@ const WHAT = 'signature file';
 export const MAX_SIGNATURE_FILE = 8_192;
 
 const BEGIN = '-----BEGIN SSH SIGNATURE-----\n';
-const END = '\n-----END SSH SIGNATURE-----\n';
+const END = '-----END SSH SIGNATURE-----\n';
 const LINE = 70;
 
 export type SignatureFile =
@@ -46,7 +46,7 @@ const SIGNATURE_LENGTH = 64;
 
 function armoured(blob: Uint8Array): string {
   const lines = base64(blob).match(new RegExp(`.{1,${LINE}}`, 'g')) ?? [];
-  return BEGIN + lines.join('\n') + END;
+  return `${BEGIN}${lines.join('\n')}\n${END}`;
 }
 
 function anotherFormat(): Malformed {
@@ -74,7 +74,7 @@ function decodeSshsig(text: string): SignatureFile | null {
   if (!text.startsWith(BEGIN) || !text.endsWith(END)) return null;
   const body = text.slice(BEGIN.length, -END.length).replaceAll('\n', '');
   const blob = fromBase64(body);
-  if (blob === null) return null;
+  if (blob === null || blob.length < KEY_AT + 32) return null;
   const key = blob.subarray(KEY_AT, KEY_AT + 32);
   const signature = blob.subarray(-SIGNATURE_LENGTH);
   if (armoured(sshsigBlob(key, signature)) !== text) throw otherLayout();
@@ -90,7 +90,9 @@ function decodeMinisign(text: string): SignatureFile | null {
   if (lines.length !== 5 || end !== '' || !untrusted?.startsWith(UNTRUSTED) || !trusted?.startsWith(TRUSTED)) return null;
   const blob = fromBase64(first!);
   const global = fromBase64(second!);
-  if (blob?.length !== 74 || global?.length !== 64 || blob[0] !== 0x45 || blob[1] !== 0x44) return null;
+  if (blob === null || global === null || blob[0] !== 0x45 || blob[1] !== 0x44) return null;
+  if (blob.length < 74 || global.length !== 64) return null;
+  if (blob.length > 74) throw otherLayout();
   const comment = trusted.slice(TRUSTED.length);
   return { scheme: 'minisign', keyId: blob.subarray(2, 10), signature: blob.subarray(10), comment, global };
 }

@@ -59,7 +59,7 @@ const EVENT_LABELS = [LABEL.alg, LABEL.contentType, LABEL.kid, LABEL.claims, LAB
 /** The statement alone, as it is in a log. */
 export function decodeStatement(bytes: Uint8Array): Statement {
   const sign1 = decodeSign1(bytes, { what: WHAT, limit: MAX_STATEMENT });
-  sign1.unprotected.only('the unprotected header', 'empty', []);
+  sign1.unprotected.only('the unprotected header', 'empty in a log entry (RFC 9943, section 6)', []);
   return statementOf(sign1);
 }
 

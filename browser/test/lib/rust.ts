@@ -11,6 +11,9 @@ export interface Question {
   document: Uint8Array;
   proof: Uint8Array;
   policy: Uint8Array;
+  /** Given as well, or not; `verify-many` does not know these. */
+  signature?: Uint8Array | undefined;
+  keyEvents?: Uint8Array | undefined;
 }
 
 export interface Answer {
@@ -30,7 +33,13 @@ export interface Peer {
 
 export function peer(): Peer {
   const many = process.env['COLDLOG_VERIFY_MANY'] ?? join(programs(), 'verify-many');
-  return existsSync(many) ? streamed(many) : oneByOne(join(programs(), 'verifier'));
+  const single = oneByOne(join(programs(), 'verifier'));
+  if (!existsSync(many)) return single;
+  const fast = streamed(many);
+  return {
+    ask: (question) => (question.signature ?? question.keyEvents ? single : fast).ask(question),
+    close: () => fast.close(),
+  };
 }
 
 function frame(bytes: Uint8Array): Buffer {
@@ -69,11 +78,19 @@ function started(program: string, args: string[], cwd: string): { status: number
 function oneByOne(program: string): Peer {
   const folder = mkdtempSync(join(process.env['COLDLOG_SCRATCH'] ?? tmpdir(), 'differential-'));
   return {
-    ask: ({ document, proof, policy }) => {
+    ask: ({ document, proof, policy, signature, keyEvents }) => {
+      const more: string[] = [];
+      const give = (name: string, option: string, bytes: Uint8Array | undefined): void => {
+        if (bytes === undefined) return;
+        writeFileSync(join(folder, name), bytes);
+        more.push(option, name);
+      };
+      give('signature', '--signature', signature);
+      give('events', '--key-events', keyEvents);
       writeFileSync(join(folder, 'document'), document);
       writeFileSync(join(folder, 'proof'), proof);
       writeFileSync(join(folder, 'policy'), policy);
-      const run = started(program, ['check', 'document', '--proof', 'proof', '--policy', 'policy'], folder);
+      const run = started(program, ['check', 'document', '--proof', 'proof', '--policy', 'policy', ...more], folder);
       const out = run.stdout.toString().split('\n').slice(0, -1);
       const last = run.stderr.toString().split('\n').at(-2) ?? '';
       return Promise.resolve({ code: run.status, lines: run.status === 0 ? out : [last.replace(/^verifier: /, '')] });
