@@ -20,6 +20,7 @@ const WHAT = 'coldlog-key-events';
 export const MAX_KEY_EVENTS = 67_108_864;
 const MAX_EVENTS = 4_096;
 const MAX_NOTE = 262_144;
+const MAX_CHANGES = 1_024;
 const ROTATION_TYPE = 'application/vnd.coldlog.rotation+cbor';
 
 interface LoggedEvent {
@@ -109,6 +110,8 @@ interface Journal {
   /** The record with which it ended, or the entry outside of it. */
   end: { by: 'record'; sequence: bigint; event: string } | { by: 'entry'; index: bigint } | null;
   revocations: Revocation[];
+  /** Events after the genesis, but for revocations and retirements. */
+  changes: number;
 }
 
 export interface KeyQuestion {
@@ -239,7 +242,7 @@ function sinceWords(since: Since): string {
 
 function replay(keyEvents: KeyEvents, statement: Statement): Journal {
   const { issuer, subject } = statement;
-  const journal: Journal = { keys: [], end: null, revocations: [] };
+  const journal: Journal = { keys: [], end: null, revocations: [], changes: 0 };
   const prepared = `${subject}.revocation.`;
   const own = keyEvents.events.filter((one) => one.statement.issuer === issuer && one.statement.subject === subject);
   if (own.length === 0) {
@@ -298,6 +301,7 @@ function admit(journal: Journal, { statement, event, index }: LoggedEvent): void
         "begin a new journal (`signer init`), and let the log's operator allow it",
     );
   }
+  countChange(journal, event, sequence);
   checkSignedBy(statement, inForce);
   if (event.event === 'rotation') admitRotation(journal, statement, event, inForce);
   if (event.event === 'retirement') {
@@ -314,6 +318,15 @@ function admit(journal: Journal, { statement, event, index }: LoggedEvent): void
     journal.revocations.push({ key: event.key, since: event.since, index });
     if (same(event.key, inForce)) journal.end = { by: 'record', sequence, event: 'revocation' };
   }
+}
+
+function countChange(journal: Journal, event: KeyEvent, sequence: bigint): void {
+  if (event.event === 'revocation' || event.event === 'retirement') return;
+  journal.changes += 1;
+  if (journal.changes <= MAX_CHANGES) return;
+  throw new Refused(
+    `record ${sequence} is one key event more than the ${MAX_CHANGES} that a journal may have: begin a new journal (\`signer init\`)`,
+  );
 }
 
 function notInForce(key: Uint8Array): Refused {
