@@ -107,11 +107,11 @@ function parseTerms(bytes: Uint8Array): Term[] {
       if (untils.length > 0) throw new PolicyLine(line.number, 'expected a policy before `now`');
       isLast = true;
     } else {
+      if (untils.some((other) => other.origin === until.origin)) {
+        throw new PolicyLine(line.number, 'a second `until` of one log before one policy: keep the one that is meant');
+      }
       if ((newest.get(until.origin) ?? 0n) > until.size) {
         throw new PolicyLine(line.number, 'no `until` of a log is smaller than those before it');
-      }
-      if (untils.some((other) => other.origin === until.origin)) {
-        throw new PolicyLine(line.number, 'an `until` of this log stands before this policy already');
       }
       newest.set(until.origin, until.size);
       untils.push(until);
