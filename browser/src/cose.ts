@@ -86,12 +86,12 @@ export function decodeSign1(bytes: Uint8Array, options: CborOptions): Sign1 {
   const protectedBytes = fields.bytes(first, 'the protected header', MAX_PROTECTED);
   const protectedHeader = decodeProtected(protectedBytes, options, fields);
   const unprotected = Header.decode(fields, second, 'the unprotected header');
+  for (const [label] of unprotected.entries) {
+    if (protectedHeader.has(label)) throw Malformed.field(options.what, `label ${label}`, 'in one header', 'in both headers');
+  }
   for (const header of [protectedHeader, unprotected]) {
     const crit = header.get(LABEL.crit);
     if (crit !== undefined) throw fields.error('crit (label 2)', 'absent: no critical header is known to us', crit);
-  }
-  for (const [label] of unprotected.entries) {
-    if (protectedHeader.has(label)) throw Malformed.field(options.what, `label ${label}`, 'in one header', 'in both headers');
   }
   if (third.type !== 'bytes' && third.type !== 'null') throw fields.error('the payload', 'a byte string or null', third);
   return {

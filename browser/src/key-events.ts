@@ -68,10 +68,13 @@ export function parseKeyEvents(bytes: Uint8Array, history: History): KeyEvents {
   const parts = fields.array(item, 'the file', 4, 4);
   const note = fields.bytes(parts[2], 'the head', MAX_NOTE);
   const checkpoint = headOf(note);
-  const events = fields.array(parts[3], 'the events', 0, MAX_EVENTS).map((one) => decodeEvent(fields, one));
-  events.slice(1).forEach((event, at) => {
-    if (event.index <= events[at]!.index) throw Malformed.field(WHAT, 'an index', 'indexes that rise', `${event.index}`);
-  });
+  const events: LoggedEvent[] = [];
+  for (const one of fields.array(parts[3], 'the events', 0, MAX_EVENTS)) {
+    const event = decodeEvent(fields, one);
+    const last = events.at(-1)?.index ?? -1n;
+    if (event.index <= last) throw Malformed.field(WHAT, 'an index', 'indexes that rise', `${event.index}`);
+    events.push(event);
+  }
   return { head: verifyHead(history, checkpoint), events };
 }
 

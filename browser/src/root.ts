@@ -163,14 +163,13 @@ function checked(root: TrustRoot): TrustRoot {
 
 /** Which of these keys have signed; a line by one of them that does not verify spoils the whole. */
 export function signersOf(root: TrustRoot, keys: VerifierKey[]): VerifierKey[] {
-  const signers = new Set<VerifierKey>();
-  for (const signature of root.note.signatures) {
-    const key = keys.find((candidate) => isBy(signature, candidate));
-    if (key === undefined) continue;
-    if (verifyNoteSignature(root.note, null, signature, key) === null) throw new Malformed(doesNotVerify(signature).message);
-    signers.add(key);
-  }
-  return keys.filter((key) => signers.has(key));
+  return keys.filter((key) => {
+    const lines = root.note.signatures.filter((signature) => isBy(signature, key));
+    for (const signature of lines) {
+      if (verifyNoteSignature(root.note, null, signature, key) === null) throw new Malformed(doesNotVerify(signature).message);
+    }
+    return lines.length > 0;
+  });
 }
 
 function named(keys: VerifierKey[]): string {
