@@ -118,7 +118,8 @@ impl DecodeError {
             what,
             field: field.into(),
             expected: expected.into(),
-            found: found.into(),
+            // It may be a text from the file: it forges no line of its own.
+            found: found.into().replace('\n', "\\n"),
         }
     }
 }
