@@ -1,6 +1,6 @@
 //! Key files: one format for signer, log and witness; encrypted with age, to a passphrase or to
 //! recipients, or plain with mode 0600 for machines that run unattended. The Ed25519 key is in it, or is
-//! held elsewhere and named in it: see [`custody`](crate::custody).
+//! held elsewhere and named in it: see [`custody`].
 
 use crate::custody::{self, NotOpened, Place, Protection, Reference};
 use crate::files::{self, Existing, Mode};

@@ -1,6 +1,6 @@
 //! Where a signing key lives: in a key file, in a PKCS#11 token, or in an ssh-agent.
 //!
-//! One trait stands between the roles and all of them, [`Holder`](coldlog_spec::ed25519::Holder): the
+//! One trait stands between the roles and all of them, [`Holder`]: the
 //! plain Ed25519 signature over these bytes, or why not. A key file of the second form holds no seed
 //! but a [`Reference`]; what it refers to is opened once, before the first signature, and nothing else
 //! ever takes its place.
