@@ -75,6 +75,9 @@ fn rust_flags(source: &Source, compiler: &Compiler, program: &Program) -> Result
     let mut flags = joined("\x1f", [remap; 3], [ours, crates, library]);
     if program.linking == Linking::Static {
         flags.push("\x1f-Ctarget-feature=+crt-static");
+        // By the system call: asked as a shared library's function, which a static program has not, it would
+        // fall back to /dev/urandom.
+        flags.push("\x1f--cfg=getrandom_backend=\"linux_getrandom\"");
     }
     Ok(flags)
 }

@@ -285,6 +285,7 @@ fn every_command_has_a_long_help_with_an_example() {
                 (_, "evidence") => "evidence check",
                 ("verifier", "heads") => "heads export",
                 (_, "policy") => "policy check",
+                ("signer", "shares") => "shares make",
                 (_, other) => other,
             };
             let help = run(Path::new("."), &format!("{program} {command} --help")).unwrap();
