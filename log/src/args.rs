@@ -1,10 +1,12 @@
 //! The command line of `log`.
 
+mod serve;
+
 use clap::{Parser, Subcommand};
 use coldlog_kit::custody::NewKey;
 use coldlog_kit::optical::Show;
 use coldlog_kit::secret::Source;
-use std::net::SocketAddr;
+use serve::ServeArgs;
 use std::path::PathBuf;
 
 /// Verifies records, appends them to a Merkle tree, signs tree heads, and hands back receipts.
@@ -318,58 +320,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  log serve --listen 127.0.0.1:8080\n  log serve --listen [::]:443 --tls-certificate chain.pem --tls-key key.pem"
     )]
-    Serve {
-        /// Address and port; port 0 lets the system pick one, which is printed.
-        #[arg(long, default_value = "127.0.0.1:8080")]
-        listen: SocketAddr,
-        /// The certificate chain, in PEM.
-        #[arg(long, requires = "tls_key")]
-        tls_certificate: Option<PathBuf>,
-        /// Its key, in PEM (mode 0600).
-        #[arg(long, requires = "tls_certificate")]
-        tls_key: Option<PathBuf>,
-        /// The authorities whose certificates readers of sealed records may have, in PEM.
-        #[arg(long, requires = "tls_certificate")]
-        client_authority: Option<PathBuf>,
-        /// Connections at the same time.
-        #[arg(long, default_value_t = 4096)]
-        connections: usize,
-        /// Writes, receipts and sealed bundles a second from one address.
-        #[arg(long, default_value_t = 100)]
-        rate: u32,
-        /// The largest batch, in bytes.
-        #[arg(long, default_value_t = 1 << 30)]
-        largest_batch: u64,
-        /// Seconds that a connection may be idle, or take for a request's header.
-        #[arg(long, default_value_t = 30)]
-        header_time: u64,
-        /// Seconds within which the body of an entry must be there.
-        #[arg(long, default_value_t = 30)]
-        entry_time: u64,
-        /// Seconds within which the body of a batch must be there.
-        #[arg(long, default_value_t = 600)]
-        batch_time: u64,
-        /// Seconds that a peer may read nothing of its answer.
-        #[arg(long, default_value_t = 30)]
-        stalled_time: u64,
-        /// Take the client's address from the last entry of X-Forwarded-For: behind a proxy that sets it.
-        #[arg(long)]
-        behind_proxy: bool,
-        /// Show only heads that meet this policy's quorum, and make receipts under no others.
-        #[arg(long)]
-        policy: Option<PathBuf>,
-        /// Have the newest head cosigned by the policy's witnesses every so many seconds.
-        #[arg(long, requires = "policy")]
-        cosign_every: Option<u64>,
-        /// Log in JSON.
-        #[arg(long)]
-        json_log: bool,
-        /// Stop by itself after so many seconds.
-        #[arg(long)]
-        stop_after: Option<u64>,
-        #[command(flatten)]
-        secret: Source,
-    },
+    Serve(ServeArgs),
     /// Lets somebody read sealed records from a server; prints a token, once.
     #[command(
         after_help = "Examples:\n  log allow-reader auditor@bank.example\n  log allow-reader auditor@bank.example --certificate auditor.pem"
