@@ -3,13 +3,18 @@
 
 mod common;
 
+use coldlog_spec::batch::{SignedTail, Tail};
 use coldlog_spec::document::DocumentHasher;
+use coldlog_spec::hash::Hash;
 use coldlog_spec::key_event::Since;
+use coldlog_spec::record::Operation;
 use coldlog_spec::record::Scheme;
 use coldlog_spec::statement::{Payload, Statement};
+use coldlog_spec::verify::disclosed::agrees;
 use coldlog_spec::verify::document::{Logged, Proven, check};
 use coldlog_spec::verify::keys::{Life, NotGood};
-use common::life::{Step, logged, outside, seeded, statements_of};
+use coldlog_spec::verify::receipts::{Refusal, verify_tail};
+use common::life::{Step, lived, logged, outside, seeded, statements_of};
 use common::*;
 
 // Something that is proven of a record of the journal: by a key, with a number, at an index.
@@ -75,4 +80,30 @@ fn a_number_at_the_end_of_all_numbers_is_no_number_one() {
     entries.push(last);
     let life = life(&entries);
     assert!(matches!(life.judge(&proven(2, 0, 0, LOG)), Err(NotGood::NotInForce { .. })));
+}
+
+#[test]
+fn a_tail_is_by_the_key_of_its_time_though_another_is_in_force_now() {
+    let rotated = lived(&[Step::Rotate(1, 2, 2)]).unwrap();
+    let own = Tail { count: 2, head: Hash([7; 32]) };
+    let by = |seed: u8, count: u64| {
+        let tail = Tail { count, head: Hash([7; 32]) };
+        let tail = SignedTail::sign(&seeded(seed), &claims(), tail).unwrap();
+        verify_tail(&tail, &rotated, &own, None)
+    };
+    // What was exported before the change, and after it.
+    assert_eq!((by(1, 1), by(2, 2)), (Ok(()), Ok(())));
+    assert_eq!((by(1, 2), by(2, 1)), (Err(Refusal::TailSignature), Err(Refusal::TailSignature)));
+}
+
+#[test]
+fn a_record_is_of_the_kind_that_its_statement_says_in_public() {
+    let kept = statements_of(&[Step::Change(1), Step::Record(1)]);
+    let event =
+        |name: &str| Operation::KeyEvent { event: name.into(), operators: None, approvals: None };
+    agrees(&kept[1], &event("change")).unwrap();
+    agrees(&kept[2], &record().operation).unwrap();
+    assert!(agrees(&kept[1], &event("retirement")).is_err());
+    assert!(agrees(&kept[2], &event("change")).is_err());
+    assert!(agrees(&kept[1], &record().operation).is_err());
 }

@@ -124,6 +124,14 @@ mod tests {
     }
 
     #[test]
+    fn where_no_time_is_known_a_late_one_is_not_ahead() {
+        let first = Known { witnessed: None, genesis: EARLIEST, last: None };
+        assert_eq!(judge(EARLIEST + 10 * FAR, &first, true), Ok(None));
+        let later = Known { last: Some(EARLIEST), ..first };
+        assert!(judge(EARLIEST + 10 * FAR, &later, true).unwrap().is_some());
+    }
+
+    #[test]
     fn a_clock_that_goes_on_is_not_mentioned() {
         assert_eq!(judge(NOW, &known(Some(NOW - 1), NOW - 1), false), Ok(None));
         assert_eq!(judge(NOW, &known(None, NOW), false), Ok(None));
