@@ -37,7 +37,7 @@ impl Bounds<'_> {
     }
 
     // The times of the head that it names; none where the log has it otherwise than the signer knew it.
-    fn not_before(&mut self, statement: &Statement) -> Result<Option<u64>> {
+    pub(crate) fn not_before(&mut self, statement: &Statement) -> Result<Option<u64>> {
         let Some(head) = &statement.position.head else { return Ok(None) };
         if let Some(known) = self.known.get(&head.note.0) {
             return Ok(*known);

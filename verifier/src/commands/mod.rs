@@ -13,7 +13,7 @@ pub mod life;
 pub mod policy;
 pub mod watch;
 
-mod claims;
+pub(crate) mod claims;
 
 use anyhow::{Context, Result};
 use coldlog_kit::files;
