@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod append;
 pub mod approvals;
+pub mod audit;
 pub mod backup;
 pub mod clock;
 pub mod cosign;
