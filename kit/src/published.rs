@@ -13,6 +13,11 @@ use std::path::PathBuf;
 pub trait Source: Sync {
     /// The file at `path`, of at most `limit` bytes; `None` when it is not there.
     fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>>;
+
+    /// The paths of all cosigned heads that are published; `None` where that cannot be asked.
+    fn heads(&self) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
 }
 
 /// A folder.
@@ -28,6 +33,40 @@ impl Source for Folder {
             Ok(_) => crate::files::read(&path, limit as u64).map(Some),
         }
     }
+
+    fn heads(&self) -> Result<Option<Vec<String>>> {
+        let mut found = Vec::new();
+        for entry in walkdir::WalkDir::new(self.0.join("heads")) {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(why) if why.depth() == 0 => break,
+                Err(why) => return Err(why.into()),
+            };
+            let path = entry.path().strip_prefix(&self.0).ok().and_then(|path| path.to_str());
+            if entry.file_type().is_file()
+                && let Some(path) = path
+            {
+                found.push(path.to_owned());
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+/// A tile or a bundle of at least `width`: its width, and its bytes. A partial one that is gone has a wider one
+/// in its place, most often.
+pub fn first(
+    source: &dyn Source,
+    width: u64,
+    limit: usize,
+    path: impl Fn(u64) -> String,
+) -> Result<Option<(u64, Vec<u8>)>> {
+    for wider in widths(width) {
+        if let Some(bytes) = source.get(&path(wider), limit)? {
+            return Ok(Some((wider, bytes)));
+        }
+    }
+    Ok(None)
 }
 
 /// A tree of one size in a source, with the tiles read so far.

@@ -35,11 +35,15 @@ pub enum Kind {
     Statements,
     /// A request to approve what is to be signed.
     ApprovalRequest,
+    /// What an audit came to.
+    Audit,
+    /// An auditor's journal of the records that it opened.
+    Openings,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 17] = [
         Kind::Batch,
         Kind::Receipts,
         Kind::WitnessRequest,
@@ -55,6 +59,8 @@ impl Kind {
         Kind::Backup,
         Kind::Statements,
         Kind::ApprovalRequest,
+        Kind::Audit,
+        Kind::Openings,
     ];
 
     /// The first item of the file's first array.
@@ -75,6 +81,8 @@ impl Kind {
             Kind::Backup => "coldlog-backup",
             Kind::Statements => "coldlog-statements",
             Kind::ApprovalRequest => "coldlog-approval-request",
+            Kind::Audit => "coldlog-audit",
+            Kind::Openings => "coldlog-openings",
         }
     }
 

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod approval;
+pub mod audit;
 pub mod backup;
 pub mod batch;
 pub mod cbor;
@@ -27,6 +28,7 @@ pub mod merkle;
 pub mod mirroring;
 pub mod mldsa;
 pub mod note;
+pub mod openings;
 pub mod pending;
 pub mod policy;
 pub mod problem;

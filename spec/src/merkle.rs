@@ -256,7 +256,13 @@ pub struct Frontier(Vec<(u8, Hash)>);
 impl Frontier {
     /// One leaf more.
     pub fn push(&mut self, leaf: Hash) {
-        let (mut level, mut hash) = (0, leaf);
+        self.push_subtree(0, leaf);
+    }
+
+    /// The next complete subtree of `2^level` leaves. What was pushed before must end at a border of such
+    /// subtrees.
+    pub fn push_subtree(&mut self, level: u8, hash: Hash) {
+        let (mut level, mut hash) = (level, hash);
         while let Some((top, left)) = self.0.last().copied()
             && top == level
         {

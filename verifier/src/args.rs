@@ -1,11 +1,13 @@
 //! The command line of `verifier`.
 
+mod audit;
 mod check;
 mod evidence;
 mod export;
 mod keys;
 mod policy;
 
+pub(crate) use audit::{AuditArgs, AuditKeyArgs};
 pub(crate) use check::CheckArgs;
 pub(crate) use evidence::{EvidenceCommand, HeadsCommand};
 pub(crate) use export::PartArgs;
@@ -193,6 +195,19 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: HeadsCommand,
     },
+    /// Looks at everything in a log, from bytes, and tells all that is wrong.
+    ///
+    /// Heads, tiles, statements, journals, and with an identity the sealed records: people, approvals, times. Exit 1
+    /// where a finding is as severe as --fail-on says.
+    #[command(
+        after_help = "Examples:\n  verifier audit --log public --policy policy --identity auditor.key --memory heads\n  verifier audit --log public --policy policy --identity auditor.key --documents releases\n  verifier audit --log public --policy policy --since 2026-06.audit --key auditor.audit-key -o 2026-07.audit"
+    )]
+    Audit(Box<AuditArgs>),
+    /// Makes the key with which an auditor signs what audits come to; prints its public key.
+    #[command(
+        after_help = "Example:\n  verifier audit-key --name auditor.example/ada -o auditor.audit-key"
+    )]
+    AuditKey(AuditKeyArgs),
     /// Opens sealed records with an age identity; each must match its commitment.
     #[command(
         after_help = "Example:\n  verifier open --log log/public --identity auditor.key --policy policy"

@@ -1,5 +1,7 @@
 //! The verifier: nothing is trusted but the policy.
 
+pub mod audit;
 pub mod commands;
 pub mod diagnostic;
+pub mod openings;
 pub mod records;

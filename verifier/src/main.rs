@@ -12,6 +12,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let outcome = match pages::parse::<Args>().command {
         Command::Check(options) => check::run(&options.into()),
+        Command::Audit(args) => args.run(),
+        Command::AuditKey(args) => args.run(),
         Command::Identity { output } => audit::identity(&output),
         Command::Inspect { file, json } => inspect::run(&file, json),
         Command::Inclusion { statement, receipt, policy, json } => {

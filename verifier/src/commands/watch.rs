@@ -179,16 +179,16 @@ fn look<'a>(places: &'a [Place], policy: &Policy) -> (Vec<Seen<'a>>, Vec<String>
     (seen, failed)
 }
 
-fn folder_of(memory: &Path, origin: &str) -> PathBuf {
+pub(crate) fn folder_of(memory: &Path, origin: &str) -> PathBuf {
     memory.join(Hash::of(origin.as_bytes()).to_hex())
 }
 
-fn file_of(head: &Checkpoint) -> String {
+pub(crate) fn file_of(head: &Checkpoint) -> String {
     format!("{:020}-{}", head.size, head.root.to_hex())
 }
 
 // The heads in a folder of the memory from a size on.
-fn remembered(folder: &Path, from: u64) -> Result<Vec<SignedCheckpoint>> {
+pub(crate) fn remembered(folder: &Path, from: u64) -> Result<Vec<SignedCheckpoint>> {
     let mut heads = Vec::new();
     if !folder.is_dir() {
         return Ok(heads);

@@ -63,6 +63,8 @@ pub struct Document {
     pub sha256: Hash,
     /// The format of its signature: `sshsig` or `minisign`.
     pub scheme: String,
+    /// SHA-256 of its signature file.
+    pub signature: Hash,
 }
 
 impl Row {
@@ -112,6 +114,7 @@ impl Row {
                 size: document.size,
                 sha256: document.sha256,
                 scheme: signature.scheme.name().into(),
+                signature: Hash::of(&signature.bytes),
             });
         }
         row

@@ -198,6 +198,8 @@ impl Journals {
     pub fn skip(&mut self) {
         for journal in self.journals.values_mut() {
             journal.place.progress = None;
+            // What comes next is no seam: it need not follow what a part before has.
+            journal.place.seen = journal.place.seen.max(1);
         }
     }
 
@@ -482,7 +484,7 @@ fn place(entry: &Entry, place: &mut Place, findings: &mut Vec<Finding>) {
 }
 
 /// Whether a statement with this number, after that one, is the next of a journal.
-pub(crate) fn must_follow(
+pub fn must_follow(
     progress: &Progress,
     sequence: u64,
     previous: Option<Hash>,

@@ -4,7 +4,9 @@
 mod finding;
 mod journals;
 mod people;
+mod tree;
 
 pub use finding::{Finding, Kind, Severity};
-pub use journals::{Clear, Entry, Journals, Known, Opened, Place, Seam};
+pub use journals::{Clear, Entry, Journals, Known, Opened, Place, Seam, must_follow};
+pub use tree::{NotRows, Rows, unit};
 pub use people::{Bounds, Demands, Judged, People, Used};
