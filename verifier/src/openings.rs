@@ -22,7 +22,12 @@ pub struct OpeningArgs {
     #[arg(long, default_value = "not said", value_name = "TEXT")]
     pub why: String,
     /// The journal of openings: each is written there before anything is opened.
-    #[arg(long, env = "COLDLOG_OPENINGS", default_value = "coldlog-openings.cbor", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "COLDLOG_OPENINGS",
+        default_value = "coldlog-openings.cbor",
+        value_name = "FILE"
+    )]
     pub openings: PathBuf,
 }
 
@@ -104,7 +109,8 @@ impl Journal {
                 return Ok(None);
             }
             let length = item_length("coldlog-openings", rest, MAX_ITEM)?;
-            let length = length.filter(|length| *length <= rest.len()).context("its end is cut off")?;
+            let length =
+                length.filter(|length| *length <= rest.len()).context("its end is cut off")?;
             let (one, after) = rest.split_at(length);
             rest = after;
             Ok(Some(one))

@@ -38,17 +38,17 @@ pub(crate) struct AuditArgs {
     #[command(subcommand)]
     command: Option<AuditCommand>,
     #[command(flatten)]
-    whole: Option<WholeArgs>,
+    whole: WholeArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WholeArgs {
     /// The published log, or a copy of it: a folder, or a URL.
     #[arg(long, required = true)]
-    log: PathBuf,
+    log: Option<PathBuf>,
     /// The policy: logs, witnesses, quorum.
     #[arg(long, required = true)]
-    policy: PathBuf,
+    policy: Option<PathBuf>,
     /// The auditor's age identity (mode 0600): opens the records, and judges people, approvals and times.
     #[arg(long)]
     identity: Option<PathBuf>,
@@ -176,11 +176,10 @@ impl AuditKeyArgs {
 
 impl AuditArgs {
     pub(crate) fn run(self) -> Outcome {
-        match (self.command, self.whole) {
-            (Some(AuditCommand::Merge(args)), _) => audit::merge(&args.into()),
-            (Some(AuditCommand::Show { file, json }), _) => audit::show(&file, json),
-            (None, Some(args)) => audit::run(&args.into()),
-            (None, None) => coldlog_kit::exit::trouble("name a log and a policy"),
+        match self.command {
+            Some(AuditCommand::Merge(args)) => audit::merge(&args.into()),
+            Some(AuditCommand::Show { file, json }) => audit::show(&file, json),
+            None => audit::run(&self.whole.into()),
         }
     }
 }
@@ -188,8 +187,9 @@ impl AuditArgs {
 impl From<WholeArgs> for Options {
     fn from(args: WholeArgs) -> Options {
         Options {
-            log: args.log,
-            policy: args.policy,
+            // Both are required where no subcommand is named.
+            log: args.log.unwrap_or_default(),
+            policy: args.policy.unwrap_or_default(),
             identity: args.identity,
             opening: args.opening,
             memory: args.memory,

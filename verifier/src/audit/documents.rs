@@ -180,7 +180,9 @@ impl Document {
             return Ok(match &self.other {
                 Some((index, version, recorded)) => finding(
                     Kind::DocumentDiffers,
-                    format!("SHA-256 {digest}; entry {index} of that name, version {version:?}, has {recorded}"),
+                    format!(
+                        "SHA-256 {digest}; entry {index} of that name, version {version:?}, has {recorded}"
+                    ),
                 ),
                 None => finding(Kind::DocumentUnlogged, format!("no record of SHA-256 {digest}")),
             });
@@ -190,7 +192,8 @@ impl Document {
                 return Some(format!("entry {} has findings of its own", record.index));
             }
             let revoked = engine.journals.revoked().iter().find(|(claims, revoked)| {
-                let same = (&claims.issuer, &claims.subject) == (&record.signer.0, &record.signer.1);
+                let same =
+                    (&claims.issuer, &claims.subject) == (&record.signer.0, &record.signer.1);
                 let places = [(origin, record.index)];
                 let made = Made {
                     sequence: record.sequence,

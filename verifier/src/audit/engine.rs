@@ -39,7 +39,7 @@ pub struct Scope<'a> {
 }
 
 /// What looks on.
-pub type Observer<'a> = dyn FnMut(&Row, &[Finding]) -> Result<()> + 'a;
+pub(super) type Observer<'a> = dyn FnMut(&Row, &[Finding]) -> Result<()> + 'a;
 
 /// An audit under way.
 pub struct Engine<'a> {
@@ -61,7 +61,6 @@ pub struct Engine<'a> {
     claims: claims::Bounds<'a>,
     /// Sizes of heads with the time by which a quorum had cosigned each.
     times: Vec<(u64, u64)>,
-    forks: usize,
 }
 
 /// Roots that are remembered before all are forgotten.
@@ -88,7 +87,6 @@ impl<'a> Engine<'a> {
             roots: HashMap::new(),
             claims: claims::Bounds::new(source, policy, None),
             times,
-            forks: 0,
         }
     }
 
@@ -101,21 +99,25 @@ impl<'a> Engine<'a> {
         let reader =
             Reader { source: scope.source, size: scope.head.size, identities, keys: &keys };
         let bar = Bar::new("reading what is in the clear", Some(to));
-        in_order(0..to.div_ceil(WIDTH), |number| reader.clear(number), |number, entries| {
-            for (at, entry, sealed) in entries {
-                let index = number * WIDTH + at;
-                if index < to {
-                    let disclosure = sealed.and_then(|sealed| {
-                        coldlog_kit::seal::open(&sealed, scope.identities).ok()
-                    });
-                    let clear = coldlog_spec::verify::audit::Clear { index, entry, disclosure };
-                    // What changes nothing is a finding of the part that it is in.
-                    drop(self.journals.replay(clear));
+        in_order(
+            0..to.div_ceil(WIDTH),
+            |number| reader.clear(number),
+            |number, entries| {
+                for (at, entry, sealed) in entries {
+                    let index = number * WIDTH + at;
+                    if index < to {
+                        let disclosure = sealed.and_then(|sealed| {
+                            coldlog_kit::seal::open(&sealed, scope.identities).ok()
+                        });
+                        let clear = coldlog_spec::verify::audit::Clear { index, entry, disclosure };
+                        // What changes nothing is a finding of the part that it is in.
+                        drop(self.journals.replay(clear));
+                    }
                 }
-            }
-            bar.add(WIDTH);
-            anyhow::Ok(())
-        })?;
+                bar.add(WIDTH);
+                anyhow::Ok(())
+            },
+        )?;
         self.journals.begin_part();
         Ok(())
     }
@@ -219,12 +221,7 @@ impl<'a> Engine<'a> {
             opened: read.opened,
             bounds,
         };
-        let (_, mut findings) = self.journals.take(&entry);
-        for finding in &mut findings {
-            if finding.kind == Kind::NumberRepeated {
-                finding.evidence = self.fork(index, &statement)?;
-            }
-        }
+        let (_, findings) = self.journals.take(&entry);
         let record = match entry.opened {
             Opened::Record(record, _) => Some(*record),
             _ => None,
@@ -287,12 +284,21 @@ impl<'a> Engine<'a> {
         Ok(frontier.root())
     }
 
-    // The first statement with that number, for evidence. The log is searched for it, so few times only.
-    pub(super) fn fork(&mut self, index: u64, second: &Statement) -> Result<Option<Hash>> {
-        self.forks += 1;
-        if self.forks > FORKS {
-            return Ok(None);
+    /// Looks for the first statements with the numbers that were used twice, and keeps what convicts. Done at the end,
+    /// of the first few: the log is searched for each.
+    pub(super) fn convict(&mut self) -> Result<()> {
+        let repeated = self.findings.list().filter(|one| one.kind == Kind::NumberRepeated);
+        let places: Vec<u64> = repeated.filter_map(|one| one.index).take(FORKS).collect();
+        for index in places {
+            let second = self.statement(index)?;
+            if let Some(evidence) = self.fork(index, &second)? {
+                self.findings.convict(index, evidence);
+            }
         }
+        Ok(())
+    }
+
+    fn fork(&self, index: u64, second: &Statement) -> Result<Option<Hash>> {
         let tree = Tree::new(self.scope.source, self.scope.head.size);
         for bundle in 0..=index / WIDTH {
             let width = tile::width_at(0, bundle, self.scope.head.size);
@@ -307,6 +313,12 @@ impl<'a> Engine<'a> {
         Ok(None)
     }
 
+    /// The statement of an entry.
+    pub(super) fn statement(&self, index: u64) -> Result<Statement> {
+        let tree = Tree::new(self.scope.source, self.scope.head.size);
+        Ok(Statement::decode(&tree.entry(index, entries_path)?)?)
+    }
+
     /// After the last entry of the log: the tiles that are not full, and the root.
     pub fn finish(&mut self) -> Result<()> {
         let partial: Vec<(Tile, Vec<Hash>)> =
@@ -314,7 +326,8 @@ impl<'a> Engine<'a> {
         self.compare(&partial)?;
         let (root, expected) = (self.rows.root(&self.tail), self.scope.head.root);
         if root != expected {
-            let finding = Finding::new(Kind::RootDiffers, format!("the entries have the root {root}"));
+            let finding =
+                Finding::new(Kind::RootDiffers, format!("the entries have the root {root}"));
             self.findings.add(finding.expected(format!("{expected}, as the head says")));
         }
         Ok(())
@@ -332,7 +345,8 @@ impl<'a> Engine<'a> {
         }
         let (root, expected) = (self.tree.root()?, self.scope.head.root);
         if root != expected {
-            let finding = Finding::new(Kind::RootDiffers, format!("the tiles have the root {root}"));
+            let finding =
+                Finding::new(Kind::RootDiffers, format!("the tiles have the root {root}"));
             self.findings.add(finding.expected(format!("{expected}, as the head says")));
         }
         Ok(())

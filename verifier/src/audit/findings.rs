@@ -1,6 +1,7 @@
 //! The findings of an audit, sorted, each once, and bounded.
 
 use coldlog_spec::audit::MAX_FINDINGS;
+use coldlog_spec::hash::Hash;
 use coldlog_spec::verify::audit::{Finding, Kind, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,15 @@ impl Findings {
     /// Several more.
     pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
         findings.into_iter().for_each(|finding| self.add(finding));
+    }
+
+    /// Names the evidence of a number that was used twice.
+    pub(super) fn convict(&mut self, index: u64, evidence: Hash) {
+        let at = |one: &&Finding| one.kind == Kind::NumberRepeated && one.index == Some(index);
+        if let Some(finding) = self.list.iter().find(at).cloned() {
+            self.list.remove(&finding);
+            self.list.insert(Finding { evidence: Some(evidence), ..finding });
+        }
     }
 
     /// Joins those of another part.

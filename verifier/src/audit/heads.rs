@@ -137,7 +137,11 @@ pub(super) fn fit(
         };
         if size > newest.checkpoint.size {
             let shown = newest.checkpoint.size;
-            wrong(Kind::HeadWithdrawn, format!("a head of size {size}; the log shows {shown}"), None);
+            wrong(
+                Kind::HeadWithdrawn,
+                format!("a head of size {size}; the log shows {shown}"),
+                None,
+            );
             continue;
         }
         let root = engine.root_at(size, head.checkpoint.root)?;

@@ -3,20 +3,17 @@
 use super::engine::Engine;
 use super::findings::Findings;
 use super::heads;
-use super::run::{Against, Done, auditors, conclude, scope, told, times, verdict};
+use super::run::{Against, Done, auditors, conclude, scope, times, told, verdict};
 use super::saved::{Auditor, Frame, load, resume};
 use super::show::lines;
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files::Existing;
-use coldlog_kit::published::Tree;
 use coldlog_kit::report;
 use coldlog_kit::secret::Source as Secret;
 use coldlog_spec::audit::{Audit, digest};
 use coldlog_spec::cose::Claims;
-use coldlog_spec::statement::Statement;
-use coldlog_spec::tile::entries_path;
-use coldlog_spec::verify::audit::{Finding, Kind, Place, Seam, Severity, must_follow};
+use coldlog_spec::verify::audit::{Finding, Kind, Place, REUSED, Severity, must_follow};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -152,8 +149,8 @@ fn take(engine: &mut Engine, mut part: Audit) -> Result<()> {
         if let (Some(seam), Some(progress)) = (place.seam, &earlier.progress)
             && let Some(finding) = must_follow(progress, seam.sequence, seam.previous)
         {
-            let finding = at_seam(engine, finding, &claims, seam)?;
-            engine.findings.add(finding);
+            // What is wrong where two parts meet is told as one run tells it.
+            engine.findings.add(finding.at(seam.index).of(&claims, seam.sequence));
         }
         let seen = earlier.seen + place.seen;
         places.push((claims, Place { seam: None, progress: place.progress, seen }));
@@ -162,13 +159,12 @@ fn take(engine: &mut Engine, mut part: Audit) -> Result<()> {
     engine.journals.resume(part.clear, places)?;
     for (key, index) in part.used.0 {
         let used = &mut engine.journals.people_mut().used.0;
-        match used.get(&key).copied() {
-            None => drop(used.insert(key, index)),
-            Some(earlier) => {
+        match used.contains_key(&key) {
+            false => drop(used.insert(key, index)),
+            true => {
                 let statement = engine.statement(index)?;
-                let text = format!("its approvals were used by an earlier record, entry {earlier}");
                 let (claims, sequence) = (statement.claims(), statement.position.sequence);
-                let finding = Finding::new(Kind::ApprovalReused, text).at(index);
+                let finding = Finding::new(Kind::ApprovalReused, REUSED).at(index);
                 engine.findings.add(finding.of(claims, sequence));
             }
         }
@@ -179,21 +175,4 @@ fn take(engine: &mut Engine, mut part: Audit) -> Result<()> {
     engine.counts.opened += part.counts.opened;
     engine.counts.documents += part.counts.documents;
     Ok(())
-}
-
-// What is wrong where two parts meet is told as one run tells it.
-fn at_seam(engine: &mut Engine, finding: Finding, claims: &Claims, seam: Seam) -> Result<Finding> {
-    let mut finding = finding.at(seam.index).of(claims, seam.sequence);
-    if finding.kind == Kind::NumberRepeated {
-        let statement = engine.statement(seam.index)?;
-        finding.evidence = engine.fork(seam.index, &statement)?;
-    }
-    Ok(finding)
-}
-
-impl Engine<'_> {
-    fn statement(&self, index: u64) -> Result<Statement> {
-        let tree = Tree::new(self.scope.source, self.scope.head.size);
-        Ok(Statement::decode(&tree.entry(index, entries_path)?)?)
-    }
 }

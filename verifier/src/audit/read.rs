@@ -78,7 +78,8 @@ fn parts(
     (missing, malformed): (Kind, Kind),
 ) -> Result<Result<Vec<Vec<u8>>, Finding>> {
     let file = path(number, width);
-    let Some((wider, bytes)) = first(source, width, MAX_BUNDLE, |width| path(number, width))? else {
+    let Some((wider, bytes)) = first(source, width, MAX_BUNDLE, |width| path(number, width))?
+    else {
         return Ok(Err(Finding::new(missing, "nothing").in_file(file)));
     };
     Ok(match tile::decode_bundle(&bytes, wider) {
@@ -133,7 +134,8 @@ impl Reader<'_> {
         }
         let kinds = (Kind::SealedMissing, Kind::SealedMalformed);
         let sealed = parts(self.source, place, sealed_path, kinds)?.unwrap_or_default();
-        let with_sealed = |(at, entry): (usize, Vec<u8>)| (at as u64, entry, sealed.get(at).cloned());
+        let with_sealed =
+            |(at, entry): (usize, Vec<u8>)| (at as u64, entry, sealed.get(at).cloned());
         Ok(clear.into_iter().map(with_sealed).collect())
     }
 
@@ -167,7 +169,10 @@ impl Reader<'_> {
     }
 
     fn open(&self, statement: &Statement, sealed: &[u8]) -> Opened {
-        if self.identities.is_empty() || statement.commitment().is_none() || !seal::is_sealed(sealed) {
+        if self.identities.is_empty()
+            || statement.commitment().is_none()
+            || !seal::is_sealed(sealed)
+        {
             return Opened::Untried;
         }
         match seal::open(sealed, self.identities) {

@@ -130,8 +130,7 @@ pub(super) struct Against {
 impl Against {
     pub(super) fn read(log: &Path, policy: &Path) -> Result<Against> {
         let digest = Hash::of(&files::read(policy, MAX_POLICY as u64)?);
-        let (policy, source) =
-            (crate::commands::policy(policy)?, crate::commands::source(log)?);
+        let (policy, source) = (crate::commands::policy(policy)?, crate::commands::source(log)?);
         let head = published::head(source.as_ref())?;
         let mut findings = Vec::new();
         let cosigned = heads::newest(&head, &policy, &mut findings);
@@ -178,9 +177,10 @@ pub fn run(options: &Options) -> Outcome {
 /// Whether the answer is yes.
 pub(super) fn verdict(findings: &Findings, fail_on: Severity) -> Outcome {
     match findings.worst() {
-        Some(worst) if worst >= fail_on => {
-            no(format!("findings: {}; see above, and docs/audit.md for what each kind asks for", summary(findings)))
-        }
+        Some(worst) if worst >= fail_on => no(format!(
+            "findings: {}; see above, and docs/audit.md for what each kind asks for",
+            summary(findings)
+        )),
         _ => Ok(()),
     }
 }
@@ -297,7 +297,13 @@ fn audit(options: &Options, auditor: Option<&Auditor>) -> Result<Done> {
             engine.finish_part()?;
             now.join(std::mem::replace(&mut engine.findings, kept));
         }
-        None => conclude(&mut engine, &against, (published, older, memory), &options.evidence, &mut now)?,
+        None => conclude(
+            &mut engine,
+            &against,
+            (published, older, memory),
+            &options.evidence,
+            &mut now,
+        )?,
     }
     Ok(told(&engine, &against, now, ((from, to), !identities.is_empty(), documents)))
 }
@@ -329,12 +335,14 @@ pub(super) fn conclude(
     engine.finish()?;
     now.join(std::mem::replace(&mut engine.findings, kept));
     let (source, policy) = (against.source.as_ref(), &against.policy);
+    engine.convict()?;
     let heads = heads::fit(engine, source, policy, &against.head, (published, memory), evidence)?;
     now.extend(heads);
     if let Some(older) = older {
         let root = engine.root_at(older.checkpoint.size, older.checkpoint.root)?;
         if root != older.checkpoint.root {
-            let text = format!("the tree of size {} has the root {root} now", older.checkpoint.size);
+            let text =
+                format!("the tree of size {} has the root {root} now", older.checkpoint.size);
             now.add(Finding::new(Kind::HeadMisfit, text).in_file("the audit before"));
         }
     }
@@ -452,9 +460,10 @@ fn journals_of_reads(options: &Options) -> Result<Vec<Finding>> {
         if let Err(why) = journal.whole() {
             findings.push(Finding::new(Kind::AccessBroken, why).in_file(&file));
         }
-        let strangers = journal.reads.iter().filter(|read| {
-            !options.readers.is_empty() && !options.readers.contains(&read.who)
-        });
+        let strangers = journal
+            .reads
+            .iter()
+            .filter(|read| !options.readers.is_empty() && !options.readers.contains(&read.who));
         let mut told: Vec<&str> = strangers.map(|read| read.who.as_str()).collect();
         told.sort_unstable();
         told.dedup();
@@ -496,12 +505,19 @@ pub(super) fn told(
         let tail = tail.short();
         let (signer, journal) = (&claims.issuer, &claims.subject);
         text.push(format!("journal: {} / {}, tail {tail}", field(signer), field(journal)));
-        journals.push(json!({"signer": signer, "journal": journal, "records": progress.next, "tail": tail}));
+        journals.push(
+            json!({"signer": signer, "journal": journal, "records": progress.next, "tail": tail}),
+        );
     }
     let counts = engine.counts;
     text.push(match opened {
-        true => format!("records: {} opened, {} of them of documents", counts.opened, counts.documents),
-        false => "records: closed (no --identity): operators, approvals and times were not looked at".into(),
+        true => {
+            format!("records: {} opened, {} of them of documents", counts.opened, counts.documents)
+        }
+        false => {
+            "records: closed (no --identity): operators, approvals and times were not looked at"
+                .into()
+        }
     });
     if let Some(documents) = documents {
         text.push(format!("documents in use: {documents}"));

@@ -49,26 +49,26 @@ pub fn make_key(
 }
 
 /// Who signs what an audit comes to.
-pub struct Auditor(Keys);
+pub(super) struct Auditor(Keys);
 
 impl Auditor {
     /// From a key file.
-    pub fn load(path: &Path, secret: &Secret) -> Result<Auditor> {
+    pub(super) fn load(path: &Path, secret: &Secret) -> Result<Auditor> {
         Keys::load(path, ROLE, secret).map(Auditor)
     }
 
     /// The public key.
-    pub fn public(&self) -> PublicKey {
+    pub(super) fn public(&self) -> PublicKey {
         self.0.ed25519().public()
     }
 
     /// The name.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.0.name
     }
 
     /// Writes an audit, signed.
-    pub fn save(&self, audit: &Audit, path: &Path, existing: Existing) -> Result<()> {
+    pub(super) fn save(&self, audit: &Audit, path: &Path, existing: Existing) -> Result<()> {
         let bytes = audit.sign(&self.0.ed25519())?;
         if bytes.len() > MAX_AUDIT {
             bail!("the audit's state has {} bytes, at most {MAX_AUDIT} are taken", bytes.len());
@@ -151,7 +151,10 @@ pub fn show(path: &Path, as_json: bool) -> Outcome {
         let (began, ended) = (time::show(*began), time::show(*ended));
         let mut text = vec![
             format!("an audit of {origin} by {auditor}, from {began} to {ended} by its clock"),
-            format!("entries {from} to {to}, against the head of size {}, root {}", head.size, head.root),
+            format!(
+                "entries {from} to {to}, against the head of size {}, root {}",
+                head.size, head.root
+            ),
             format!("{} records opened, {} journals", audit.counts.opened, audit.places.len()),
             format!("findings: {}", summary(&findings)),
         ];

@@ -183,8 +183,7 @@ impl Journals {
         };
         let (known, bounds) = (Known::Elsewhere, Bounds::default());
         let (sealed, signed, count) = (None, None, self.clear.len());
-        let entry =
-            Entry { index, statement: &statement, sealed, signed, known, opened, bounds };
+        let entry = Entry { index, statement: &statement, sealed, signed, known, opened, bounds };
         let findings = self.take(&entry).1;
         // What was found of it then is in that audit's findings; it must have changed something all the same.
         if self.clear.len() == count {
@@ -304,9 +303,7 @@ impl Journals {
     fn of_journal(&mut self, entry: &Entry, findings: &mut Vec<Finding>) -> bool {
         let statement = entry.statement;
         let claims = statement.claims();
-        if !self.journals.contains_key(claims)
-            && !self.begin(statement, findings)
-        {
+        if !self.journals.contains_key(claims) && !self.begin(statement, findings) {
             return false;
         }
         let Some(journal) = self.journals.get_mut(claims) else { return false };
@@ -484,11 +481,7 @@ fn place(entry: &Entry, place: &mut Place, findings: &mut Vec<Finding>) {
 }
 
 /// Whether a statement with this number, after that one, is the next of a journal.
-pub fn must_follow(
-    progress: &Progress,
-    sequence: u64,
-    previous: Option<Hash>,
-) -> Option<Finding> {
+pub fn must_follow(progress: &Progress, sequence: u64, previous: Option<Hash>) -> Option<Finding> {
     let expected = format!("number {}", progress.next);
     if sequence < progress.next {
         let finding = Finding::new(Kind::NumberRepeated, format!("number {sequence} once more"));

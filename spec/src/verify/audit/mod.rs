@@ -8,5 +8,5 @@ mod tree;
 
 pub use finding::{Finding, Kind, Severity};
 pub use journals::{Clear, Entry, Journals, Known, Opened, Place, Seam, must_follow};
+pub use people::{Bounds, Demands, Judged, People, REUSED, Used};
 pub use tree::{NotRows, Rows, unit};
-pub use people::{Bounds, Demands, Judged, People, Used};

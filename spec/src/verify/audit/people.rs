@@ -73,6 +73,9 @@ pub struct Bounds {
     pub not_after: Option<u64>,
 }
 
+/// What is said of approvals that were used before.
+pub const REUSED: &str = "its approvals were used by an earlier record";
+
 /// What is found of one record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judged {
@@ -136,9 +139,9 @@ impl People {
         let demands = self.demands.get(claims);
         match &record.operation {
             Operation::Genesis { .. } => judged.said.extend(demands.and_then(Demands::words)),
-            Operation::KeyEvent { approvals: Some(approvals), .. } if demands.is_some() => judged
-                .said
-                .push(format!("demands approvals by {} from now on", approvals.words())),
+            Operation::KeyEvent { approvals: Some(approvals), .. } if demands.is_some() => {
+                judged.said.push(format!("demands approvals by {} from now on", approvals.words()))
+            }
             _ => {}
         }
         // A passphrase alone is what everybody expects.
@@ -199,9 +202,8 @@ impl People {
             }
             Err(why) => judged.findings.push((Kind::ApprovalInvalid, why.to_string())),
         }
-        if let Some(earlier) = self.used.note(claims, carried, index) {
-            let text = format!("its approvals were used by an earlier record, entry {earlier}");
-            judged.findings.push((Kind::ApprovalReused, text));
+        if self.used.note(claims, carried, index).is_some() {
+            judged.findings.push((Kind::ApprovalReused, REUSED.into()));
         }
     }
 }
@@ -227,9 +229,10 @@ pub(super) fn clock(record: &Record, bounds: Bounds) -> Vec<(Kind, String)> {
             (Kind::ClockOdd, clock.ahead, "seconds ahead of all that it knew"),
         ];
         let noted = noted.into_iter().filter(|(_, seconds, _)| *seconds > 0);
-        findings.extend(noted.map(|(kind, seconds, what)| {
-            (kind, format!("the signer noted: {seconds} {what}"))
-        }));
+        findings
+            .extend(noted.map(|(kind, seconds, what)| {
+                (kind, format!("the signer noted: {seconds} {what}"))
+            }));
     }
     findings
 }

@@ -192,7 +192,8 @@ mod tests {
         let rest: Vec<Hash> = (600 * WIDTH..600 * WIDTH + 77).map(leaf).collect();
         rest.iter().for_each(|leaf| frontier.push(*leaf));
         assert_eq!(whole.root(&rest), frontier.root());
-        let places: Vec<(u8, u64)> = full.iter().map(|(tile, _)| (tile.level, tile.index)).collect();
+        let places: Vec<(u8, u64)> =
+            full.iter().map(|(tile, _)| (tile.level, tile.index)).collect();
         assert_eq!(places, [(1, 0), (1, 1)]);
         let partial: Vec<Tile> = whole.partial().iter().map(|(tile, _)| *tile).collect();
         let expected = [(1, 2, 88), (2, 0, 2)];

@@ -1,0 +1,201 @@
+//! One verdict, however the audit is run: in parts, after the last one, after a crash.
+
+use crate::forge::{Demands, Forge};
+use crate::{AUDIT, audit};
+use coldlog_spec::hash::Hash;
+use coldlog_spec::record::Record;
+use coldlog_spec::statement::Payload;
+use coldlog_tests::run;
+use serde_json::Value;
+use std::path::Path;
+
+fn ok(folder: &Path, line: &str) -> String {
+    let ran = run(folder, line).unwrap();
+    assert_eq!(ran.code, 0, "{line}: {}{}", ran.out, ran.err);
+    ran.out
+}
+
+fn make_key(folder: &Path) -> String {
+    let line = "verifier audit-key --name auditor.example/ada -o auditor.audit-key --unencrypted";
+    ok(folder, line).trim().to_owned()
+}
+
+// A log with something wrong at many places, and where parts meet.
+fn damaged(documents: u64) -> Forge {
+    let mut forge = Forge::new(Demands::Approvals, 0);
+    for number in 0..documents {
+        let record = forge.record(number);
+        let record = match number % 97 {
+            3 => Record { operator: "Mallory".into(), ..record },
+            // Used again, in another part.
+            5 | 90 => forge.approve(forge.record(4000), 99),
+            _ => forge.approve(record, (number % 251) as u8),
+        };
+        match number % 211 {
+            13 => forge.next += 2,
+            50 => forge.next -= 1,
+            100 => forge.previous = Some(Hash([9; 32])),
+            150 => forge.rotate(100 + (number / 211) as u8, &forge.position()),
+            _ => {}
+        }
+        forge.sign(record);
+    }
+    forge
+}
+
+#[test]
+fn parts_come_to_the_verdict_of_one_run() {
+    let stage = tempfile::tempdir().unwrap();
+    let folder = stage.path();
+    damaged(1200).publish(folder);
+    make_key(folder);
+    let (whole, expected) = audit(folder, "--key auditor.audit-key -o whole.audit");
+    assert!(expected.len() > 40, "{}", expected.len());
+    for parts in [2, 3, 4] {
+        for part in 1..=parts {
+            let line = format!(
+                "{AUDIT} --shard {part}/{parts} --key auditor.audit-key -o part-{parts}-{part} --fail-on critical --json"
+            );
+            let ran = run(folder, &line).unwrap();
+            assert!(ran.code < 2, "{}", ran.err);
+        }
+        let names: Vec<String> = (1..=parts).rev().map(|n| format!("part-{parts}-{n}")).collect();
+        let line = format!(
+            "verifier audit merge {} --log public --policy policy --key auditor.audit-key -o merged-{parts} --json",
+            names.join(" ")
+        );
+        let merged = run(folder, &line).unwrap();
+        assert_eq!(merged.code, whole.code, "{}", merged.err);
+        let merged: Value = serde_json::from_str(&merged.out).unwrap();
+        let found = merged["findings"].as_array().unwrap();
+        let differ = found.iter().zip(&expected).find(|(one, other)| one != other);
+        assert_eq!(differ, None, "{parts} parts");
+        assert_eq!(found.len(), expected.len(), "{parts} parts");
+        let one: Value = serde_json::from_str(&whole.out).unwrap();
+        for field in ["journals", "opened", "documents", "rules", "root"] {
+            assert_eq!(merged[field], one[field], "{field}");
+        }
+        // A part is missing, or there twice.
+        let line = line.replace(&format!("part-{parts}-1 "), "").replace("-o merged", "-o other");
+        let line = line.replace(&format!("part-{parts}-1"), "");
+        assert_eq!(run(folder, &line).unwrap().code, 2);
+    }
+}
+
+#[test]
+fn an_audit_goes_on_where_the_last_one_ended() {
+    let stage = tempfile::tempdir().unwrap();
+    let folder = stage.path();
+    let mut forge = Forge::new(Demands::Nothing, 300);
+    forge.publish(folder);
+    make_key(folder);
+    ok(folder, &format!("{AUDIT} --key auditor.audit-key -o june.audit"));
+    let shown = ok(folder, "verifier audit show june.audit");
+    assert!(shown.contains("entries 0 to 302"), "{shown}");
+    for number in 300..700 {
+        forge.sign(forge.record(number));
+    }
+    forge.sign(Record { operator: "Mallory".into(), ..forge.record(700) });
+    forge.publish(folder);
+    let (whole, expected) = audit(folder, "");
+    let line = "--since june.audit --key auditor.audit-key -o july.audit";
+    let (july, findings) = audit(folder, line);
+    assert_eq!((july.code, &findings), (whole.code, &expected), "{}", july.err);
+    assert_eq!(findings.len(), 1);
+    let report: Value = serde_json::from_str(&july.out).unwrap();
+    assert_eq!((&report["from"], &report["to"]), (&302.into(), &703.into()));
+    // What was found stays found.
+    let (again, findings) = audit(folder, "--since july.audit --key auditor.audit-key");
+    assert_eq!((again.code, findings), (1, expected));
+    // Nothing is written over, and no stranger's audit is believed.
+    let ran = run(folder, &format!("{AUDIT} --key auditor.audit-key -o june.audit")).unwrap();
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let ran = run(folder, &format!("{AUDIT} --since june.audit")).unwrap();
+    assert!(ran.code == 2 && ran.err.contains("none of the auditors"), "{}", ran.err);
+    let mut bytes = std::fs::read(folder.join("june.audit")).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(folder.join("altered.audit"), bytes).unwrap();
+    let ran =
+        run(folder, &format!("{AUDIT} --since altered.audit --key auditor.audit-key")).unwrap();
+    assert!(ran.code == 2 && ran.err.contains("altered"), "{}", ran.err);
+}
+
+#[test]
+fn a_log_that_went_back_since_the_last_audit_is_found() {
+    let stage = tempfile::tempdir().unwrap();
+    let folder = stage.path();
+    let mut forge = Forge::new(Demands::Nothing, 300);
+    forge.publish(folder);
+    make_key(folder);
+    ok(folder, &format!("{AUDIT} --key auditor.audit-key -o june.audit"));
+    // Another history from entry 200 on.
+    let (disclosure, sealed) = forge.disclose(forge.record(8));
+    let statement = forge.statement(Payload::Commitment(Hash::of(&disclosure)));
+    forge.entries[200] = (statement.bytes().to_vec(), sealed);
+    for number in 300..310 {
+        forge.sign(forge.record(number));
+    }
+    forge.publish(folder);
+    let (ran, findings) = audit(folder, "--since june.audit --key auditor.audit-key");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(crate::kinds(&findings).contains("head-misfit"), "{}", ran.out);
+    let (ran, _) = audit(folder, "");
+    assert_eq!(ran.code, 1);
+    std::fs::remove_dir_all(folder.join("public")).unwrap();
+    Forge::new(Demands::Nothing, 100).publish(folder);
+    let ran = run(folder, &format!("{AUDIT} --since june.audit --key auditor.audit-key")).unwrap();
+    assert!(ran.code == 2 && ran.err.contains("went back"), "{}", ran.err);
+}
+
+#[test]
+fn an_audit_that_was_killed_goes_on() {
+    let stage = tempfile::tempdir().unwrap();
+    let folder = stage.path();
+    damaged(2000).publish(folder);
+    make_key(folder);
+    let (whole, expected) = audit(folder, "");
+    let line = format!("{AUDIT} --key auditor.audit-key -o killed.audit --save-every 0 --json");
+    let mut interrupted = 0;
+    // Killed at other places each time; each time it goes on.
+    for milliseconds in [30, 60, 90, 120, 150, 200] {
+        let mut words = coldlog_tests::words(&format!("{line} --resume")).into_iter();
+        let program = coldlog_tests::programs().unwrap().join(words.next().unwrap());
+        let mut child = std::process::Command::new(program)
+            .current_dir(folder)
+            .args(words)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        drop(child.kill());
+        child.wait().unwrap();
+        if folder.join("killed.audit").exists() {
+            break;
+        }
+        interrupted += u32::from(folder.join("killed.audit.partial").exists());
+    }
+    assert!(interrupted > 0, "it was never killed between two bundles");
+    if folder.join("killed.audit").exists() {
+        std::fs::remove_file(folder.join("killed.audit")).unwrap();
+    }
+    let ran = run(folder, &format!("{line} --resume")).unwrap();
+    assert_eq!(ran.code, whole.code, "{}", ran.err);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["findings"], Value::Array(expected));
+    assert!(!folder.join("killed.audit.partial").exists());
+}
+
+#[test]
+fn an_auditor_without_an_identity_still_sees_what_is_public() {
+    let stage = tempfile::tempdir().unwrap();
+    let folder = stage.path();
+    damaged(300).publish(folder);
+    let ran = run(folder, "verifier audit --log public --policy policy --json").unwrap();
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let kinds = crate::kinds(report["findings"].as_array().unwrap());
+    let expected = ["chain-broken", "number-missing", "number-repeated"];
+    assert_eq!(kinds.into_iter().collect::<Vec<_>>(), expected);
+    assert!(!folder.join("coldlog-openings.cbor").exists());
+}
