@@ -7,6 +7,7 @@ mod common;
 use change::*;
 use coldlog_spec::access::{self, Access};
 use coldlog_spec::approval::{self, Approval};
+use coldlog_spec::audit::Audit;
 use coldlog_spec::backup::Manifest;
 use coldlog_spec::batch::{self, SignedTail};
 use coldlog_spec::cbor;
@@ -17,6 +18,7 @@ use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::{Hash, from_hex, to_hex};
 use coldlog_spec::key_events::KeyEvents;
 use coldlog_spec::merkle::{self, Node, empty_root, leaf_hash};
+use coldlog_spec::openings::{self, Opening};
 use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{HeadError, Policy};
 use coldlog_spec::problem::Problem;
@@ -200,6 +202,14 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         "pack" => Pack::decode(bytes).ok().map(|v| v.encode()),
         "registration" => Registration::decode(bytes).ok().map(|v| v.encode()),
         "problem" => Problem::decode(bytes).ok().map(|v| v.encode()),
+        "audit" => {
+            let auditor = signer().public();
+            Audit::verify(bytes, [&auditor]).ok().and_then(|v| v.sign(&signer()).ok())
+        }
+        "openings header" => {
+            openings::decode_header(bytes).ok().map(|v| openings::encode_header(&v))
+        }
+        "opening" => Opening::decode(bytes).ok().map(|v| v.encode()),
         "backup" => Manifest::decode(bytes).ok().map(|v| v.encode()),
         "statements header" => {
             statements::decode_header(bytes).ok().map(|v| statements::encode_header(&v))

@@ -5,6 +5,7 @@ mod common;
 
 use coldlog_spec::access::{self, Access};
 use coldlog_spec::approval::{self, Approval};
+use coldlog_spec::audit::Audit;
 use coldlog_spec::backup::Manifest;
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
@@ -15,6 +16,7 @@ use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::key_events::KeyEvents;
 use coldlog_spec::merkle::{self, leaf_hash};
+use coldlog_spec::openings::{self, Opening};
 use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{HeadError, Policy, Root};
 use coldlog_spec::problem::Problem;
@@ -251,6 +253,11 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     same("registration", Registration::decode(bytes).ok().map(|v| v.encode()));
     same("problem", Problem::decode(bytes).ok().map(|v| v.encode()));
     same("access header", access::decode_header(bytes).ok().map(|v| access::encode_header(&v)));
+    let header = openings::decode_header(bytes).ok();
+    same("openings header", header.map(|v| openings::encode_header(&v)));
+    same("opening", Opening::decode(bytes).ok().map(|v| v.encode()));
+    // Its signature is another one: decoding is all that there is.
+    drop(Audit::decode(bytes));
     same("backup", Manifest::decode(bytes).ok().map(|v| v.encode()));
     let header = statements::decode_header(bytes).ok();
     same("statements header", header.map(|v| statements::encode_header(&v)));

@@ -10,6 +10,7 @@ use coldlog_spec::access::{self, Access};
 use coldlog_spec::approval::{
     Approval, ApprovalPolicy, Approver, Carried, Request as ApprovalRequest, Requested,
 };
+use coldlog_spec::audit::{Audit, Counts, Scope, digest};
 use coldlog_spec::backup::{self, Manifest};
 use coldlog_spec::batch::{self, SignedTail, Tail};
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
@@ -25,6 +26,7 @@ use coldlog_spec::manifest;
 use coldlog_spec::merkle::{self, Node, leaf_hash, node_hash};
 use coldlog_spec::mldsa;
 use coldlog_spec::note::{KeyMaterial, VerifierKey};
+use coldlog_spec::openings::{self, Opening};
 use coldlog_spec::pending::{Pack, Pending};
 use coldlog_spec::policy::{Content, Policy, Root, Window};
 use coldlog_spec::problem::Problem;
@@ -39,6 +41,8 @@ use coldlog_spec::rules::Rules;
 use coldlog_spec::statement::{KnownHead, Payload, Position, Statement};
 use coldlog_spec::statements;
 use coldlog_spec::tile;
+use coldlog_spec::verify::append::Progress;
+use coldlog_spec::verify::audit::{Clear, Finding, Kind as FindingKind, Place, Rows, Seam, Used};
 use coldlog_spec::verify::own;
 use coldlog_spec::witnessing::{Request, Response};
 use std::convert::Infallible;
@@ -302,6 +306,9 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
             "statements trailer",
             statements::Item::Trailer { count: 4, digest: Hash([7; 32]) }.encode(),
         ),
+        ("audit", audit().sign(&signer()).unwrap()),
+        ("openings header", openings::encode_header(LOG)),
+        ("opening", opening().encode()),
         ("approval request", request_to_approve().encode()),
         ("approval", approval(21).encode()),
         ("approved disclosure", Disclosure { salt: [9; 32], record: approved_record() }.encode()),
@@ -312,6 +319,54 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("rules entry", own(0, Payload::Rules(rules())).bytes().to_vec()),
         ("reseal entry", own(1, Payload::Reseal(reseal())).bytes().to_vec()),
     ]
+}
+
+pub(crate) fn opening() -> Opening {
+    Opening {
+        previous: Hash([7; 32]),
+        time: 100,
+        who: "ada".into(),
+        why: "yearly".into(),
+        by: "verifier audit".into(),
+        first: 256,
+        count: 3,
+    }
+}
+
+// A part of an audit, with something of everything.
+pub(crate) fn audit() -> Audit {
+    let finding = Finding::new(FindingKind::NumberMissing, "number 4").at(700).of(&claims(), 4);
+    let finding = Finding { evidence: Some(Hash([8; 32])), ..finding };
+    let in_file = Finding::new(FindingKind::TileMissing, "nothing").in_file("tile/0/000");
+    let mut findings = vec![finding, in_file];
+    findings.sort();
+    let place = Place {
+        seam: Some(Seam { index: 600, sequence: 3, previous: Some(Hash([4; 32])) }),
+        progress: Some(Progress { next: 5, head: Some(Hash([5; 32])) }),
+        seen: 2,
+    };
+    let entry = genesis("age1x").bytes().to_vec();
+    let clear = Clear { index: 1, entry, disclosure: Some(b"disclosure".to_vec()) };
+    let rows = vec![vec![Hash([1; 32])]];
+    Audit {
+        claims: Claims { issuer: "auditor.example/ada".into(), subject: LOG.into() },
+        scope: Scope {
+            policy: Hash([2; 32]),
+            head: cosigned(800, Hash([5; 32]), &TIMES).encode(),
+            from: 512,
+            to: 800,
+            opened: true,
+            time: (100, 200),
+        },
+        assumed: digest(std::slice::from_ref(&clear)),
+        rows: Rows::from_parts((512, 800), rows, Some(1)).unwrap(),
+        clear: vec![clear],
+        places: vec![(claims(), place)],
+        used: Used([([3; 16], 601), ([4; 16], 602)].into()),
+        counts: Counts { entries: 288, opened: 280, documents: 270 },
+        findings,
+        more: vec![(FindingKind::NumberMissing, 3)],
+    }
 }
 
 pub(crate) fn manifest(tail: &SignedTail) -> Manifest {

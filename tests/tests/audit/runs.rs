@@ -5,8 +5,10 @@ use crate::{AUDIT, audit};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::record::Record;
 use coldlog_spec::statement::Payload;
+use coldlog_tests::kills::killed_everywhere;
 use coldlog_tests::run;
 use serde_json::Value;
+use std::cell::Cell;
 use std::path::Path;
 
 fn ok(folder: &Path, line: &str) -> String {
@@ -149,42 +151,40 @@ fn a_log_that_went_back_since_the_last_audit_is_found() {
 }
 
 #[test]
-fn an_audit_that_was_killed_goes_on() {
+fn an_audit_that_is_killed_at_any_write_goes_on() {
     let stage = tempfile::tempdir().unwrap();
     let folder = stage.path();
-    damaged(2000).publish(folder);
+    let mut forge = Forge::new(Demands::Nothing, 100);
+    forge.sign(Record { operator: "Mallory".into(), ..forge.record(100) });
+    for number in 101..600 {
+        forge.sign(forge.record(number));
+    }
+    forge.publish(folder);
     make_key(folder);
-    let (whole, expected) = audit(folder, "");
-    let line = format!("{AUDIT} --key auditor.audit-key -o killed.audit --save-every 0 --json");
-    let mut interrupted = 0;
-    // Killed at other places each time; each time it goes on.
-    for milliseconds in [30, 60, 90, 120, 150, 200] {
-        let mut words = coldlog_tests::words(&format!("{line} --resume")).into_iter();
-        let program = coldlog_tests::programs().unwrap().join(words.next().unwrap());
-        let mut child = std::process::Command::new(program)
-            .current_dir(folder)
-            .args(words)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
-        drop(child.kill());
-        child.wait().unwrap();
-        if folder.join("killed.audit").exists() {
-            break;
-        }
-        interrupted += u32::from(folder.join("killed.audit.partial").exists());
-    }
-    assert!(interrupted > 0, "it was never killed between two bundles");
-    if folder.join("killed.audit").exists() {
-        std::fs::remove_file(folder.join("killed.audit")).unwrap();
-    }
-    let ran = run(folder, &format!("{line} --resume")).unwrap();
-    assert_eq!(ran.code, whole.code, "{}", ran.err);
-    let report: Value = serde_json::from_str(&ran.out).unwrap();
-    assert_eq!(report["findings"], Value::Array(expected));
-    assert!(!folder.join("killed.audit.partial").exists());
+    let (whole, expected) = audit(folder, "--fail-on critical");
+    assert_eq!((whole.code, expected.len()), (0, 1), "{}", whole.err);
+    std::fs::remove_file(folder.join("coldlog-openings.cbor")).unwrap();
+    let line = format!(
+        "{AUDIT} --key auditor.audit-key -o killed.audit --resume --save-every 0 --fail-on critical --json"
+    );
+    let (kept, done) = (Cell::new(0), Cell::new(0));
+    killed_everywhere(folder, &line, |copy, place| {
+        kept.set(kept.get() + u32::from(copy.join("killed.audit.partial").exists()));
+        let again = match copy.join("killed.audit").exists() {
+            // It was told of by nobody, but is there, whole.
+            true => {
+                done.set(done.get() + 1);
+                line.replace("-o killed.audit --resume", "-o killed.audit --resume --force")
+            }
+            false => line.clone(),
+        };
+        let ran = run(copy, &again).unwrap();
+        assert_eq!(ran.code, whole.code, "{place}: {}", ran.err);
+        let report: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(report["findings"], Value::Array(expected.clone()), "{place}");
+        assert!(!copy.join("killed.audit.partial").exists(), "{place}");
+    });
+    assert!(kept.get() > 5 && done.get() > 0, "{} {}", kept.get(), done.get());
 }
 
 #[test]
