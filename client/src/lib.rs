@@ -83,7 +83,21 @@ impl Client {
 
     /// Posts a body; the answer has at most `limit` bytes.
     pub fn post(&self, url: &str, kind: &str, body: &[u8], limit: usize) -> Result<Reply> {
+        self.post_with(url, kind, &[], body, limit)
+    }
+
+    /// The same, with more headers.
+    pub fn post_with(
+        &self,
+        url: &str,
+        kind: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        limit: usize,
+    ) -> Result<Reply> {
         let request = self.0.post(url).header("content-type", kind);
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let response = request.send(body).with_context(|| format!("asking {url}"))?;
         read(url, response, limit)
     }
