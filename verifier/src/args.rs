@@ -5,6 +5,7 @@ mod check;
 mod evidence;
 mod export;
 mod keys;
+mod monitor;
 mod policy;
 
 pub(crate) use audit::{AuditArgs, AuditKeyArgs};
@@ -12,6 +13,7 @@ pub(crate) use check::CheckArgs;
 pub(crate) use evidence::{EvidenceCommand, HeadsCommand};
 pub(crate) use export::PartArgs;
 pub(crate) use keys::{ImpactArgs, KeyEventsArgs};
+pub(crate) use monitor::MonitorCommand;
 pub(crate) use policy::PolicyCommand;
 
 use clap::{Parser, Subcommand};
@@ -322,6 +324,14 @@ pub(crate) enum Command {
     Evidence {
         #[command(subcommand)]
         command: EvidenceCommand,
+    },
+    /// Rules over what a log shows, and alerts.
+    #[command(
+        after_help = "Examples:\n  verifier monitor rules --default > rules.toml\n  verifier monitor test rules.toml --over public --policy policy --identity auditor.key\n  verifier monitor run https://log.example/releases --rules rules.toml --policy policy --identity auditor.key"
+    )]
+    Monitor {
+        #[command(subcommand)]
+        command: MonitorCommand,
     },
     /// What a policy amounts to, and how one is made.
     #[command(

@@ -3,5 +3,6 @@
 pub mod audit;
 pub mod commands;
 pub mod diagnostic;
+pub mod monitor;
 pub mod openings;
 pub mod records;

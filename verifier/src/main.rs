@@ -75,6 +75,7 @@ fn main() -> ExitCode {
         Command::Promises { proofs, log, policy, evidence: file, json } => {
             evidence::promises(&proofs, &log, &policy, &file, json)
         }
+        Command::Monitor { command } => command.run(),
         Command::Policy { command } => command.run(),
     };
     coldlog_kit::exit::finish("verifier", outcome)

@@ -10,6 +10,7 @@ pub mod heads;
 pub mod inspect;
 pub mod keys;
 pub mod life;
+pub mod monitor;
 pub mod policy;
 pub mod watch;
 
