@@ -9,7 +9,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=COLDLOG_PYTHON");
     let ci = std::env::var_os("CI").is_some_and(|ci| ci == "true");
     let python = std::env::var("COLDLOG_PYTHON").unwrap_or_else(|_| "python3".into());
-    let peers: [(&str, &str, &[&str]); 14] = [
+    let peers: [(&str, &str, &[&str]); 15] = [
         ("ssh_keygen", "ssh-keygen", &["-?"]),
         ("minisign", "minisign", &["-v"]),
         ("softhsm2", "softhsm2-util", &["--version"]),
@@ -23,6 +23,7 @@ fn main() {
         ("zbarimg", "zbarimg", &["--version"]),
         ("scitt_cose", &python, &["-c", "import scitt_cose, cbor2"]),
         ("ml_dsa", &python, &["-c", "from cryptography.hazmat.primitives.asymmetric import mldsa"]),
+        ("aiosmtpd", &python, &["-c", "import aiosmtpd"]),
         ("peer_cosigner", "peer-cosigner", &["--version"]),
     ];
     for (name, program, arguments) in peers {

@@ -51,3 +51,8 @@ fn a_witness_says_why_not() {
 fn the_verifier_says_why_not() {
     refused("verifier.md");
 }
+
+#[test]
+fn the_monitor_says_why_not() {
+    refused("monitor.md");
+}
