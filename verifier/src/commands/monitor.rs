@@ -87,7 +87,9 @@ pub fn run(options: &Run) -> Outcome {
     let followed = options.reading.open(options.history)?;
     files::create_private_folder(&options.state)?;
     let _lock = files::lock(&options.state)?;
-    let mut monitor = Monitor::new(followed, rules, Store::open(&options.state)?);
+    let store = Store::open(&options.state)?;
+    store.resume(time::now())?;
+    let mut monitor = Monitor::new(followed, rules, store);
     let mut rounds = 0;
     loop {
         let round = monitor.round()?;

@@ -8,6 +8,7 @@
 //! them are committed in one transaction ([`store`]); only then are messages delivered, and each is marked as done
 //! after it was. So an alert is told once or, where a machine died in between, twice, but never not at all.
 
+mod channel;
 mod condition;
 pub mod deliver;
 mod engine;
@@ -25,10 +26,11 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+pub use channel::{Channel, Kind, Smtp, Tls};
 pub use engine::{Alert, Engine};
 pub use event::{Event, Finding, Head, Read, Tick, Witness};
 pub use facts::{Facts, NAMES, Name, On};
-pub use rules::{Channel, Kind, Rule, Rules, RulesError};
+pub use rules::{Rule, Rules, RulesError};
 pub use state::{Cell, Change, State};
 
 use serde::{Deserialize, Serialize};

@@ -15,40 +15,43 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Compares versions part by part, numbers as numbers: 1.9 is before 1.10, v2 is 2, and 1.0-rc1 is before 1.0, as
-/// in Semantic Versioning. What stands after a plus is left out.
+/// Compares versions as Semantic Versioning does, and takes others as well: first the numbers at the beginning, in
+/// which 1.9 is before 1.10, and v2 is 2.0; then what follows them, without which it is later: 1.0-rc1 is
+/// before 1.0. What stands after a plus is left out.
 fn versions(one: &str, other: &str) -> Ordering {
-    let (one, other) = (parts(one), parts(other));
-    for at in 0..one.len().max(other.len()) {
-        let order = match (one.get(at), other.get(at)) {
-            (Some(one), Some(other)) => one.cmp(other),
-            // A word more makes a version earlier (1.0-rc1), a number more later (1.0.1).
-            (Some(Part::Word(_)), None) | (None, Some(Part::Number(..))) => Ordering::Less,
-            (Some(Part::Number(..)), None) | (None, Some(Part::Word(_))) => Ordering::Greater,
-            (None, None) => Ordering::Equal,
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
-    Ordering::Equal
+    let ((one, before), (other, after)) = (split(one), split(other));
+    let order = one.cmp(&other);
+    order.then_with(|| match (before.is_empty(), after.is_empty()) {
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        _ => before.cmp(&after),
+    })
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
-    Word(String),
     // By length first, so that no number is too long.
     Number(usize, String),
+    Word(String),
+}
+
+// The numbers at the beginning, without zeros at their end, and the rest.
+fn split(version: &str) -> (Vec<Part>, Vec<Part>) {
+    let mut numbers = parts(version);
+    let word = numbers.iter().position(|part| matches!(part, Part::Word(_)));
+    let rest = word.map(|word| numbers.split_off(word)).unwrap_or_default();
+    while matches!(numbers.last(), Some(Part::Number(0, _))) {
+        numbers.pop();
+    }
+    (numbers, rest)
 }
 
 fn parts(version: &str) -> Vec<Part> {
     let version = version.split('+').next().unwrap_or_default().trim();
-    let version = version
-        .strip_prefix(['v', 'V'])
-        .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-        .unwrap_or(version);
+    let numbered = version.strip_prefix(['v', 'V']);
+    let numbered = numbered.filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let mut rest = numbered.unwrap_or(version);
     let mut parts = Vec::new();
-    let mut rest = version;
     while let Some(first) = rest.chars().next() {
         let digit = first.is_ascii_digit();
         let same = |c: char| if digit { c.is_ascii_digit() } else { c.is_alphabetic() };
@@ -60,10 +63,7 @@ fn parts(version: &str) -> Vec<Part> {
         } else if !part.is_empty() {
             parts.push(Part::Word(part.to_lowercase()));
         }
-        rest = if end == 0 { &rest[first.len_utf8()..] } else { after };
-    }
-    while matches!(parts.last(), Some(Part::Number(0, _))) {
-        parts.pop();
+        rest = if end == 0 { rest.get(first.len_utf8()..).unwrap_or_default() } else { after };
     }
     parts
 }

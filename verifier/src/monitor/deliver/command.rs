@@ -1,7 +1,7 @@
 //! A program that gets the message on stdin.
 
 use super::body;
-use crate::monitor::rules::Channel;
+use crate::monitor::channel::Channel;
 use crate::monitor::store::Message;
 use anyhow::{Context, Result, bail};
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! A JSON object a line.
 
 use super::to_json;
-use crate::monitor::rules::Channel;
+use crate::monitor::channel::Channel;
 use crate::monitor::store::Message;
 use anyhow::{Context, Result};
 use coldlog_kit::terminal::{escape_json, say_json};

@@ -1,7 +1,7 @@
 //! E-mail, by SMTP.
 
 use super::line;
-use crate::monitor::rules::{Smtp, Tls};
+use crate::monitor::channel::{Smtp, Tls};
 use crate::monitor::store::Message;
 use anyhow::{Context, Result};
 use coldlog_kit::{files, time};

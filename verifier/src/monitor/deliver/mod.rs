@@ -5,8 +5,9 @@ mod lines;
 mod mail;
 mod webhook;
 
+use super::channel::{Channel, Kind};
 use super::engine::Alert;
-use super::rules::{Channel, Kind, Rules};
+use super::rules::Rules;
 use super::store::{Message, Store};
 use anyhow::{Result, bail};
 use coldlog_kit::exit::text_of;

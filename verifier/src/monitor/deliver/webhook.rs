@@ -7,7 +7,7 @@
 //! ```
 
 use super::body;
-use crate::monitor::rules::Channel;
+use crate::monitor::channel::Channel;
 use crate::monitor::store::Message;
 use anyhow::{Context, Result, bail};
 use base64::Engine;

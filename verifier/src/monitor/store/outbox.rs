@@ -123,9 +123,16 @@ impl Store {
             })?;
         let wait = SHORTEST.saturating_mul(1 << tried.min(20)).min(LONGEST);
         self.db.execute(
-            "UPDATE message SET tried = tried + 1, due = ?2 WHERE number = ?1",
+            "UPDATE message SET tried = tried + 1, due = ?2, error = NULL WHERE number = ?1",
             params![message, now.saturating_add(wait)],
         )?;
+        Ok(())
+    }
+
+    /// What was being tried when a process died is due at once: nobody refused it. The caller holds the folder.
+    pub fn resume(&self, now: u64) -> Result<()> {
+        let sql = "UPDATE message SET due = min(due, ?1) WHERE done IS NULL AND tried > 0 AND error IS NULL";
+        self.db.execute(sql, [now])?;
         Ok(())
     }
 
