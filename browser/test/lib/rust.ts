@@ -11,7 +11,7 @@ export interface Question {
   document: Uint8Array;
   proof: Uint8Array;
   policy: Uint8Array;
-  /** Given as well, or not; `verify-many` does not know these. */
+  /** Given as well, or not. */
   signature?: Uint8Array | undefined;
   keyEvents?: Uint8Array | undefined;
 }
@@ -31,34 +31,40 @@ export interface Peer {
   close(): void;
 }
 
+export function manyProgram(): string {
+  return process.env['COLDLOG_VERIFY_MANY'] ?? join(programs(), 'verify-many');
+}
+
 export function peer(): Peer {
-  const many = process.env['COLDLOG_VERIFY_MANY'] ?? join(programs(), 'verify-many');
-  const single = oneByOne(join(programs(), 'verifier'));
-  if (!existsSync(many)) return single;
-  const fast = streamed(many);
-  return {
-    ask: (question) => (question.signature ?? question.keyEvents ? single : fast).ask(question),
-    close: () => fast.close(),
-  };
+  const many = manyProgram();
+  return existsSync(many) ? streamed(many) : oneByOne(join(programs(), 'verifier'));
 }
 
-function frame(bytes: Uint8Array): Buffer {
+/** The length of a frame that is not there: more than any frame may have. */
+const ABSENT = 0xffff_ffff;
+
+function frame(bytes: Uint8Array | undefined): Uint8Array[] {
   const head = Buffer.alloc(4);
-  head.writeUInt32BE(bytes.length);
-  return Buffer.concat([head, bytes]);
+  head.writeUInt32BE(bytes?.length ?? ABSENT);
+  return bytes === undefined ? [head] : [head, bytes];
 }
 
-function streamed(program: string): Peer {
+export function streamed(program: string): Peer {
   const child: ChildProcessWithoutNullStreams = spawn(program);
   child.stderr.pipe(process.stderr);
   const waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void }[] = [];
+  const gone = (why: string): void => waiting.splice(0).forEach((one) => one.reject(new Error(`${program} ${why}`)));
   createInterface(child.stdout).on('line', (line) => waiting.shift()?.resolve(JSON.parse(line) as Answer));
-  child.on('exit', (code) => waiting.splice(0).forEach((one) => one.reject(new Error(`verify-many ended with ${code}`))));
+  child.on('error', (error) => gone(`cannot be started: ${error.message}`));
+  // What it wrote before it ended is read to the end first.
+  child.on('close', (code) => gone(`ended with ${code}`));
+  // That it is gone is told above.
+  child.stdin.on('error', () => undefined);
   return {
-    ask: ({ document, proof, policy }) =>
+    ask: ({ document, proof, policy, signature, keyEvents }) =>
       new Promise((resolve, reject) => {
         waiting.push({ resolve, reject });
-        child.stdin.write(Buffer.concat([frame(document), frame(proof), frame(policy)]));
+        child.stdin.write(Buffer.concat([document, proof, policy, signature, keyEvents].flatMap(frame)));
       }),
     close: () => void child.stdin.end(),
   };
@@ -75,7 +81,7 @@ function started(program: string, args: string[], cwd: string): { status: number
   throw new Error(`${program} cannot be started`);
 }
 
-function oneByOne(program: string): Peer {
+export function oneByOne(program: string): Peer {
   const folder = mkdtempSync(join(process.env['COLDLOG_SCRATCH'] ?? tmpdir(), 'differential-'));
   return {
     ask: ({ document, proof, policy, signature, keyEvents }) => {

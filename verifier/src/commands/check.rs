@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Outcome {
     let progress = Progress::new("checking", Some(total as u64));
     for (document, unchecked) in all {
         let document = document.as_path();
-        let proof = options.proof.clone().unwrap_or_else(|| files::with_suffix(document, "proof"));
+        let proof = proof_of(document, options);
         let outcome = match unchecked {
             Some(why) => no(why),
             None => one(document, &proof, &policy, options, (signer.as_ref(), &lives)),
@@ -145,14 +145,19 @@ pub fn run(options: &Options) -> Outcome {
     }
 }
 
-/// The exit code of `verifier check DOCUMENT --proof PROOF --policy POLICY`, and its result's lines, or its
-/// refusal: for the test that asks two implementations the same.
-pub fn answer(document: &Path, proof: &Path, policy: &Path) -> (u8, Vec<String>) {
+/// The exit code of `verifier check` with these options and this one document, and its result's lines, or its
+/// refusal: for the test that asks two implementations the same. Signature and key events are read where the
+/// options name them, and in the command's order.
+pub fn answer(document: &Path, options: &Options) -> (u8, Vec<String>) {
     let asked = || {
-        let bytes = files::read(policy, MAX_POLICY as u64)?;
-        let policy = Policy::parse(&bytes).with_context(|| policy.display().to_string())?;
-        let lives = Lives::read(None)?;
-        let checked = one(document, proof, &policy, &Options::default(), (None, &lives))?;
+        // As `super::policy`, without what it says beside.
+        let bytes = files::read(&options.policy, MAX_POLICY as u64)?;
+        let named = || options.policy.display().to_string();
+        let policy = Policy::parse(&bytes).with_context(named)?;
+        let signer = options.signer.as_deref().map(read_signer).transpose()?;
+        let lives = Lives::read(options.key_events.as_deref())?;
+        let proof = proof_of(document, options);
+        let checked = one(document, &proof, &policy, options, (signer.as_ref(), &lives))?;
         Outcome::Ok(told(document, &checked))
     };
     match asked() {
@@ -160,6 +165,10 @@ pub fn answer(document: &Path, proof: &Path, policy: &Path) -> (u8, Vec<String>)
         Err(Failure::No(why)) => (1, vec![escape(&text_of(&why))]),
         Err(Failure::Trouble(why)) => (2, vec![escape(&text_of(&why))]),
     }
+}
+
+fn proof_of(document: &Path, options: &Options) -> PathBuf {
+    options.proof.clone().unwrap_or_else(|| files::with_suffix(document, "proof"))
 }
 
 // An expired policy refuses nothing, but that a head is not of its time is never left unsaid.
