@@ -34,7 +34,11 @@ export function fromHex(text: string): Uint8Array | null {
 }
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-const BASE64_VALUE = new Map([...BASE64].map((character, value) => [character, value]));
+/** Of each octet, 64 where it is no digit. */
+const BASE64_VALUE = Uint8Array.from({ length: 256 }, (_, octet) => {
+  const value = BASE64.indexOf(String.fromCharCode(octet));
+  return value < 0 ? 64 : value;
+});
 
 export function base64(bytes: Uint8Array): string {
   let text = '';
@@ -57,8 +61,8 @@ export function fromBase64(text: string): Uint8Array | null {
   let held = 0;
   let written = 0;
   for (let at = 0; at < digits; at += 1) {
-    const value = BASE64_VALUE.get(text[at]!);
-    if (value === undefined) return null;
+    const value = BASE64_VALUE[text.charCodeAt(at)] ?? 64;
+    if (value === 64) return null;
     held = ((held << 6) | value) & 0xfff;
     bits += 6;
     if (bits >= 8) {

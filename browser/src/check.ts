@@ -12,10 +12,15 @@ import { inclusionOf, namesKey, receiptClaims, verifyInclusion, type Receipt } f
 import { decodeDisclosure, type SignRecord } from './record.ts';
 import { firstName, isRehearsal, mixed, rehearsalName } from './rehearsal.ts';
 import { quoted, shown } from './show.ts';
-import { checkDocumentSignature, decodeSignatureFile } from './signature-file.ts';
+import { checkDocumentSignature, decodeSignatureFile, type Scheme, type SignatureFile } from './signature-file.ts';
 import { checkSignedBy, type Statement } from './statement.ts';
 import { NOTE_ED25519 } from './vkey.ts';
 import { keysOf, provenKey, type KeyEvents, type ProvenKey } from './key-events.ts';
+
+interface NamedBytes {
+  name: string;
+  bytes: Uint8Array;
+}
 
 export interface Question {
   document: Uint8Array;
@@ -23,9 +28,8 @@ export interface Question {
   proof: () => Uint8Array;
   proofName: string;
   history: History;
-  /** A signature file at hand, to be checked as well. */
-  signature?: Uint8Array | undefined;
-  signatureName?: string | undefined;
+  /** A signature file at hand, to be checked as well; asked for when it is its turn, too, and the record's format is known. */
+  signature?: (scheme: Scheme) => NamedBytes | undefined;
   /** The key that must have signed. */
   signer?: Uint8Array | undefined;
   keyEvents?: KeyEvents | undefined;
@@ -77,6 +81,7 @@ export function stepsOf(asked: { signer?: unknown; keyEvents?: unknown }): Step[
   });
 }
 
+const RECORD: Step = "record matches the statement's commitment";
 const HEAD: Step = 'head signed by the log and cosigned by the quorum';
 
 /** Where the check stands, for a report that names what was not reached. */
@@ -86,23 +91,29 @@ export function check(question: Question, at: Progress = () => undefined): Prove
   at('real, or of a rehearsal, as asked for');
   checkRehearsal(question);
   at('proof is at hand');
-  const proof = naming(question.proofName, () => decodeProof(question.proof()));
-  at("record matches the statement's commitment");
+  const bytes = question.proof();
+  const proof = naming(question.proofName, () => decodeProof(bytes));
+  at(RECORD);
   const record = recordOf(proof);
+  const atHand = signatureAtHand(question, record.signature.scheme);
+  if (!isSoundKey(record.signature.key)) throw new Refused(UNSOUND);
   at('document matches the record');
   checkDocument(record, question.document);
   if (question.signer !== undefined) at('signer is the expected one');
   checkSigner(proof.statement, record, question);
   at('document signature');
-  checkSignatures(record, question);
+  checkSignatures(record, atHand, question.document);
   at('statement signature');
   checkSignedBy(proof.statement, record.signature.key);
+  at(RECORD);
   checkApprovals(record, proof.statement);
   const logs = checkReceipts(proof, question, at);
   at('earlier head bounds the time');
   const notBefore = checkEarlierHead(proof, question.history);
   if (question.keyEvents !== undefined) at('key in force then, not revoked');
   const key = checkKey(question, proof.statement, record.signature.key, logs);
+  at(HEAD);
+  checkDemands(question, logs);
   return {
     record,
     issuer: proof.statement.issuer,
@@ -173,40 +184,43 @@ function checkDocument(record: SignRecord, document: Uint8Array): void {
         `the record says ${hex(recorded)} (${size} bytes) for ${quoted(name)}`,
     );
   }
-  if (record.signature.verified) return;
-  throw new Refused("the record says that the signer's own check of this signature failed: it was never released by the signer");
 }
 
-function checkSignatures(record: SignRecord, question: Question): void {
-  const { scheme, key, bytes } = record.signature;
-  if (!isSoundKey(key)) throw new Refused(UNSOUND);
+/** A file that cannot be read leaves the question without an answer, whatever the document is. */
+function signatureAtHand({ signature }: Question, scheme: Scheme): SignatureFile | null {
+  const file = signature?.(scheme);
+  return file === undefined ? null : naming(file.name, () => decodeSignatureFile(file.bytes));
+}
+
+function checkSignatures(record: SignRecord, atHand: SignatureFile | null, document: Uint8Array): void {
+  const { scheme, key, bytes, verified } = record.signature;
+  if (!verified) {
+    throw new Refused("the record says that the signer's own check of this signature failed: it was never released by the signer");
+  }
   const recorded = refusing(() => decodeSignatureFile(bytes));
-  checkDocumentSignature(recorded, scheme, key, question.document);
-  if (question.signature === undefined) return;
-  const atHand = question.signature;
-  const file = naming(question.signatureName ?? '', () => decodeSignatureFile(atHand));
-  checkDocumentSignature(file, scheme, key, question.document);
+  checkDocumentSignature(recorded, scheme, key, document);
+  if (atHand !== null) checkDocumentSignature(atHand, scheme, key, document);
 }
 
 /** With key events, the demanded signer may be another key of the journal: which came first is asked with the key. */
 function checkSigner(statement: Statement, record: SignRecord, question: Question): void {
-  const { signer, keyEvents } = question;
+  const { signer, keyEvents, history } = question;
   const { key } = record.signature;
   if (signer === undefined || same(signer, key)) return;
-  const handedOver = keyEvents === undefined ? [] : keysOf(keyEvents, statement);
-  if (handedOver.some((one) => same(one, signer)) && handedOver.some((one) => same(one, key))) return;
+  const handedOver = keyEvents === undefined ? [] : keysOf(keyEvents, statement, history);
+  if (handedOver.some((one) => same(one, signer))) return;
   throw new Refused(`signed by ed25519:${hex(key)}, expected the signer ed25519:${hex(signer)}`);
 }
 
 function checkKey(question: Question, statement: Statement, key: Uint8Array, logs: Logged[]): ProvenKey | null {
-  const { keyEvents } = question;
+  const { keyEvents, history } = question;
   if (keyEvents === undefined) return null;
   const places = logs.map(({ index, head }) => ({
     origin: head.checkpoint.origin,
     index,
     seen: head.times?.earliest ?? null,
   }));
-  return provenKey({ keyEvents, statement, key, places, demanded: question.signer ?? null });
+  return provenKey({ keyEvents, history, statement, key, places, demanded: question.signer ?? null });
 }
 
 /** Receipts of logs that the policy does not know prove nothing, and are passed over. */
@@ -221,23 +235,29 @@ function checkReceipts(proof: Proof, question: Question, at: Progress): Logged[]
       unknown ??= checkpoint.origin;
       continue;
     }
+    const head = verifyHead(history, checkpoint);
     if (logs.some((logged) => logged.head.checkpoint.origin === checkpoint.origin)) {
       throw new Refused(`two receipts are by one log, ${quoted(checkpoint.origin)}: one is enough`);
     }
-    const head = verifyHead(history, checkpoint);
-    checkValidity(head, question);
-    checkSameKind(proof.statement.issuer, checkpoint.origin);
     at('receipt proves inclusion in the head');
+    checkSameKind(proof.statement.issuer, checkpoint.origin);
     logs.push({ index: checkReceipt(receipt, head, proof), head });
     at(HEAD);
   }
   if (logs.length === 0 && unknown !== null) throw unknownLog(inForce(history).policy, unknown);
+  return logs;
+}
+
+/** What is asked beyond a proof, where there is one. */
+function checkDemands(question: Question, logs: Logged[]): void {
   const demanded = question.requireLogs ?? 1;
-  if (logs.length >= demanded) return logs;
-  throw new Refused(
-    `the signature is proven to be in ${logs.length} logs of the policy, ${demanded} are demanded: ` +
-      'ask the signer for a proof with the receipts of more logs',
-  );
+  if (logs.length < demanded) {
+    throw new Refused(
+      `the signature is proven to be in ${logs.length} logs of the policy, ${demanded} are demanded: ` +
+        'ask the signer for a proof with the receipts of more logs',
+    );
+  }
+  logs.forEach(({ head }) => checkValidity(head, question));
 }
 
 function checkpointOf(receipt: Receipt): Checkpoint {

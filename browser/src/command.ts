@@ -9,7 +9,7 @@ import { MAX_POLICY } from './policy.ts';
 import { MAX_PROOF_FILE } from './proof.ts';
 import { rehearsalName } from './rehearsal.ts';
 import { shown } from './show.ts';
-import { MAX_SIGNATURE_FILE } from './signature-file.ts';
+import { MAX_SIGNATURE_FILE, type Scheme } from './signature-file.ts';
 import { standingWarning } from './standing.ts';
 import { provenLines } from './words.ts';
 
@@ -19,12 +19,9 @@ export interface NamedFile {
   bytes: Uint8Array;
 }
 
-export interface Run {
-  document: NamedFile;
-  /** Null where there is none; its name is where it was looked for. */
-  proof: NamedFile | { name: string; bytes: null };
+/** What is asked of every document. */
+export interface Demands {
   policy: NamedFile;
-  signature?: NamedFile | undefined;
   signer?: { text: string; given: string } | undefined;
   keyEvents?: NamedFile | undefined;
   requireLogs?: number | undefined;
@@ -32,6 +29,17 @@ export interface Run {
   rehearsal?: boolean | undefined;
   /** POSIX seconds by this machine's clock; it warns, and decides nothing. */
   now: bigint;
+}
+
+/** One document, and what is at hand of it. */
+export interface Run extends Demands {
+  document: NamedFile;
+  /** Null where there is none; its name is where it was looked for. */
+  proof: NamedFile | { name: string; bytes: null };
+  /** One that must be of this document. */
+  signature?: NamedFile | undefined;
+  /** What lies beside the document, as `--recursive` finds it: the one of the record's format is checked as well. */
+  beside?: { [scheme in Scheme]?: NamedFile | undefined } | undefined;
 }
 
 export interface Verdict {
@@ -64,65 +72,96 @@ export function readPolicy(file: NamedFile): History {
   return reading(file, MAX_POLICY, parseHistory);
 }
 
-/** Policy and key events are read once for many documents. */
+/** What is read once, however many documents there are. */
 export interface Believed {
   history: History;
+  signer: Uint8Array | undefined;
   keyEvents: KeyEvents | undefined;
-  talk: string[];
 }
 
-export function readBelieved(policy: NamedFile, keyEvents: NamedFile | undefined, now: bigint): Believed {
+/** Reads it; what is to be said beside is added to `talk`, also where it then fails. */
+export function readBelieved({ policy, signer, keyEvents, now }: Demands, talk: string[]): Believed {
   const history = readPolicy(policy);
   const practised = rehearsalName(history);
+  if (practised !== null) talk.push(`REHEARSAL: ${shown(practised)}: nothing real takes what is made here`);
   const warning = standingWarning(inForce(history), now);
-  const talk = [
-    ...(practised === null ? [] : [`REHEARSAL: ${shown(practised)}: nothing real takes what is made here`]),
-    ...(warning === null ? [] : [`verifier: ${shown(policy.name)}: warning: ${warning}`]),
-  ];
-  const events = keyEvents && reading(keyEvents, MAX_KEY_EVENTS, (bytes) => parseKeyEvents(bytes, history));
-  return { history, keyEvents: events, talk };
+  if (warning !== null) talk.push(`verifier: ${shown(policy.name)}: warning: ${warning}`);
+  return {
+    history,
+    signer: signer && parseSigner(signer.text, signer.given),
+    keyEvents: keyEvents && reading(keyEvents, MAX_KEY_EVENTS, parseKeyEvents),
+  };
 }
 
 export function runCheck(run: Run): Verdict {
+  return verdictOf((talk, at) => {
+    const proven = checkOne(run, readBelieved(run, talk), at);
+    return provenVerdict(run, proven, talk);
+  });
+}
+
+/** One of several documents, under what was read before. */
+export function runOneOf(believed: Believed, run: Run): Verdict {
+  return verdictOf((talk, at) => provenVerdict(run, checkOne(run, believed, at), talk));
+}
+
+/** What was read, and what is said beside; or the verdict that ends it for all documents. */
+export function runBefore(demands: Demands): { believed: Believed; talk: string[] } | Verdict {
   const talk: string[] = [];
-  let reached: Step | null = null;
   try {
-    const signer = run.signer && parseSigner(run.signer.text, run.signer.given);
-    const believed = readBelieved(run.policy, run.keyEvents, run.now);
-    talk.push(...believed.talk);
-    const proven = checkOne(run, believed, signer, (step) => (reached = step));
-    talk.push(...validityWarnings(run.document.name, proven));
-    const result = provenLines(run.document.name, proven);
-    return { code: 0, result, talk, reason: null, proven, reached };
+    return { believed: readBelieved(demands, talk), talk };
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    const reason = shown(error.message);
-    talk.push(`verifier: ${reason}`);
-    return { code: error.code, result: [], talk, reason, proven: null, reached };
+    return failed(error, talk, null);
   }
 }
 
-function checkOne(run: Run, believed: Believed, signer: Uint8Array | undefined, at: (step: Step) => void): Proven {
-  const { document, proof, signature } = run;
+function verdictOf(judge: (talk: string[], at: (step: Step) => void) => Verdict): Verdict {
+  const talk: string[] = [];
+  let reached: Step | null = null;
+  try {
+    return { ...judge(talk, (step) => (reached = step)), reached };
+  } catch (error) {
+    return failed(error, talk, reached);
+  }
+}
+
+function provenVerdict(run: Run, proven: Proven, talk: string[]): Verdict {
+  talk.push(...validityWarnings(run.document.name, proven));
+  return { code: 0, result: provenLines(run.document.name, proven), talk, reason: null, proven, reached: null };
+}
+
+function failed(error: unknown, talk: string[], reached: Step | null): Verdict {
+  if (!(error instanceof Failure)) throw error;
+  const reason = shown(error.message);
+  return { code: error.code, result: [], talk: [...talk, `verifier: ${reason}`], reason, proven: null, reached };
+}
+
+function checkOne(run: Run, believed: Believed, at: (step: Step) => void): Proven {
+  const { document, proof, signature, beside } = run;
   return check(
     {
+      ...believed,
       document: document.bytes,
       proof: () => {
         if (proof.bytes === null) throw noProof(document.name, proof.name);
         return reading(proof, MAX_PROOF_FILE, (bytes) => bytes);
       },
       proofName: shown(proof.name),
-      signature: signature && reading(signature, MAX_SIGNATURE_FILE, (bytes) => bytes),
-      signatureName: signature && shown(signature.name),
-      history: believed.history,
-      keyEvents: believed.keyEvents,
-      signer,
+      signature: (scheme) => {
+        const file = signature ?? beside?.[scheme];
+        return file && { name: shown(file.name), bytes: reading(file, MAX_SIGNATURE_FILE, (bytes) => bytes) };
+      },
       requireLogs: run.requireLogs,
       strictValidity: run.strictValidity,
       rehearsal: run.rehearsal,
     },
     at,
   );
+}
+
+/** A document, or what belongs to it, that could not be read. */
+export function notRead(reason: string): Verdict {
+  return failed(new Malformed(reason), [], null);
 }
 
 function noProof(document: string, proof: string): Failure {

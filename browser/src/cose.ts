@@ -125,7 +125,8 @@ export function verifySign1(sign1: Sign1, payload: Uint8Array, key: Uint8Array):
 /** alg and kid of a signed statement (RFC 9943, section 6). */
 export function algorithmOf(header: Header): bigint {
   const item = header.get(LABEL.alg);
-  if (item?.type !== 'int') {
+  // A number that no signed integer of 64 bits holds names no algorithm.
+  if (item?.type !== 'int' || BigInt.asIntN(64, item.value) !== item.value) {
     throw Malformed.field(header.fields.what, 'alg (label 1)', 'in the protected header (RFC 9943, section 6)', 'nothing');
   }
   if (item.value !== EDDSA && item.value !== ED25519) {

@@ -41,12 +41,14 @@ export function verifyEd25519(key: Uint8Array, message: Uint8Array, signature: U
   const s = littleEndian(signature.subarray(32));
   if (s >= ORDER) return false;
   const keyPoint = soundPoint(key);
-  if (keyPoint === null || soundPoint(nonce) === null) return false;
+  if (keyPoint === null) return false;
   const k = littleEndian(sha512(concat(nonce, key, message))) % ORDER;
   // R = sB - kA, compared as bytes. Zero is no factor that the package takes.
   const left = s === 0n ? Point.ZERO : Point.BASE.multiplyUnsafe(s);
   const right = k === 0n ? Point.ZERO : keyPoint.multiplyUnsafe(k);
-  return same(left.subtract(right).toBytes(), nonce);
+  const expected = left.subtract(right);
+  // Whose bytes are the nonce is the nonce's point, and in its canonical form: it need not be decoded.
+  return same(expected.toBytes(), nonce) && !expected.isSmallOrder();
 }
 
 /** COSE key thumbprint (RFC 9679) of an Ed25519 key: SHA-256 of `{1: 1, -1: 6, -2: key}`, deterministic. */

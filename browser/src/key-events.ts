@@ -2,13 +2,13 @@
 
 import { hex, same, sha256 } from './bytes.ts';
 import { decodeCbor, type Item } from './cbor.ts';
-import { parseCheckpoint } from './checkpoint.ts';
-import { decodeSign1, verifySign1, LABEL, claimsOf, kidOf, algorithmOf, EDDSA } from './cose.ts';
+import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { ED25519, EDDSA, LABEL, claimsOf, decodeSign1, verifySign1 } from './cose.ts';
 import { UNSOUND, isSoundKey, thumbprint } from './ed25519.ts';
 import { encodeArray, encodeBytes, encodeInt, encodeText } from './encode.ts';
 import { Malformed, Refused } from './errors.ts';
 import { Fields, found } from './fields.ts';
-import { verifyHead, type CosignedHead } from './head.ts';
+import { verifyHead } from './head.ts';
 import type { History } from './history.ts';
 import type { KeyEvent, Since } from './key-event.ts';
 import { KINDS } from './kind.ts';
@@ -21,6 +21,7 @@ export const MAX_KEY_EVENTS = 67_108_864;
 const MAX_EVENTS = 4_096;
 const MAX_NOTE = 262_144;
 const MAX_CHANGES = 1_024;
+const REVOCATION_MARK = '.revocation.';
 const ROTATION_TYPE = 'application/vnd.coldlog.rotation+cbor';
 
 interface LoggedEvent {
@@ -31,7 +32,8 @@ interface LoggedEvent {
 }
 
 export interface KeyEvents {
-  head: CosignedHead;
+  /** Judged when a record is. */
+  head: Checkpoint;
   events: LoggedEvent[];
 }
 
@@ -52,7 +54,7 @@ export interface ProvenKey {
   revoked: string | null;
 }
 
-export function parseKeyEvents(bytes: Uint8Array, history: History): KeyEvents {
+export function parseKeyEvents(bytes: Uint8Array): KeyEvents {
   const fields = new Fields(WHAT);
   const item = decodeCbor(bytes, { what: WHAT, limit: MAX_KEY_EVENTS });
   const first = item.type === 'array' ? item.items[0] : undefined;
@@ -67,7 +69,7 @@ export function parseKeyEvents(bytes: Uint8Array, history: History): KeyEvents {
   }
   const parts = fields.array(item, 'the file', 4, 4);
   const note = fields.bytes(parts[2], 'the head', MAX_NOTE);
-  const checkpoint = headOf(note);
+  const head = headOf(note);
   const events: LoggedEvent[] = [];
   for (const one of fields.array(parts[3], 'the events', 0, MAX_EVENTS)) {
     const event = decodeEvent(fields, one);
@@ -75,10 +77,10 @@ export function parseKeyEvents(bytes: Uint8Array, history: History): KeyEvents {
     if (event.index <= last) throw Malformed.field(WHAT, 'an index', 'indexes that rise', `${event.index}`);
     events.push(event);
   }
-  return { head: verifyHead(history, checkpoint), events };
+  return { head, events };
 }
 
-function headOf(note: Uint8Array): ReturnType<typeof parseCheckpoint> {
+function headOf(note: Uint8Array): Checkpoint {
   try {
     return parseCheckpoint(note);
   } catch (error) {
@@ -110,8 +112,10 @@ interface Revocation {
 /** What the events say of one journal. */
 interface Journal {
   keys: KeyTerm[];
-  /** The record with which it ended, or the entry outside of it. */
-  end: { by: 'record'; sequence: bigint; event: string } | { by: 'entry'; index: bigint } | null;
+  /** The record with which it ended. */
+  end: { sequence: bigint; event: string } | null;
+  /** The entry outside of it that revoked the key in force. What comes behind it is passed over. */
+  revokedAt: bigint | null;
   revocations: Revocation[];
   /** Events after the genesis, but for revocations and retirements. */
   changes: number;
@@ -119,6 +123,7 @@ interface Journal {
 
 export interface KeyQuestion {
   keyEvents: KeyEvents;
+  history: History;
   statement: Statement;
   /** By which the statement and the document are signed. */
   key: Uint8Array;
@@ -130,18 +135,21 @@ export interface KeyQuestion {
 const named = (key: Uint8Array): string => `ed25519:${hex(key)}`;
 
 export function provenKey(question: KeyQuestion): ProvenKey {
-  const { keyEvents, statement, key } = question;
-  const journal = replay(keyEvents, statement);
-  const place = placeOf(question);
-  checkNotEnded(journal, statement, place);
-  checkInForce(journal, statement, key);
+  const { keyEvents, history, statement, key } = question;
+  const journal = replay(keyEvents, statement, history);
   checkHandedOver(journal, question);
-  const { checkpoint } = keyEvents.head;
+  const place = placeOf(question);
+  checkNotRevokedOutside(journal, statement, place);
+  checkInForce(journal, statement, key);
+  checkNotEnded(journal, statement);
+  const checkpoint = keyEvents.head;
   const revoked = journal.revocations.filter((revocation) => same(revocation.key, key));
   for (const revocation of revoked) checkOlder(revocation, question, place);
   const { length: keys } = journal.keys;
   const which = keys === 1 ? "the journal's only key" : `one of the journal's ${keys} keys`;
-  const bound = revoked[0] === undefined ? null : sinceWords(revoked[0].since);
+  // All of them spare it; the last one that was logged is told.
+  const last = revoked.at(-1);
+  const bound = last === undefined ? null : sinceWords(last.since);
   const words =
     `${which}, in force then, as of ${shown(checkpoint.origin)} at size ${checkpoint.size}` +
     (bound === null ? '' : `; revoked ${bound}, and this signature is older`);
@@ -150,7 +158,7 @@ export function provenKey(question: KeyQuestion): ProvenKey {
 
 /** Where the events' own log has the record: what its numbers say holds there only. */
 function placeOf({ keyEvents, places }: KeyQuestion): Place {
-  const { origin, size } = keyEvents.head.checkpoint;
+  const { origin, size } = keyEvents.head;
   const place = places.find((one) => one.origin === origin);
   if (place === undefined) {
     throw new Refused(
@@ -167,19 +175,19 @@ function placeOf({ keyEvents, places }: KeyQuestion): Place {
   return place;
 }
 
-function checkNotEnded({ end }: Journal, statement: Statement, place: Place): void {
+function checkNotEnded({ end }: Journal, statement: Statement): void {
   const { sequence } = statement.position;
-  if (end === null) return;
-  if (end.by === 'record') {
-    if (sequence <= end.sequence) return;
-    throw new Refused(
-      `record ${sequence} comes after the end of the journal, record ${end.sequence}: it was signed with a key that had ended`,
-    );
-  }
-  if (place.index < end.index) return;
+  if (end === null || sequence <= end.sequence) return;
   throw new Refused(
-    `record ${sequence} was logged as entry ${place.index}, after the key in force had been revoked by entry ${end.index}: ` +
-      'it is not to be trusted',
+    `record ${sequence} comes after the end of the journal, record ${end.sequence}: it was signed with a key that had ended`,
+  );
+}
+
+function checkNotRevokedOutside({ revokedAt }: Journal, statement: Statement, place: Place): void {
+  if (revokedAt === null || place.index <= revokedAt) return;
+  throw new Refused(
+    `record ${statement.position.sequence} was logged as entry ${place.index}, after the key in force had been revoked by ` +
+      `entry ${revokedAt}: it is not to be trusted`,
   );
 }
 
@@ -207,14 +215,19 @@ function checkOlder({ since, index }: Revocation, question: KeyQuestion, place: 
   const { sequence } = statement.position;
   if (isOlder(since, index, sequence, place, places)) return;
   throw new Refused(
-    `the key ${named(key)} was revoked ${sinceWords(since)}, by entry ${index} of ${shown(keyEvents.head.checkpoint.origin)}; ` +
+    `the key ${named(key)} was revoked ${sinceWords(since)}, by entry ${index} of ${shown(keyEvents.head.origin)}; ` +
       `nothing shows that record ${sequence} is older: it is not to be trusted`,
   );
 }
 
-/** All keys that the statement's journal has had. */
-export function keysOf(keyEvents: KeyEvents, statement: Statement): Uint8Array[] {
-  return replay(keyEvents, statement).keys.map((term) => term.key);
+/** All keys that the statement's journal has had; none where the events do not hold, which is told when it is their turn. */
+export function keysOf(keyEvents: KeyEvents, statement: Statement, history: History): Uint8Array[] {
+  try {
+    return replay(keyEvents, statement, history).keys.map((term) => term.key);
+  } catch (error) {
+    if (error instanceof Refused) return [];
+    throw error;
+  }
 }
 
 function isOlder(since: Since, index: bigint, sequence: bigint, own: Place, places: Place[]): boolean {
@@ -243,30 +256,36 @@ function sinceWords(since: Since): string {
   }
 }
 
-function replay(keyEvents: KeyEvents, statement: Statement): Journal {
+function replay(keyEvents: KeyEvents, statement: Statement, history: History): Journal {
   const { issuer, subject } = statement;
-  const journal: Journal = { keys: [], end: null, revocations: [], changes: 0 };
-  const prepared = `${subject}.revocation.`;
-  const own = keyEvents.events.filter((one) => one.statement.issuer === issuer && one.statement.subject === subject);
-  if (own.length === 0) {
-    throw new Refused(
-      `the key events hold no genesis of ${shown(issuer)} / ${shown(subject)}: they are of other signers; ` +
-        'make the file anew with `verifier key-events`',
-    );
-  }
+  const journal: Journal = { keys: [], end: null, revokedAt: null, revocations: [], changes: 0 };
+  const { checkpoint } = verifyHead(history, keyEvents.head);
   // By rising index, as the log took them: an entry outside of the journal can end it.
   for (const one of keyEvents.events) {
-    if (one.statement.issuer !== issuer) continue;
-    const isOutside = one.statement.subject.startsWith(prepared);
-    if (!isOutside && one.statement.subject !== subject) continue;
-    checkUnderHead(one, keyEvents.head);
-    holding(one, () => (isOutside ? admitOutside(journal, one, prepared) : admit(journal, one)));
+    const isOfIt = one.statement.issuer === issuer && one.statement.subject === subject;
+    const isOutside = one.statement.issuer === issuer && revokedJournal(one) === subject;
+    if (!isOfIt && !isOutside) continue;
+    checkUnderHead(one, checkpoint);
+    if (!isOutside && journal.revokedAt !== null) continue;
+    const isFirst = journal.keys.length === 0;
+    holding(one, () => (isOutside && !isFirst ? admitOutside(journal, one, subject) : admit(journal, one)));
   }
-  return journal;
+  if (journal.keys.length > 0) return journal;
+  throw new Refused(
+    `the key events hold no genesis of ${shown(issuer)} / ${shown(subject)}: they are of other signers; ` +
+      'make the file anew with `verifier key-events`',
+  );
 }
 
-function checkUnderHead(one: LoggedEvent, head: CosignedHead): void {
-  const { size, root } = head.checkpoint;
+/** The journal that a revocation outside of it is of, by its form; null where it is none. */
+function revokedJournal({ statement, event }: LoggedEvent): string | null {
+  const mark = statement.subject.lastIndexOf(REVOCATION_MARK);
+  const isRevocation = event.event === 'revocation' && statement.position.sequence === 0n;
+  return isRevocation && mark >= 0 ? statement.subject.slice(0, mark) : null;
+}
+
+function checkUnderHead(one: LoggedEvent, head: Checkpoint): void {
+  const { size, root } = head;
   const wrong = (why: string): Refused => new Refused(`the event at index ${one.index} is not under the head: ${why}`);
   let led: Uint8Array;
   try {
@@ -289,65 +308,80 @@ function admit(journal: Journal, { statement, event, index }: LoggedEvent): void
   const { sequence } = statement.position;
   const inForce = journal.keys.at(-1)?.key;
   if (inForce === undefined) return admitGenesis(journal, statement, event);
-  if (event.event === 'genesis') {
-    throw new Refused(`a genesis stands at sequence number ${sequence}, expected only at 0: a new journal starts in a folder of its own`);
-  }
-  if (journal.end?.by === 'entry' && index > journal.end.index) {
-    throw new Refused(
-      `the key in force was revoked by an entry outside of the journal: record ${sequence} cannot follow; ` +
-        "begin a new journal (`signer init`), and let the log's operator allow it",
-    );
-  }
-  if (journal.end?.by === 'record') {
+  checkSignedBy(statement, inForce);
+  if (journal.end !== null) {
     throw new Refused(
       `the journal ended with its ${journal.end.event}, record ${journal.end.sequence}: record ${sequence} cannot follow; ` +
         "begin a new journal (`signer init`), and let the log's operator allow it",
     );
   }
-  countChange(journal, event, sequence);
-  checkSignedBy(statement, inForce);
-  if (event.event === 'rotation') admitRotation(journal, statement, event, inForce);
-  if (event.event === 'retirement') {
-    if (!same(event.key, inForce)) throw notInForce(event.key);
-    journal.end = { by: 'record', sequence, event: 'retirement' };
+  checkChanges(journal, event, sequence);
+  switch (event.event) {
+    case 'genesis':
+      return admitLateGenesis(sequence);
+    case 'rotation':
+      admitRotation(journal, statement, event, inForce);
+      break;
+    case 'retirement':
+      if (!same(ofJournal(journal, event.key, NOT_IN_FORCE), inForce)) throw new Refused(names(event.key, NOT_IN_FORCE));
+      journal.end = { sequence, event: 'retirement' };
+      break;
+    case 'revocation':
+      admitRevocation(journal, event, sequence);
+      journal.revocations.push({ key: event.key, since: event.since, index });
+      if (same(event.key, inForce)) journal.end = { sequence, event: 'revocation' };
+      break;
+    default:
   }
-  if (event.event === 'revocation') {
-    if (!journal.keys.some((term) => same(term.key, event.key))) throw notInForce(event.key);
-    if (event.since.by === 'record' && event.since.sequence > sequence) {
-      throw new Refused(
-        `it takes back records from number ${event.since.sequence} on, its own number is ${sequence}: what is not written yet needs no revocation`,
-      );
-    }
-    journal.revocations.push({ key: event.key, since: event.since, index });
-    if (same(event.key, inForce)) journal.end = { by: 'record', sequence, event: 'revocation' };
-  }
+  journal.changes += 1;
 }
 
-function countChange(journal: Journal, event: KeyEvent, sequence: bigint): void {
-  if (event.event === 'revocation' || event.event === 'retirement') return;
-  journal.changes += 1;
-  if (journal.changes <= MAX_CHANGES) return;
+/** What ends a journal may come after as many as it may have. */
+function checkChanges(journal: Journal, event: KeyEvent, sequence: bigint): void {
+  const isEnd = event.event === 'revocation' || event.event === 'retirement';
+  if (isEnd || journal.changes < MAX_CHANGES) return;
   throw new Refused(
     `record ${sequence} is one key event more than the ${MAX_CHANGES} that a journal may have: begin a new journal (\`signer init\`)`,
   );
 }
 
-function notInForce(key: Uint8Array): Refused {
-  return new Refused(`it names the key ed25519:${hex(key)}, which this journal does not have in force now`);
+/** The genesis itself may stand twice, at two places of the log. */
+function admitLateGenesis(sequence: bigint): void {
+  if (sequence === 0n) return;
+  throw new Refused(`a genesis stands at sequence number ${sequence}, expected only at 0: a new journal starts in a folder of its own`);
+}
+
+const NOT_IN_FORCE = 'does not have in force now';
+const NEVER_HAD = 'never had: it can revoke its own keys only';
+const names = (key: Uint8Array, which: string): string => `it names the key ${named(key)}, which this journal ${which}`;
+
+function ofJournal(journal: Journal, key: Uint8Array, which: string): Uint8Array {
+  if (!isSoundKey(key)) throw new Refused(UNSOUND);
+  if (!journal.keys.some((term) => same(term.key, key))) throw new Refused(names(key, which));
+  return key;
+}
+
+function admitRevocation(journal: Journal, { key, since }: Extract<KeyEvent, { event: 'revocation' }>, sequence: bigint): void {
+  if (since.by === 'record' && since.sequence > sequence) {
+    throw new Refused(
+      `it takes back records from number ${since.sequence} on, its own number is ${sequence}: what is not written yet needs no revocation`,
+    );
+  }
+  ofJournal(journal, key, NEVER_HAD);
 }
 
 function admitGenesis(journal: Journal, statement: Statement, event: KeyEvent): void {
   const { sequence } = statement.position;
-  if (sequence !== 0n || event.event !== 'genesis') {
-    throw new Refused(`expected a genesis (sequence number 0, a key event), found sequence number ${sequence}`);
-  }
-  if (!isSoundKey(event.key)) {
-    throw new Refused(
-      `the genesis names no sound key: ${UNSOUND}`,
-    );
-  }
+  const none = (found: string): Refused => new Refused(`expected a genesis (sequence number 0, a key event), found ${found}`);
+  if (sequence !== 0n) throw none(`sequence number ${sequence}`);
+  if (event.event !== 'genesis') throw none(`a ${event.event}`);
+  checkSound(event.key);
   checkSignedBy(statement, event.key);
   journal.keys.push({ key: event.key, from: 0n });
+}
+
+function checkSound(key: Uint8Array): void {
+  if (!isSoundKey(key)) throw new Refused(`the genesis names no sound key: ${UNSOUND}`);
 }
 
 function admitRotation(
@@ -356,62 +390,68 @@ function admitRotation(
   event: Extract<KeyEvent, { event: 'rotation' }>,
   inForce: Uint8Array,
 ): void {
-  const name = `ed25519:${hex(event.key)}`;
   const { sequence, previous } = statement.position;
+  checkSound(event.key);
   if (journal.keys.some((term) => same(term.key, event.key))) {
-    throw new Refused(`the journal has had the key ${name} already: a key that was given up never comes back; make a new one`);
+    throw new Refused(`the journal has had the key ${named(event.key)} already: a key that was given up never comes back; make a new one`);
   }
-  const payload = encodeArray([encodeBytes(inForce), encodeBytes(event.key), encodeInt(sequence), encodeBytes(previous!)]);
+  const place = previous === null ? NULL : encodeBytes(previous);
+  const payload = encodeArray([encodeBytes(inForce), encodeBytes(event.key), encodeInt(sequence), place]);
   if (!consents(event.accepted, payload, event.key, statement)) {
     throw new Refused(
-      `the new key ${name} did not consent to take over at record ${sequence}: the event was altered, or made without that key; ` +
+      `the new key ${named(event.key)} did not consent to take over at record ${sequence}: the event was altered, or made without that key; ` +
         'rotate again with `signer rotate-key`',
     );
   }
   journal.keys.push({ key: event.key, from: sequence + 1n });
 }
 
+const NULL = Uint8Array.of(0xf6);
+const CONSENT = 'consent to a rotation';
+const CONSENT_LABELS = [LABEL.alg, LABEL.kid, LABEL.claims, LABEL.typ];
+
 /** The new key's consent: a COSE_Sign1 of its own type, with a detached payload, for this place of this journal. */
 function consents(accepted: Uint8Array, payload: Uint8Array, key: Uint8Array, statement: Statement): boolean {
   try {
-    const sign1 = decodeSign1(accepted, { what: 'consent', limit: 1_024 });
+    const sign1 = decodeSign1(accepted, { what: CONSENT, limit: 1_024 });
     const header = sign1.protected;
     const type = header.get(LABEL.typ);
+    const isMeant = type?.type === 'text' && type.value === ROTATION_TYPE;
+    const others = header.entries.some(([label]) => !CONSENT_LABELS.some((known) => known === label));
+    if (!isMeant || others || sign1.unprotected.entries.length > 0 || sign1.payload !== null) {
+      throw Malformed.field(CONSENT, 'its headers', ROTATION_TYPE, type === undefined ? 'other labels' : found(type));
+    }
+    const kid = header.get(LABEL.kid);
+    const isNamed = kid?.type === 'bytes' && same(kid.value, thumbprint(key));
     const claims = claimsOf(header);
-    return (
-      sign1.payload === null &&
-      sign1.unprotected.entries.length === 0 &&
-      header.entries.length === 4 &&
-      algorithmOf(header) === EDDSA &&
-      type?.type === 'text' &&
-      type.value === ROTATION_TYPE &&
-      same(kidOf(header), thumbprint(key)) &&
-      claims.issuer === statement.issuer &&
-      claims.subject === statement.subject &&
-      isSoundKey(key) &&
-      verifySign1(sign1, payload, key)
-    );
-  } catch {
-    return false;
+    const isOfIt = claims.issuer === statement.issuer && claims.subject === statement.subject;
+    const algorithm = header.get(LABEL.alg);
+    const isEdDsa = algorithm?.type === 'int' && (algorithm.value === EDDSA || algorithm.value === ED25519);
+    return isNamed && isOfIt && isEdDsa && verifySign1(sign1, payload, key);
+  } catch (error) {
+    throw error instanceof Malformed ? new Refused(error.message) : error;
   }
 }
 
 /** A revocation that stands outside of the journal, signed by the key that it revokes. */
-function admitOutside(journal: Journal, { statement, event, index }: LoggedEvent, prepared: string): void {
-  if (event.event !== 'revocation') {
-    throw new Refused(`expected a prepared revocation (\`signer revoke --prepare\`), found a ${event.event}`);
+function admitOutside(journal: Journal, { statement, event, index }: LoggedEvent, subject: string): void {
+  // Its form was looked at before.
+  if (event.event !== 'revocation') return;
+  checkSound(event.key);
+  if (!journal.keys.some((term) => same(term.key, event.key))) {
+    throw new Refused(`the statement names the key ${hex(statement.kid)} (kid), expected ${hex(thumbprint(journal.keys.at(-1)!.key))}`);
   }
-  const isOwn = journal.keys.some((term) => same(term.key, event.key));
-  if (!isOwn || statement.subject !== prepared + digitsOf(event)) {
+  const { issuer } = statement;
+  const expected = subject + REVOCATION_MARK + digitsOf(event);
+  if (statement.subject !== expected) {
     throw new Refused(
-      `it revokes the key ${named(event.key)}, which the journal ${shown(statement.issuer)} / ` +
-        `${shown(prepared.slice(0, -'.revocation.'.length))} never had: it is of another journal, or the log lacks the rotation to that key`,
+      `the statement is of ${shown(issuer)} / ${shown(statement.subject)}, the batch is of ${shown(issuer)} / ${shown(expected)}: ` +
+        'batches were glued together; export each journal by itself',
     );
   }
   checkSignedBy(statement, event.key);
   journal.revocations.push({ key: event.key, since: event.since, index });
-  const isInForce = same(journal.keys.at(-1)!.key, event.key);
-  if (isInForce && journal.end === null) journal.end = { by: 'entry', index };
+  if (same(journal.keys.at(-1)!.key, event.key)) journal.revokedAt ??= index;
 }
 
 /** Where a journal of such a revocation is called: by its key, and by its bound unless that is its publication. */

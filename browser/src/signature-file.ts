@@ -8,6 +8,9 @@ import { thumbprint, verifyEd25519 } from './ed25519.ts';
 import { Malformed, Refused } from './errors.ts';
 
 const WHAT = 'signature file';
+/** Formats of document signatures, as records call them. */
+export type Scheme = 'sshsig' | 'minisign';
+
 export const MAX_SIGNATURE_FILE = 8_192;
 
 const BEGIN = '-----BEGIN SSH SIGNATURE-----\n';
@@ -104,7 +107,7 @@ function byAnotherKey(found: string, expected: string): Refused {
 /** The signature file is of the recorded format, by the recorded key, and verifies over the document. */
 export function checkDocumentSignature(
   file: SignatureFile,
-  scheme: 'sshsig' | 'minisign',
+  scheme: Scheme,
   key: Uint8Array,
   document: Uint8Array,
 ): void {

@@ -2,6 +2,7 @@
 
 import { hex } from './bytes.ts';
 import type { Proven } from './check.ts';
+import type { Verdict } from './command.ts';
 import { validityOf, type CosignedHead } from './head.ts';
 import { quoted, shown, time } from './show.ts';
 
@@ -39,6 +40,26 @@ export function provenLines(file: string, proven: Proven): string[] {
     line('claimed', `${time(record.time)} by the signer's own clock`),
     proven.madeUnderThisPolicy ? '  made under this policy' : '  made under another policy; verified under this one',
   ];
+}
+
+const REFUSALS = { 1: 'REFUSED', 2: 'TROUBLE' } as const;
+
+/** The verdict on one of several documents, in one line. */
+export function documentLine(file: string, { code, proven, reason }: Pick<Verdict, 'code' | 'proven' | 'reason'>): string {
+  if (code === 0) return proven === null ? '' : provenLine(file, proven);
+  return `${REFUSALS[code]}  ${shown(file)}: ${reason}`;
+}
+
+function provenLine(file: string, { logs, notAfter, isRehearsal }: Proven): string {
+  const places = logs.map(({ index, head }) => `${head.checkpoint.origin} #${index}`).join(', ');
+  return `${isRehearsal ? 'REHEARSAL ' : ''}proven   ${shown(file)}: ${shown(places)}, not after ${maybeTime(notAfter)}`;
+}
+
+/** What is said in the end of several documents. */
+export function totalLine(codes: (0 | 1 | 2)[], isRehearsal: boolean): string {
+  const count = (code: 0 | 1 | 2): number => codes.filter((one) => one === code).length;
+  if (count(0) === codes.length) return `${isRehearsal ? 'REHEARSAL ' : ''}all ${codes.length} documents are proven`;
+  return `of ${codes.length} documents ${count(0)} are proven, ${count(1)} are not, ${count(2)} could not be checked`;
 }
 
 function headLines(head: CosignedHead, line: (label: string, text: string) => string): string[] {
