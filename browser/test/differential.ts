@@ -1,30 +1,43 @@
 // The differential test: the same mutated files to both implementations. They must give the same answer; where it is
 // yes, in the same words, and where it is not, for the same reason.
 //
-// node dist/test/differential.js [--count N] [--seed N] [--keep FOLDER] [--kind bytes|cbor|policy|forged|mixed|signature|events]
+// node dist/test/differential.js [--count N] [--seed N] [--words] [--keep FOLDER] [--kind KIND] [--number N] [--workers N]
+// [--reasons]
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runCheck } from '../src/command.ts';
-import { changeBytes, changeCbor, changeLines } from './lib/mutate.ts';
-import { Random } from './lib/random.ts';
-import { peer, type Answer, type Question } from './lib/rust.ts';
-import { forged, world } from './lib/seeds.ts';
+import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { runCheck, type Verdict } from '../src/command.ts';
+import { KINDS, questions, type Kind } from './lib/kinds.ts';
+import { peer, type Answer, type Peer, type Question } from './lib/rust.ts';
+import { world } from './lib/seeds.ts';
+import { Tally } from './lib/tally.ts';
 
-const { values } = parseArgs({
-  options: {
-    count: { type: 'string', default: '2000' },
-    seed: { type: 'string', default: '1' },
-    keep: { type: 'string' },
-    kind: { type: 'string' },
-    words: { type: 'boolean', default: false },
-  },
-});
+interface Options {
+  seed: number;
+  kind: Kind | undefined;
+  words: boolean;
+  keep: string | undefined;
+}
 
-function ours({ document, proof, policy, signature, keyEvents }: Question): Answer {
+/** Questions of a worker: from this number, and before that one. */
+interface Share extends Options {
+  from: number;
+  to: number;
+}
+
+interface Message {
+  compared: number;
+  /** What was counted, with the last message. */
+  counted?: Tally;
+}
+
+function ours({ document, proof, policy, signature, keyEvents }: Question): Verdict {
   const named = (name: string, bytes: Uint8Array): { name: string; bytes: Uint8Array } => ({ name, bytes });
-  const verdict = runCheck({
+  return runCheck({
     document: named('document', document),
     proof: named('proof', proof),
     policy: named('policy', policy),
@@ -32,91 +45,69 @@ function ours({ document, proof, policy, signature, keyEvents }: Question): Answ
     keyEvents: keyEvents && named('events', keyEvents),
     now: BigInt(Math.floor(Date.now() / 1000)),
   });
-  return { code: verdict.code, lines: verdict.code === 0 ? verdict.result : [verdict.reason ?? ''] };
 }
 
-const KINDS = ['bytes', 'cbor', 'policy', 'forged', 'mixed'] as const;
-/** These take a process for each question, so they are asked less often. */
-const SLOW_KINDS = ['signature', 'events'] as const;
+function answerOf({ code, result, reason }: Verdict): Answer {
+  return { code, lines: code === 0 ? result : [reason ?? ''] };
+}
 
-/** Questions without further arguments; others are compared as they are, in cases.test.ts. */
-const { folder, cases } = world();
-const seeds = cases.filter((one) => one.args.length === 0);
-const withEvents = cases.filter((one) => one.args[0] === '--key-events' && one.args.length === 2);
+/** So many questions are with the other side at once: it never waits for us, and holds little. */
+const AHEAD = 64;
+/** After so many questions, answers are read. */
+const TURN = 8;
+const TOLD_EVERY = 1_000;
 
-const file = (name: string): Uint8Array => new Uint8Array(readFileSync(join(folder, name)));
-
-function question(kind: string, random: Random): Question {
-  const seed = random.pick(seeds);
-  const other = random.pick(seeds);
-  switch (kind) {
-    case 'bytes':
-      return { ...seed, proof: changeBytes(seed.proof, random, other.proof) };
-    case 'cbor':
-      return { ...seed, proof: changeCbor(seed.proof, random) };
-    case 'policy':
-      return { ...seed, policy: changeLines(random.chance(3) ? changeLines(seed.policy, random) : seed.policy, random) };
-    case 'mixed':
-      return { document: random.chance(9) ? other.document : seed.document, proof: seed.proof, policy: other.policy };
-    case 'signature': {
-      const signed = random.pick(cases.filter((one) => one.args[0] === '--signature'));
-      const signature = file(random.pick(['app.txt.sig', 'tool.bin.minisig', 'empty.sig']));
-      const changed = random.chance(3) ? changeBytes(signature, random, other.proof) : changeLines(signature, random);
-      return { document: signed.document, proof: signed.proof, policy: signed.policy, signature: changed };
-    }
-    case 'events': {
-      const one = random.pick(withEvents);
-      const keyEvents = changeCbor(file(one.args[1]!), random);
-      return { document: one.document, proof: one.proof, policy: one.policy, keyEvents };
-    }
-    default:
-      return forged(random);
+/** Compares a share, in a thread of its own and with a process of its own. */
+async function work(share: Share, tell: (message: Message) => void): Promise<void> {
+  // Refusals are errors, and nobody looks at where these came from.
+  Error.stackTraceLimit = 0;
+  const rust = peer();
+  try {
+    tell({ compared: 0, counted: await compareAll(share, rust, (compared) => tell({ compared })) });
+  } finally {
+    rust.close();
   }
 }
 
-interface Tally {
-  compared: number;
-  yes: number;
-  no: number;
-  trouble: number;
-  otherAnswer: number;
-  otherWords: number;
-}
-
-async function main(): Promise<void> {
-  const tally: Tally = { compared: 0, yes: 0, no: 0, trouble: 0, otherAnswer: 0, otherWords: 0 };
-  const rust = peer();
-  const first = Number(values.seed);
+async function compareAll(share: Share, rust: Peer, tell: (compared: number) => void): Promise<Tally> {
+  const tally = new Tally();
+  const question = questions(share.seed, share.kind);
   const pending: Promise<void>[] = [];
-  for (let n = 0; n < Number(values.count); n += 1) {
-    const random = new Random((first * 1_000_003 + n) * 2_654_435_761);
-    for (let warm = 0; warm < 4; warm += 1) random.next();
-    const kind = values.kind ?? (random.chance(25) ? random.pick(SLOW_KINDS) : random.pick(KINDS));
-    const asked = question(kind, random);
-    pending.push(rust.ask(asked).then((theirs) => compare(tally, `${first}-${n}-${kind}`, asked, ours(asked), theirs)));
-    if (n > 0 && n % 5000 === 0) console.error(`${tally.compared} compared: ${tally.otherAnswer} other answers, ${tally.otherWords} other words`);
-    if (pending.length >= 64) await Promise.all(pending.splice(0));
+  for (let number = share.from; number < share.to; number += 1) {
+    const { kind, asked } = question(number);
+    const theirs = rust.ask(asked);
+    // While the other process looks for its answer.
+    const verdict = ours(asked);
+    tally.count(kind, verdict);
+    const name = `${share.seed}-${number}-${kind}`;
+    pending.push(theirs.then((answer) => compare({ tally, name, asked, mine: answerOf(verdict), theirs: answer, keep: share.keep })));
+    if (number % TURN === 0) await new Promise(setImmediate);
+    if (pending.length >= AHEAD) await pending.shift();
+    if (number % TOLD_EVERY === TOLD_EVERY - 1) tell(TOLD_EVERY);
   }
   await Promise.all(pending);
-  rust.close();
-  console.log(JSON.stringify(tally));
-  // Which of several faults is told first is no promise yet; `--words` holds both to it.
-  const failures = tally.otherAnswer + (values.words ? tally.otherWords : 0);
-  if (failures > 0) process.exitCode = 1;
+  return tally;
 }
 
-function compare(tally: Tally, name: string, asked: Question, mine: Answer, theirs: Answer): void {
-  tally.compared += 1;
-  tally[mine.code === 0 ? 'yes' : mine.code === 1 ? 'no' : 'trouble'] += 1;
+interface Compared {
+  tally: Tally;
+  name: string;
+  asked: Question;
+  mine: Answer;
+  theirs: Answer;
+  keep: string | undefined;
+}
+
+function compare({ tally, name, asked, mine, theirs, keep }: Compared): void {
   const sameAnswer = mine.code === theirs.code;
   if (sameAnswer && wordsOf(mine) === wordsOf(theirs)) return;
   tally[sameAnswer ? 'otherWords' : 'otherAnswer'] += 1;
   console.log(`${name}: ${sameAnswer ? 'other words' : 'ANOTHER ANSWER'}\n  rust ${theirs.code} ${difference(theirs, mine)}\n  ours ${mine.code} ${difference(mine, theirs)}`);
-  if (values.keep === undefined) return;
-  const kept = join(values.keep, name);
+  if (keep === undefined) return;
+  const kept = join(keep, name);
   mkdirSync(kept, { recursive: true });
   for (const [part, bytes] of Object.entries(asked)) {
-    if (bytes instanceof Uint8Array) writeFileSync(join(kept, part), bytes);
+    if (bytes instanceof Uint8Array) writeFileSync(join(kept, part === 'keyEvents' ? 'events' : part), bytes);
   }
 }
 
@@ -132,4 +123,63 @@ function difference(one: Answer, other: Answer): string {
   return one.lines.filter((line, at) => line !== other.lines[at]).join(' / ').slice(0, 400);
 }
 
-await main();
+/** Runs a share in a worker; ends with what it counted. */
+function worker(share: Share, tell: (compared: number) => void): Promise<Tally> {
+  return new Promise((resolve, reject) => {
+    const thread = new Worker(fileURLToPath(import.meta.url), { workerData: share });
+    thread.on('message', ({ compared, counted }: Message) => (counted === undefined ? tell(compared) : resolve(counted)));
+    thread.on('error', reject);
+    thread.on('exit', (code) => reject(new Error(`a worker ended with ${code}`)));
+  });
+}
+
+function number(name: string, text: string, least: number): number {
+  if (/^[0-9]{1,12}$/.test(text) && Number(text) >= least) return Number(text);
+  throw new Error(`--${name} takes a number from ${least}, found ${text}`);
+}
+
+function kindOf(text: string | undefined): Kind | undefined {
+  const kind = KINDS.find((one) => one === text);
+  if (text === undefined || kind !== undefined) return kind;
+  throw new Error(`--kind takes one of ${KINDS.join(', ')}, found ${text}`);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      count: { type: 'string', default: '2000' },
+      seed: { type: 'string', default: '1' },
+      keep: { type: 'string' },
+      kind: { type: 'string' },
+      number: { type: 'string' },
+      words: { type: 'boolean', default: false },
+      reasons: { type: 'boolean', default: false },
+      workers: { type: 'string', default: `${availableParallelism()}` },
+    },
+  });
+  const { keep, words } = values;
+  const options: Options = { seed: number('seed', values.seed, 0), kind: kindOf(values.kind), words, keep };
+  const from = values.number === undefined ? 0 : number('number', values.number, 0);
+  const count = values.number === undefined ? number('count', values.count, 1) : 1;
+  const workers = Math.min(number('workers', values.workers, 1), count);
+  // One world for all of them: they find it by this.
+  process.env['COLDLOG_WORLD'] = world().folder;
+  console.error(`the world: COLDLOG_WORLD=${process.env['COLDLOG_WORLD']}, seed ${options.seed}, ${workers} workers`);
+  const began = Date.now();
+  const tally = new Tally();
+  let compared = 0;
+  const told = (more: number): void => {
+    compared += more;
+    if (compared % 10_000 === 0) console.error(`${compared} compared in ${Math.round((Date.now() - began) / 1000)} s`);
+  };
+  const bound = (at: number): number => from + Math.floor((count * at) / workers);
+  const shares = Array.from({ length: workers }, (_, at) => ({ ...options, from: bound(at), to: bound(at + 1) }));
+  for (const counted of await Promise.all(shares.map((share) => worker(share, told)))) tally.join(counted);
+  if (values.reasons) tally.reasonLines().forEach((line) => console.log(line));
+  tally.lines().forEach((line) => console.log(line));
+  // Which of several faults is told first is no promise yet; `--words` holds both to it.
+  const failures = tally.otherAnswer + (words ? tally.otherWords : 0);
+  if (failures > 0) process.exitCode = 1;
+}
+
+await (isMainThread ? main() : work(workerData as Share, (message) => parentPort?.postMessage(message)));

@@ -1,7 +1,7 @@
 // A world whose keys the test has: whatever is changed is signed again, so that each refusal behind the signatures is
 // reached, and each acceptance is of something that no program of ours wrote.
 
-import { ed25519 } from '@noble/curves/ed25519.js';
+import { createPrivateKey, createPublicKey, sign as signWith, type KeyObject } from 'node:crypto';
 import { sha512 } from '@noble/hashes/sha2.js';
 import { blake2b } from '@noble/hashes/blake2.js';
 import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
@@ -15,16 +15,32 @@ import { array, bytes, encode, int, map, nothing, text } from './items.ts';
 import type { Random } from './random.ts';
 
 export interface Ed {
-  secret: Uint8Array;
+  private: KeyObject;
   public: Uint8Array;
 }
 
+/** PKCS #8 of an Ed25519 key (RFC 8410), up to its 32 bytes. */
+const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/** Node.js signs here, not the package that verifies: the same bytes (RFC 8032), by other hands and fifty times faster. */
+const KEYS = 1_024;
+const known = new Map<number, Ed>();
+
+/** One of so many keys: rarely the same one twice in a world, and then it is a case as well. */
 export function edKey(random: Random): Ed {
-  const secret = random.bytes(32);
-  return { secret, public: ed25519.getPublicKey(secret) };
+  const number = random.below(KEYS);
+  const key = known.get(number) ?? edKeyOf(sha256(utf8(`Ed25519 key ${number}`)));
+  known.set(number, key);
+  return key;
 }
 
-export const sign = (key: Ed, message: Uint8Array): Uint8Array => ed25519.sign(message, key.secret);
+function edKeyOf(secret: Uint8Array): Ed {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8, secret]), format: 'der', type: 'pkcs8' });
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  return { private: key, public: new Uint8Array(spki.subarray(-32)) };
+}
+
+export const sign = (key: Ed, message: Uint8Array): Uint8Array => new Uint8Array(signWith(null, message, key.private));
 
 export interface NoteKey {
   name: string;
@@ -47,13 +63,21 @@ export function cosigner(name: string, key: Ed): NoteKey {
   };
 }
 
+const QUANTUM_KEYS = 16;
+const quantum = new Map<number, ReturnType<typeof ml_dsa44.keygen>>();
+
+/** Hedged signatures would make other files of the same seed. */
+const DETERMINISTIC = { extraEntropy: false } as const;
+
 export function quantumKey(name: string, random: Random): NoteKey {
-  const { publicKey, secretKey } = ml_dsa44.keygen(random.bytes(32));
+  const number = random.below(QUANTUM_KEYS);
+  const { publicKey, secretKey } = quantum.get(number) ?? ml_dsa44.keygen(sha256(utf8(`ML-DSA key ${number}`)));
+  quantum.set(number, { publicKey, secretKey });
   return {
     name,
     type: 6,
     public: publicKey,
-    sign: (_text, tree, time) => concat(u64(time), ml_dsa44.sign(subtreeMessage(name, time, tree), secretKey)),
+    sign: (_text, tree, time) => concat(u64(time), ml_dsa44.sign(subtreeMessage(name, time, tree), secretKey, DETERMINISTIC)),
   };
 }
 
@@ -147,14 +171,14 @@ export interface Plan {
   };
 }
 
-function root(leaves: Uint8Array[]): Uint8Array {
+export function root(leaves: Uint8Array[]): Uint8Array {
   if (leaves.length === 1) return leaves[0]!;
   let split = 1;
   while (split * 2 < leaves.length) split *= 2;
   return sha256(concat(Uint8Array.of(1), root(leaves.slice(0, split)), root(leaves.slice(split))));
 }
 
-function path(leaves: Uint8Array[], index: number): Uint8Array[] {
+export function path(leaves: Uint8Array[], index: number): Uint8Array[] {
   if (leaves.length === 1) return [];
   let split = 1;
   while (split * 2 < leaves.length) split *= 2;
@@ -162,7 +186,8 @@ function path(leaves: Uint8Array[], index: number): Uint8Array[] {
   return index < split ? [...path(left, index), root(right)] : [...path(right, index - split), root(left)];
 }
 
-export function forge(plan: Plan): Uint8Array {
+/** The proof, and the tree's leaves, this statement's among them. */
+export function forge(plan: Plan): { proof: Uint8Array; leaves: Uint8Array[] } {
   const { change } = plan;
   const disclosure = array(bytes(sha256(plan.document)), plan.record);
   change.disclosure?.(disclosure);
@@ -199,5 +224,5 @@ export function forge(plan: Plan): Uint8Array {
   });
   change.unprotected?.(unprotected);
   if (statement.type === 'tag' && statement.content.type === 'array') statement.content.items[1] = unprotected;
-  return encode(statement);
+  return { proof: encode(statement), leaves };
 }

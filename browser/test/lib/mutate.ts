@@ -1,6 +1,6 @@
 // Ways to change a file: as bytes, as CBOR, as lines of text.
 
-import { concat, textOf, utf8 } from '../../src/bytes.ts';
+import { concat, same, textOf, utf8 } from '../../src/bytes.ts';
 import type { Item } from '../../src/cbor.ts';
 import { array, bytes, decode, encode, inside, int, nothing, text, type Style } from './items.ts';
 import type { Random } from './random.ts';
@@ -82,39 +82,49 @@ function randomItem(random: Random, depth = 0): Item {
   }
 }
 
-/** A place in the tree, and how to put something else there. */
+/** A place in the tree, by what way it is reached, and how to put something else there. */
 interface Place {
   item: Item;
+  way: string[];
   put(item: Item): void;
 }
 
 /** All places, also those within byte strings that hold CBOR. */
-function places(root: Item, put: (item: Item) => void): Place[] {
-  const all: Place[] = [{ item: root, put }];
-  const add = (item: Item, into: (item: Item) => void): void => void all.push(...places(item, into));
-  if (root.type === 'array') root.items.forEach((item, at) => add(item, (one) => (root.items[at] = one)));
-  if (root.type === 'tag') add(root.content, (one) => (root.content = one));
+function places(root: Item, put: (item: Item) => void, way: string[] = []): Place[] {
+  const all: Place[] = [{ item: root, way, put }];
+  const add = (item: Item, step: string, into: (item: Item) => void): void => void all.push(...places(item, into, [...way, step]));
+  if (root.type === 'array') root.items.forEach((item, at) => add(item, `${at}`, (one) => (root.items[at] = one)));
+  if (root.type === 'tag') add(root.content, 'tag', (one) => (root.content = one));
   if (root.type === 'map') {
     root.entries.forEach((entry) => {
-      all.push({ item: entry[0], put: (one) => (entry[0] = one) });
-      add(entry[1], (one) => (entry[1] = one));
+      const [key] = entry;
+      const name = key.type === 'int' || key.type === 'text' ? `${key.value}` : key.type;
+      all.push({ item: key, way: [...way, `key ${name}`], put: (one) => (entry[0] = one) });
+      add(entry[1], name, (one) => (entry[1] = one));
     });
   }
-  const inner = inside(root);
+  const inner = isContainer(root) ? inside(root) : null;
   if (root.type === 'bytes' && inner !== null && (inner.type === 'map' || inner.type === 'array' || inner.type === 'tag')) {
     const target = root;
-    for (const place of places(inner, (one) => (target.value = encode(one))).slice(1)) {
+    const within = [...way, 'bytes'];
+    for (const place of places(inner, (one) => (target.value = encode(one)), within).slice(1)) {
       all.push({
-        item: place.item,
+        ...place,
         put: (one) => {
           place.put(one);
           target.value = encode(inner);
         },
       });
     }
-    all.push({ item: inner, put: (one) => (target.value = encode(one)) });
+    all.push({ item: inner, way: within, put: (one) => (target.value = encode(one)) });
   }
   return all;
+}
+
+/** Whether a byte string begins as an array, a map or a tag does. */
+function isContainer(item: Item): boolean {
+  const major = item.type === 'bytes' ? (item.value[0] ?? 0) >> 5 : 0;
+  return major >= 4 && major <= 6;
 }
 
 function near(value: bigint, random: Random): bigint {
@@ -183,6 +193,32 @@ export function changeCbor(data: Uint8Array, random: Random): Uint8Array {
   }
   const style: Style = random.chance(12) ? { unsorted: true } : random.chance(12) ? { long: () => random.chance(20) } : {};
   return encode(root, style);
+}
+
+/** How deep a part of a proof may be to count as one that is exchanged whole: a receipt, a header, the disclosure. */
+const PART = 5;
+
+/**
+ * Items of one file in the place of items of another: mostly of what stands at the same place there, so that each part is
+ * valid by itself, and the whole is not.
+ */
+export function spliceCbor(data: Uint8Array, other: Uint8Array, random: Random): Uint8Array {
+  let root = decode(data);
+  const theirs = places(decode(other), () => undefined);
+  const take = (): void => {
+    const all = places(root, (item) => (root = item)).slice(1);
+    const parts = random.chance(2) ? all.filter(({ way }) => way.length <= PART) : all;
+    const place = random.pick(parts);
+    const way = place.way.join('/');
+    const sameWay = theirs.filter((one) => one.way.join('/') === way);
+    const isAnywhere = random.chance(6) || sameWay.length === 0;
+    const from = isAnywhere ? theirs.filter(({ item }) => item.type === place.item.type) : sameWay;
+    if (from.length > 0) place.put(structuredClone(random.pick(from).item));
+  };
+  for (let n = random.pick([1, 1, 2, 3]); n > 0; n -= 1) take();
+  // Much is the same in both: what was exchanged may have changed nothing.
+  for (let n = 0; n < 20 && same(encode(root), data); n += 1) take();
+  return encode(root);
 }
 
 const WORDS = ['log', 'witness', 'group', 'quorum', 'none', 'any', 'all', '0', '1', '2', '01', '+1', '18446744073709551616', 'until', 'now', '#', '', 'é', '\u00a0', 'a\u2028b', '\u202e', 'key', 'policy', 'version', '—', 'coldlog-policies/1', 'coldlog-root/v1', '\t', '\r'];

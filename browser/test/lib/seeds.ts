@@ -44,10 +44,19 @@ export function world(): { folder: string; cases: RealCase[] } {
 const NAMES = ['signer.example/x', 'signer.example/x', 'signer.example/x', 'rehearsal.invalid/x', 'é.example'];
 const TEXTS = ['', 'Ada', 'a "b" \\c', 'line\nbreak\ttab', '\u202eabc\u2066', 'e\u0301\u200b', '\u{1f600}\u0000', 'x'.repeat(61), '\u00a0\u2028\u3000', '\ufeff\u00ad\u{e0001}'];
 
-/** A proof under keys of our own, changed before it is signed, in one place or in none. */
-export function forged(random: Random): Question {
+/** A proof under keys of our own, changed before it is signed, in so many places or fewer. */
+export function forged(random: Random, changes = 1): Question {
+  const plan = planOf(random, edKey(random));
+  for (let n = 0; n < changes; n += 1) changePlan(plan, random);
+  const { proof } = forge(plan);
+  const changed = random.chance(10) ? changeCbor(proof, random) : proof;
+  const document = random.chance(40) ? concat(plan.document, utf8('x')) : plan.document;
+  return { document, proof: changed, policy: utf8(plan.policy) };
+}
+
+/** What a proof under keys of our own says. */
+export function planOf(random: Random, signer: Ed): Plan {
   const log = edKey(random);
-  const signer = edKey(random);
   const document = random.bytes(random.below(40));
   const origin = random.chance(15) ? 'rehearsal.invalid/l' : 'log.example/l';
   const witnesses = ['w1', 'w2', 'w3'].slice(0, random.below(4)).map((name) => cosigner(`${name}.example/w`, edKey(random)));
@@ -61,7 +70,7 @@ export function forged(random: Random): Question {
   const known = random.chance(2);
   const earlier = known ? checkpoint(origin, 1n, earlierRoot, signers.filter(() => !random.chance(9))) : null;
   const sequence = random.chance(2) ? 0 : random.below(300);
-  const plan: Plan = {
+  return {
     document,
     signer,
     record: recordOf(document, signer, random),
@@ -80,10 +89,6 @@ export function forged(random: Random): Question {
     earlier,
     change: {},
   };
-  changePlan(plan, random);
-  const proof = forge(plan);
-  const changed = random.chance(10) ? changeCbor(proof, random) : proof;
-  return { document: random.chance(40) ? concat(document, utf8('x')) : document, proof: changed, policy: utf8(policy) };
 }
 
 function shuffled<T>(list: T[], random: Random): T[] {
@@ -91,7 +96,7 @@ function shuffled<T>(list: T[], random: Random): T[] {
   return list.map((one) => ({ one, at: random.next() })).sort((a, b) => a.at - b.at).map(({ one }) => one);
 }
 
-function changePlan(plan: Plan, random: Random): void {
+export function changePlan(plan: Plan, random: Random): void {
   const within = (item: Parameters<typeof changeWithin>[0]): void => changeWithin(item, random);
   switch (random.below(10)) {
     case 0:
