@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -171,19 +172,128 @@ describe('the page', { skip: missing }, () => {
   test('takes dropped files, and checks when it has all', async () => {
     const { page, wrong } = await open();
     const { document, proof, policy } = files('sshsig-one');
-    await page.evaluate(() => {
-      const holder = Object.assign(window.document.createElement('input'), { type: 'file', multiple: true, id: 'holder' });
-      window.document.body.append(holder);
-    });
-    await page.locator('#holder').setInputFiles([proof, policy, document]);
-    await page.evaluate(() => {
-      const transfer = new DataTransfer();
-      for (const file of (window.document.getElementById('holder') as HTMLInputElement).files!) transfer.items.add(file);
-      window.document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
-    });
+    await drop(page, [proof, policy, document]);
     await page.locator('#answer').waitFor();
     assert.equal(await page.locator('#verdict').innerText(), 'Proven: this signature is logged');
     assert.deepEqual(wrong, []);
+    await page.context().close();
+  });
+
+  /** Five documents with what belongs to them, as `verifier check` finds it: proven, without a proof, altered, damaged. */
+  function several(): { folder: string; documents: string[]; all: string[] } {
+    const made = mkdtempSync(join(tmpdir(), 'several-'));
+    const copy = (from: string, to: string): void => copyFileSync(join(folder, from), join(made, to));
+    for (const name of ['app.txt', 'tool.bin']) {
+      copy(name, name);
+      copy(`${name}.proof`, `${name}.proof`);
+    }
+    copy('many.1', 'lonely.txt');
+    copy('many.2', 'altered.txt');
+    copy('many.3.proof', 'altered.txt.proof');
+    copy('many.4', 'damaged.txt');
+    writeFileSync(join(made, 'damaged.txt.proof'), readFileSync(join(folder, 'many.4.proof')).subarray(0, 99));
+    const documents = ['altered.txt', 'app.txt', 'damaged.txt', 'lonely.txt', 'tool.bin'];
+    return { folder: made, documents, all: readdirSync(made).sort() };
+  }
+
+  async function drop(page: Page, paths: string[]): Promise<void> {
+    await page.evaluate(() => {
+      window.document.getElementById('holder')?.remove();
+      const holder = Object.assign(window.document.createElement('input'), { type: 'file', multiple: true, id: 'holder' });
+      window.document.body.append(holder);
+    });
+    await page.locator('#holder').setInputFiles(paths);
+    await page.evaluate(() => {
+      const transfer = new DataTransfer();
+      const holder = window.document.getElementById('holder') as HTMLInputElement;
+      for (const file of holder.files!) transfer.items.add(file);
+      holder.remove();
+      window.document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    });
+  }
+
+  const ended = (page: Page): Promise<unknown> => page.waitForFunction(() => document.getElementById('answer')?.dataset['code'] !== '' && document.activeElement?.id === 'verdict');
+
+  test('takes several documents, and says the command\'s words of each', async () => {
+    const { page, wrong } = await open();
+    const made = several();
+    const policy = join(folder, 'policy.one');
+    await drop(page, [policy, ...made.all.map((name) => join(made.folder, name))]);
+    await ended(page);
+    const run = spawnSync(resolve(programs(), 'verifier'), ['check', '--keep-going', ...made.documents, '--policy', policy], { cwd: made.folder, encoding: 'utf8' });
+    const theirs = [...run.stderr.trimEnd().split('\n'), ...run.stdout.trimEnd().split('\n')];
+    assert.deepEqual((await page.locator('#lines').textContent())?.split('\n'), theirs);
+    assert.equal(run.status, 2);
+    assert.equal(await page.locator('#answer').getAttribute('data-code'), '2');
+    const items = page.getByRole('list', { name: 'Each document' }).getByRole('listitem');
+    assert.deepEqual(await items.evaluateAll((all) => all.map((one) => one.querySelector('summary')!.textContent)), theirs.filter((line) => /^(proven|REFUSED|TROUBLE) /.test(line)));
+    assert.deepEqual(await items.evaluateAll((all) => all.map((one) => (one as HTMLElement).dataset['code'])), ['1', '0', '2', '1', '0']);
+    // Behind each line: what the command says of that document alone.
+    for (const [at, name] of made.documents.entries()) {
+      const alone = spawnSync(resolve(programs(), 'verifier'), ['check', name, '--policy', policy], { cwd: made.folder, encoding: 'utf8' });
+      const said = [alone.stderr, alone.stdout].map((text) => text.trimEnd()).filter((text) => text !== '').join('\n');
+      assert.equal(await items.nth(at).locator('pre').textContent(), said);
+    }
+    assert.deepEqual(wrong, []);
+    await page.context().close();
+  });
+
+  test('proves several documents chosen by buttons, worked by keyboard and told to a screen reader', async () => {
+    const { page, wrong } = await open();
+    const named = (name: string): string => join(folder, name);
+    const documents = ['many.1', 'many.2', 'many.3'];
+    await page.getByLabel('Document', { exact: true }).setInputFiles(documents.map(named));
+    await page.getByLabel('Proof (its name ends in .proof)').setInputFiles([...documents].reverse().map((name) => named(`${name}.proof`)));
+    await page.getByLabel('Policy (whom to believe)').setInputFiles(named('policy.one'));
+    assert.match((await page.locator('#document-chosen').textContent()) ?? '', /^3 files, \d+ bytes$/);
+    await page.getByRole('button', { name: 'Check', exact: true }).press('Enter');
+    await ended(page);
+    assert.equal(await page.locator('#verdict').innerText(), 'Proven: all these signatures are logged');
+    assert.equal(await page.getByRole('status').textContent(), 'Proven: all these signatures are logged. all 3 documents are proven');
+    const tree = await page.locator('#answer').ariaSnapshot();
+    for (const part of ['heading "Proven: all these signatures are logged" [level=2]', 'heading "Each document" [level=3]', 'list "Each document":', 'listitem:', 'group: "proven many.1: one.example/log #']) {
+      assert.ok(tree.includes(part), `${part}\n\nnot in\n${tree}`);
+    }
+    // From the verdict on, the next stop is the first line; Enter opens it, and the second line comes after it.
+    const at = (): Promise<string> => page.evaluate(() => document.activeElement?.textContent ?? '');
+    await page.keyboard.press('Tab');
+    assert.match(await at(), /^proven   many\.1: one\.example\/log #\d+, not after \d{4}-/);
+    assert.equal(await page.locator('#documents pre').first().isVisible(), false);
+    await page.keyboard.press('Enter');
+    assert.equal(await page.locator('#documents pre').first().isVisible(), true);
+    assert.match((await page.locator('#documents pre').first().textContent()) ?? '', /^proven: many\.1\n {2}document /);
+    await page.keyboard.press('Tab');
+    assert.match(await at(), /^proven   many\.2: /);
+    assert.equal(await page.evaluate(() => getComputedStyle(document.activeElement!).outlineStyle), 'solid');
+    assert.deepEqual(wrong, []);
+    await page.context().close();
+  });
+
+  test('checks a signature file with the document that it is named after, and names what it did not look at', async () => {
+    const { page } = await open();
+    const made = several();
+    copyFileSync(join(folder, 'app.txt.sig'), join(made.folder, 'app.txt.sig'));
+    copyFileSync(join(folder, 'app.txt.sig'), join(made.folder, 'tool.bin.minisig'));
+    copyFileSync(join(folder, 'many.5.proof'), join(made.folder, 'stray.proof'));
+    const names = ['app.txt', 'app.txt.proof', 'app.txt.sig', 'tool.bin', 'tool.bin.proof', 'tool.bin.minisig', 'stray.proof'];
+    await drop(page, [join(folder, 'policy.one'), ...names.map((name) => join(made.folder, name))]);
+    await ended(page);
+    const lines = await page.locator('#documents summary').allTextContents();
+    assert.match(lines[0]!, /^proven   app\.txt: /);
+    assert.equal(lines[1], 'REFUSED  tool.bin: the signature file is sshsig, expected minisign');
+    assert.equal(await page.locator('#warnings').innerText(), 'Of no document that was given, and not looked at: stray.proof');
+    assert.match((await page.getByRole('status').textContent()) ?? '', /1 files are of no document$/);
+    await page.context().close();
+  });
+
+  test('reads the policy once, and ends where it is none', async () => {
+    const { page } = await open();
+    await page.getByLabel('Document', { exact: true }).setInputFiles(['many.1', 'many.2'].map((name) => join(folder, name)));
+    await page.getByLabel('Policy (whom to believe)').setInputFiles(join(folder, 'app.txt'));
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
+    await ended(page);
+    assert.match(await page.locator('#reason').innerText(), /^app\.txt: policy line 1: /);
+    assert.equal(await page.locator('#documents').isVisible(), false);
     await page.context().close();
   });
 
@@ -259,6 +369,21 @@ describe('the page', { skip: missing }, () => {
         await page.screenshot({ path: join(PICTURES, `${screen.name}-${name}.png`), fullPage: true });
         await page.context().close();
       }
+    });
+  }
+
+  for (const screen of SCREENS) {
+    test(`shows several verdicts so that they fit and can be read: ${screen.name}`, async () => {
+      const { page } = await open(screen);
+      const made = several();
+      await drop(page, [join(folder, 'policy.one'), ...made.all.map((name) => join(made.folder, name))]);
+      await ended(page);
+      await page.locator('#documents summary').nth(1).click();
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.equal(overflow, 0, `${overflow} pixels too wide`);
+      assert.deepEqual(await lowContrast(page), []);
+      await page.screenshot({ path: join(PICTURES, `${screen.name}-several.png`), fullPage: true });
+      await page.context().close();
     });
   }
 

@@ -2,14 +2,16 @@
 
 import { hex } from '../bytes.ts';
 import { stepsOf, type Proven } from '../check.ts';
-import type { Run, Verdict } from '../command.ts';
+import type { Demands, Verdict } from '../command.ts';
 import { shown } from '../show.ts';
 import { maybeTime } from '../words.ts';
 
 const TITLES = ['Proven: this signature is logged', 'Refused: not proven', 'No answer: something is wrong with the files'] as const;
+type Asked = Pick<Demands, 'signer' | 'keyEvents'>;
+
 const RESULTS = ['yes', 'no', 'trouble'] as const;
 
-function element<T extends HTMLElement = HTMLElement>(id: string): T {
+export function element<T extends HTMLElement = HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
@@ -18,7 +20,7 @@ export function tell(text: string): void {
   element('live').textContent = text;
 }
 
-function child(parent: HTMLElement, tag: string, text: string, className = ''): HTMLElement {
+export function child(parent: HTMLElement, tag: string, text: string, className = ''): HTMLElement {
   const made = document.createElement(tag);
   made.textContent = text;
   if (className !== '') made.className = className;
@@ -28,38 +30,46 @@ function child(parent: HTMLElement, tag: string, text: string, className = ''): 
 
 export function clearAnswer(): void {
   element('answer').hidden = true;
-  for (const id of ['reason', 'warnings', 'summary', 'facts', 'lines', 'steps']) element(id).replaceChildren();
+  for (const id of ['reason', 'warnings', 'summary', 'facts', 'lines', 'steps', 'documents']) element(id).replaceChildren();
 }
 
-function begin(code: 0 | 1 | 2): void {
+/** Without a code, where there is no answer yet. */
+export function beginAnswer(code: 0 | 1 | 2 | null, title: string): void {
   clearAnswer();
   element('answer').hidden = false;
-  element('answer').dataset['code'] = `${code}`;
-  element('verdict').textContent = TITLES[code];
+  element('answer').dataset['code'] = code === null ? '' : `${code}`;
+  element('verdict').textContent = title;
+  element('documents-title').hidden = true;
 }
 
 /** Who pressed the button is led to the verdict, by eye and by keyboard. */
-function end(spoken: string): void {
+export function endAnswer(spoken: string): void {
   tell(spoken);
   element('verdict').focus();
 }
 
 export function showTrouble(text: string): void {
-  begin(2);
+  beginAnswer(2, TITLES[2]);
   element('reason').textContent = text;
   for (const id of ['command', 'facts-title', 'steps-title']) element(id).hidden = true;
-  end(`${TITLES[2]}. ${text}`);
+  endAnswer(`${TITLES[2]}. ${text}`);
 }
 
-export function showAnswer(verdict: Verdict, asked: Run): void {
-  begin(verdict.code);
+/** What was given and not looked at is said: nobody shall think that it was checked. */
+export function showUnused(unused: string[]): void {
+  if (unused.length > 0) child(element('warnings'), 'li', `Of no document that was given, and not looked at: ${unused.join(', ')}`);
+}
+
+/** `unused` are the names of files that belong to no document. */
+export function showAnswer(verdict: Verdict, asked: Asked, unused: string[]): void {
   const title = verdict.proven?.isRehearsal === true ? `REHEARSAL, nothing real: ${TITLES[0]}` : TITLES[verdict.code];
-  element('verdict').textContent = title;
+  beginAnswer(verdict.code, title);
   const reason = verdict.reason ?? '';
   element('reason').textContent = reason;
   for (const line of verdict.talk.filter((one) => !one.endsWith(reason) || reason === '')) {
     child(element('warnings'), 'li', line.replace(/^verifier: /, ''));
   }
+  showUnused(unused);
   if (verdict.proven !== null) showFacts(verdict.proven, verdict.result, asked.signer !== undefined);
   element('facts-title').hidden = verdict.proven === null;
   element('steps-title').hidden = verdict.reached === null;
@@ -67,7 +77,7 @@ export function showAnswer(verdict: Verdict, asked: Run): void {
   element('command').hidden = false;
   showSteps(verdict, asked);
   const bounds = verdict.result.filter((line) => /^ {2}not (before|after)/.test(line)).map((line) => line.trim().replace(/ {2,}/, ' '));
-  end([title, reason, ...bounds].filter((part) => part !== '').join('. '));
+  endAnswer([title, reason, ...bounds].filter((part) => part !== '').join('. '));
 }
 
 /** `18f6 09b6 …`: to be compared by eye, or read aloud. */
@@ -96,7 +106,7 @@ function showFacts(proven: Proven, lines: string[], isSignerDemanded: boolean): 
   }
 }
 
-function showSteps(verdict: Verdict, asked: Run): void {
+function showSteps(verdict: Verdict, asked: Asked): void {
   if (verdict.reached === null) return;
   const steps = stepsOf(asked);
   const reached = steps.indexOf(verdict.reached);
