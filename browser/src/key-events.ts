@@ -72,10 +72,7 @@ export function parseKeyEvents(bytes: Uint8Array): KeyEvents {
   const head = headOf(note);
   const events: LoggedEvent[] = [];
   for (const one of fields.array(parts[3], 'the events', 0, MAX_EVENTS)) {
-    const event = decodeEvent(fields, one);
-    const last = events.at(-1)?.index ?? -1n;
-    if (event.index <= last) throw Malformed.field(WHAT, 'an index', 'indexes that rise', `${event.index}`);
-    events.push(event);
+    events.push(decodeEvent(fields, one, events.at(-1)?.index ?? -1n));
   }
   return { head, events };
 }
@@ -88,11 +85,12 @@ function headOf(note: Uint8Array): Checkpoint {
   }
 }
 
-function decodeEvent(fields: Fields, item: Item): LoggedEvent {
+function decodeEvent(fields: Fields, item: Item, last: bigint): LoggedEvent {
   const [first, second, third] = fields.array(item, 'an event', 3, 3);
   const statement = decodeStatement(fields.bytes(first, 'a statement', MAX_STATEMENT));
   if (statement.content.type !== 'event') throw Malformed.field(WHAT, 'an event', 'a key event', 'another statement');
   const index = fields.uint(second, 'an index');
+  if (index <= last) throw Malformed.field(WHAT, 'an index', 'indexes that rise', `${index}`);
   const path = fields.hashes(third, 'a path', 63);
   return { statement, event: statement.content.event, index, path };
 }
