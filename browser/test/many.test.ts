@@ -15,7 +15,7 @@ describe('verify-many answers as the command does', { skip }, () => {
   const file = (name: string): Uint8Array => new Uint8Array(readFileSync(join(folder, name)));
   let many: Peer;
   before(() => (many = streamed(manyProgram())));
-  after(() => many.close());
+  after(() => [many, single].forEach((peer) => peer.close()));
   const single = oneByOne(join(programs(), 'verifier'));
 
   for (const { name, document, proof, policy, args } of cases) {

@@ -2,7 +2,7 @@
 // `verifier check` once for each question.
 
 import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -101,6 +101,6 @@ export function oneByOne(program: string): Peer {
       const last = run.stderr.toString().split('\n').at(-2) ?? '';
       return Promise.resolve({ code: run.status, lines: run.status === 0 ? out : [last.replace(/^verifier: /, '')] });
     },
-    close: () => undefined,
+    close: () => rmSync(folder, { recursive: true }),
   };
 }
