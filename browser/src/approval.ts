@@ -1,24 +1,27 @@
 // Approvals: who agreed, each by a key of their own, before something was signed (formats/approval.md).
 
-import { hex } from './bytes.ts';
-import { LABEL, claimsOf, algorithmOf, decodeSign1, kidOf, EDDSA, verifySign1, type Sign1 } from './cose.ts';
+import { hex, same } from './bytes.ts';
+import { LABEL, claimsOf, decodeSign1, isEdDsa, verifySign1, type Header, type Sign1 } from './cose.ts';
 import { decodeCbor } from './cbor.ts';
-import { thumbprint } from './ed25519.ts';
+import { UNSOUND, isSoundKey, thumbprint } from './ed25519.ts';
 import { encodeArray, encodeBytes, encodeInt, encodeText } from './encode.ts';
 import { Malformed, Refused } from './errors.ts';
-import { Fields } from './fields.ts';
+import { Fields, found } from './fields.ts';
 import { leafHash, rootOf } from './merkle.ts';
 import type { SignRecord } from './record.ts';
 import { quoted } from './show.ts';
 import type { Statement } from './statement.ts';
 
 const WHAT = 'approval';
-const MAX_APPROVAL = 16_384;
+/** As a file, with its request. */
+const MAX_APPROVAL = 4_210_688;
+const MAX_PAYLOAD = 12_288;
+const REQUEST = -70010n;
+const LABELS = [LABEL.alg, LABEL.kid, LABEL.claims, LABEL.typ];
 const TYPE = 'application/vnd.coldlog.approval+cbor';
 
 export interface Approval {
   sign1: Sign1;
-  kid: Uint8Array;
   issuer: string;
   subject: string;
   genesis: Uint8Array;
@@ -35,26 +38,29 @@ export interface Approval {
   seen: boolean;
 }
 
+/** Of a record, and so without its request. */
 export function decodeBareApproval(bytes: Uint8Array): Approval {
   const sign1 = decodeSign1(bytes, { what: WHAT, limit: MAX_APPROVAL });
   const header = sign1.protected;
-  const { fields } = header;
-  sign1.unprotected.only('the unprotected header', 'empty in a record', []);
   const type = header.get(LABEL.typ);
-  if (type?.type !== 'text' || type.value !== TYPE) throw fields.error('typ (label 16)', TYPE, type);
-  if (algorithmOf(header) !== EDDSA) throw Malformed.field(WHAT, 'alg', 'EdDSA (-8)', 'another algorithm');
-  const kid = kidOf(header);
+  const others = header.entries.some(([label]) => !LABELS.some((known) => known === label));
+  if (type?.type !== 'text' || type.value !== TYPE || others) {
+    throw Malformed.field(WHAT, 'its headers', TYPE, type === undefined ? 'other labels' : found(type));
+  }
+  const another = sign1.unprotected.entries.find(([label]) => label !== REQUEST);
+  if (another !== undefined) throw Malformed.field(WHAT, 'its unprotected header', 'the request only', `label ${another[0]}`);
   const claims = claimsOf(header);
-  header.only('the protected header', 'only the labels of an approval', [LABEL.alg, LABEL.kid, LABEL.claims, LABEL.typ]);
-  if (sign1.payload === null) throw Malformed.field(WHAT, 'the payload', 'a byte string', 'nothing');
-  return { sign1, kid, ...claims, ...decodePayload(sign1.payload) };
+  const payload = decodePayload(sign1.payload ?? new Uint8Array(), header);
+  // A request is no part of a record; what is wrong with it is not looked at.
+  if (sign1.unprotected.has(REQUEST)) throw Malformed.field('operation record', 'an approval', 'without its request', 'with it');
+  return { sign1, ...claims, ...payload };
 }
 
-function decodePayload(bytes: Uint8Array): Omit<Approval, 'sign1' | 'kid' | 'issuer' | 'subject'> {
+function decodePayload(bytes: Uint8Array, header: Header): Omit<Approval, 'sign1' | 'issuer' | 'subject'> {
   const fields = new Fields(WHAT);
-  const item = decodeCbor(bytes, { what: WHAT, limit: MAX_APPROVAL });
-  const parts = fields.array(item, 'the approval', 11, 11);
-  return {
+  const item = decodeCbor(bytes, { what: WHAT, limit: MAX_PAYLOAD });
+  const parts = fields.array(item, 'the payload', 11, 11);
+  const terms = {
     genesis: fields.hash(parts[0], 'genesis'),
     id: fields.hash(parts[1], 'id'),
     operator: fields.text(parts[2], 'operator', 4096),
@@ -63,10 +69,14 @@ function decodePayload(bytes: Uint8Array): Omit<Approval, 'sign1' | 'kid' | 'iss
     expires: fields.uint(parts[5], 'expires'),
     count: fields.uint(parts[6], 'count'),
     root: fields.hash(parts[7], 'root'),
-    key: fields.fixed(parts[8], 'key', 32),
-    time: fields.uint(parts[9], 'time'),
-    seen: fields.bool(parts[10], 'seen'),
   };
+  const key = fields.hash(parts[8], 'key');
+  if (!isSoundKey(key)) throw Malformed.field(WHAT, 'key', 'a sound key', UNSOUND);
+  const kid = header.get(LABEL.kid);
+  if (kid?.type !== 'bytes' || !same(kid.value, thumbprint(key))) {
+    throw Malformed.field(WHAT, 'kid', 'the thumbprint of its key', 'another');
+  }
+  return { ...terms, key, time: fields.uint(parts[9], 'time'), seen: fields.bool(parts[10], 'seen') };
 }
 
 function nameOf(approval: Approval): string {
@@ -87,7 +97,8 @@ export function checkApprovals(record: SignRecord, statement: Statement): void {
 
 function problemOf(approval: Approval, record: SignRecord, statement: Statement, before: Approval[]): string | null {
   const name = nameOf(approval);
-  if (hex(approval.kid) !== hex(thumbprint(approval.key)) || !verifySign1(approval.sign1, approval.sign1.payload!, approval.key)) {
+  const { sign1, key } = approval;
+  if (!isEdDsa(sign1.protected) || sign1.payload === null || !verifySign1(sign1, sign1.payload, key)) {
     return `the approval of ${name} is not signed by that key: it was altered`;
   }
   const twice = before.find((other) => hex(other.key) === hex(approval.key));
@@ -108,7 +119,9 @@ function differs(approval: Approval, record: SignRecord, statement: Statement): 
   const another = (what: string, approved: string, found: string): string =>
     `the approval of ${name} is for another ${what}: ${approved}, not ${found}`;
   if (approval.issuer !== statement.issuer || approval.subject !== statement.subject) {
-    return another('journal', `${approval.issuer} / ${approval.subject}`, `${statement.issuer} / ${statement.subject}`);
+    // The genesis is not at hand: the approved one stands for both.
+    const journal = (of: { issuer: string; subject: string }): string => `${of.issuer} / ${of.subject} (genesis ${hex(approval.genesis)})`;
+    return another('journal', journal(approval), journal(statement));
   }
   if (approval.operator !== record.operator) return another('operator', approval.operator, record.operator);
   if (approval.purpose !== record.purpose) return another('purpose', approval.purpose, record.purpose);

@@ -278,17 +278,17 @@ function checkValidity(head: CosignedHead, question: Question): void {
 function checkReceipt(receipt: Receipt, head: CosignedHead, proof: Proof): bigint {
   const { checkpoint, judge } = head;
   const { statement } = proof;
+  const keys = logKeys(judge.term.policy, checkpoint.origin).filter((key) => key.type === NOTE_ED25519);
+  const [first] = keys;
+  if (first === undefined) {
+    throw new Refused(`the policy has no Ed25519 key of the log ${quoted(checkpoint.origin)}, which signs its receipts`);
+  }
   const claims = receiptClaims(receipt);
   if (claims.issuer !== checkpoint.origin || claims.subject !== statement.subject) {
     throw new Refused(
       `the receipt is by ${quoted(claims.issuer)} for ${quoted(claims.subject)}, ` +
         `expected ${quoted(checkpoint.origin)} for ${quoted(statement.subject)}`,
     );
-  }
-  const keys = logKeys(judge.term.policy, checkpoint.origin).filter((key) => key.type === NOTE_ED25519);
-  const [first] = keys;
-  if (first === undefined) {
-    throw new Refused(`the policy has no Ed25519 key of the log ${quoted(checkpoint.origin)}, which signs its receipts`);
   }
   const named = keys.find((key) => namesKey(receipt, key.key)) ?? first;
   const root = verifyInclusion(receipt, statement.leaf, named.key);

@@ -122,6 +122,12 @@ export function verifySign1(sign1: Sign1, payload: Uint8Array, key: Uint8Array):
   return verifyEd25519(key, signedBytes(sign1.protectedBytes, payload), sign1.signature);
 }
 
+/** Whether the algorithm is Ed25519's, by either number. */
+export function isEdDsa(header: Header): boolean {
+  const item = header.get(LABEL.alg);
+  return item?.type === 'int' && (item.value === EDDSA || item.value === ED25519);
+}
+
 /** alg and kid of a signed statement (RFC 9943, section 6). */
 export function algorithmOf(header: Header): bigint {
   const item = header.get(LABEL.alg);

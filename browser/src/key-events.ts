@@ -3,7 +3,7 @@
 import { hex, same, sha256 } from './bytes.ts';
 import { decodeCbor, type Item } from './cbor.ts';
 import { parseCheckpoint, type Checkpoint } from './checkpoint.ts';
-import { ED25519, EDDSA, LABEL, claimsOf, decodeSign1, verifySign1 } from './cose.ts';
+import { LABEL, claimsOf, decodeSign1, isEdDsa, verifySign1 } from './cose.ts';
 import { UNSOUND, isSoundKey, thumbprint } from './ed25519.ts';
 import { encodeArray, encodeBytes, encodeInt, encodeText } from './encode.ts';
 import { Malformed, Refused } from './errors.ts';
@@ -423,9 +423,7 @@ function consents(accepted: Uint8Array, payload: Uint8Array, key: Uint8Array, st
     const isNamed = kid?.type === 'bytes' && same(kid.value, thumbprint(key));
     const claims = claimsOf(header);
     const isOfIt = claims.issuer === statement.issuer && claims.subject === statement.subject;
-    const algorithm = header.get(LABEL.alg);
-    const isEdDsa = algorithm?.type === 'int' && (algorithm.value === EDDSA || algorithm.value === ED25519);
-    return isNamed && isOfIt && isEdDsa && verifySign1(sign1, payload, key);
+    return isNamed && isOfIt && isEdDsa(header) && verifySign1(sign1, payload, key);
   } catch (error) {
     throw error instanceof Malformed ? new Refused(error.message) : error;
   }

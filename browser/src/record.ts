@@ -60,13 +60,13 @@ function decodeRecord(item: Item): SignRecord | null {
   const approvals = fields
     .array(map.take('approvals'), 'approvals', 0, 32)
     .map((one) => decodeBareApproval(fields.bytes(one, 'an approval', MAX_APPROVAL)));
+  const approved = approvals.length === 0 ? null : decodeApproved(fields, map.take('approved'));
   checkFactors(fields, map.maybe('factors'));
   const operation = map.text('operation', 32);
   if (operation !== 'sign') {
     checkEventRecord(fields, map, operation, approvals);
     return null;
   }
-  const approved = approvals.length === 0 ? null : decodeApproved(fields, map.take('approved'));
   const document = decodeDocument(fields, map.take('document'));
   const signature = decodeSignature(fields, map.take('signature'));
   map.done();

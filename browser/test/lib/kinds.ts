@@ -6,11 +6,12 @@ import { same } from '../../src/bytes.ts';
 import { changeBytes, changeCbor, changeLines, spliceCbor } from './mutate.ts';
 import { Random } from './random.ts';
 import type { Question } from './rust.ts';
+import { forgedApprovals } from './approved.ts';
 import { forgedLife } from './life.ts';
 import { forged, world } from './seeds.ts';
 
 /** `forged` stands twice: it reaches what lies behind the signatures. */
-const MIX = ['bytes', 'cbor', 'policy', 'forged', 'forged', 'mixed', 'twice', 'spliced', 'signature', 'events', 'life'] as const;
+const MIX = ['bytes', 'cbor', 'policy', 'forged', 'forged', 'mixed', 'twice', 'spliced', 'signature', 'events', 'life', 'approved'] as const;
 export type Kind = (typeof MIX)[number];
 export const KINDS: Kind[] = [...new Set(MIX)];
 
@@ -81,6 +82,8 @@ class Seeds {
         return this.twice(random);
       case 'forged':
         return forged(random);
+      case 'approved':
+        return forgedApprovals(random);
       case 'life':
         return forgedLife(random);
     }

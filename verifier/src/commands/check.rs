@@ -162,8 +162,9 @@ pub fn answer(document: &Path, options: &Options) -> (u8, Vec<String>) {
     };
     match asked() {
         Ok(lines) => (0, lines.iter().map(|line| escape(line)).collect()),
-        Err(Failure::No(why)) => (1, vec![escape(&text_of(&why))]),
-        Err(Failure::Trouble(why)) => (2, vec![escape(&text_of(&why))]),
+        // As `talk` does: one line, whatever the files say.
+        Err(Failure::No(why)) => (1, vec![field(&text_of(&why))]),
+        Err(Failure::Trouble(why)) => (2, vec![field(&text_of(&why))]),
     }
 }
 
