@@ -123,8 +123,7 @@ class Reader {
     const first = this.byte();
     const major = first >> 5;
     const info = first & 31;
-    if (major === SIMPLE) this.checkSimple(info, start);
-    const argument = major === SIMPLE ? 0n : this.argument(info, start);
+    const argument = this.argument(major, info, start);
     if (major === 4) this.bound(argument, argument);
     if (major === 5) this.bound(argument, 2n * argument);
     // Bignums: a number has one form, and none of ours needs more than 64 bits.
@@ -134,20 +133,15 @@ class Reader {
     return { start, major, info, argument };
   }
 
-  private checkSimple(info: number, start: number): void {
-    if (info >= 20 && info <= 22) return;
-    if (info === 31) throw this.irregular('it has an indefinite length');
-    if (info >= 28) throw this.broken('it has a reserved length');
-    throw this.irregular(`it holds a float or another value that none of our formats has, at byte ${start}`);
-  }
-
-  private argument(info: number, start: number): bigint {
-    if (info < 24) return BigInt(info);
+  /** False, true and null have no argument; what else is simple is refused once its bytes are there. */
+  private argument(major: number, info: number, start: number): bigint {
+    if (info < 24 && (major !== SIMPLE || (info >= 20 && info <= 22))) return BigInt(info);
     if (info === 31) throw this.irregular('it has an indefinite length');
     if (info > 27) throw this.broken('it has a reserved length');
-    const width = 1 << (info - 24);
+    const width = info < 24 ? 0 : 1 << (info - 24);
     let value = 0n;
     for (let read = 0; read < width; read += 1) value = (value << 8n) | BigInt(this.byte());
+    if (major === SIMPLE) throw this.irregular(`it holds a float or another value that none of our formats has, at byte ${start}`);
     const shortest = width === 1 ? value >= 24n : value >= 1n << BigInt(4 * width);
     if (!shortest) throw this.irregular(`it holds a number that is not in its shortest form, at byte ${start}`);
     return value;

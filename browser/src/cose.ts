@@ -122,23 +122,28 @@ export function verifySign1(sign1: Sign1, payload: Uint8Array, key: Uint8Array):
   return verifyEd25519(key, signedBytes(sign1.protectedBytes, payload), sign1.signature);
 }
 
+/** The algorithm's number; a text names none of ours, nor does a number that no signed integer of 64 bits holds. */
+export function numberOf(header: Header): bigint | null {
+  const item = header.get(LABEL.alg);
+  return item?.type === 'int' && BigInt.asIntN(64, item.value) === item.value ? item.value : null;
+}
+
 /** Whether the algorithm is Ed25519's, by either number. */
 export function isEdDsa(header: Header): boolean {
-  const item = header.get(LABEL.alg);
-  return item?.type === 'int' && (item.value === EDDSA || item.value === ED25519);
+  const number = numberOf(header);
+  return number === EDDSA || number === ED25519;
 }
 
 /** alg and kid of a signed statement (RFC 9943, section 6). */
 export function algorithmOf(header: Header): bigint {
-  const item = header.get(LABEL.alg);
-  // A number that no signed integer of 64 bits holds names no algorithm.
-  if (item?.type !== 'int' || BigInt.asIntN(64, item.value) !== item.value) {
+  const number = numberOf(header);
+  if (number === null) {
     throw Malformed.field(header.fields.what, 'alg (label 1)', 'in the protected header (RFC 9943, section 6)', 'nothing');
   }
-  if (item.value !== EDDSA && item.value !== ED25519) {
-    throw header.fields.error('alg (label 1)', 'EdDSA (-8) or Ed25519 (-19)', item);
+  if (number !== EDDSA && number !== ED25519) {
+    throw header.fields.error('alg (label 1)', 'EdDSA (-8) or Ed25519 (-19)', header.get(LABEL.alg));
   }
-  return item.value;
+  return number;
 }
 
 export function kidOf(header: Header): Uint8Array {

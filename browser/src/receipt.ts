@@ -2,7 +2,7 @@
 
 import { hex } from './bytes.ts';
 import { decodeCbor, type Item } from './cbor.ts';
-import { LABEL, claimsOf, decodeSign1, signedBytes, type Claims, type Sign1 } from './cose.ts';
+import { LABEL, claimsOf, decodeSign1, isEdDsa, numberOf, signedBytes, type Claims, type Sign1 } from './cose.ts';
 import { thumbprint, verifyEd25519 } from './ed25519.ts';
 import { Malformed, Refused } from './errors.ts';
 import { Fields, found } from './fields.ts';
@@ -12,8 +12,6 @@ const WHAT = 'receipt';
 export const MAX_RECEIPT = 270_336;
 const MAX_PROOF = 8_192;
 const MAX_NOTE = 262_144;
-const EDDSA = '-8';
-const ED25519 = '-19';
 
 export interface Inclusion {
   size: bigint;
@@ -23,7 +21,6 @@ export interface Inclusion {
 
 export interface Receipt {
   sign1: Sign1;
-  algorithm: string;
   /** One or more inclusion proofs; null for a consistency receipt. */
   inclusions: Inclusion[] | null;
   checkpoint: Uint8Array | null;
@@ -42,13 +39,12 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
   if (vds?.type !== 'int' || vds.value !== 1n) {
     throw fields.error('vds (label 395)', '1, RFC9162_SHA256, in the protected header', vds);
   }
-  const alg = header.get(LABEL.alg);
-  if (alg?.type !== 'int') throw Malformed.field(WHAT, 'alg', 'in the protected header', 'nothing');
+  if (numberOf(header) === null) throw Malformed.field(WHAT, 'alg', 'in the protected header', 'nothing');
   sign1.unprotected.only('the unprotected header', '396 and -70005 only', [LABEL.proofs, LABEL.checkpoint]);
   const inclusions = decodeProofs(fields, sign1.unprotected.get(LABEL.proofs));
   const note = sign1.unprotected.get(LABEL.checkpoint);
   const checkpoint = note === undefined ? null : fields.bytes(note, 'the checkpoint', MAX_NOTE);
-  return { sign1, algorithm: found(alg), inclusions, checkpoint };
+  return { sign1, inclusions, checkpoint };
 }
 
 function decodeProofs(fields: Fields, item: Item | undefined): Inclusion[] | null {
@@ -103,9 +99,8 @@ export function inclusionOf(receipt: Receipt): Inclusion {
 export function verifyInclusion(receipt: Receipt, leaf: Uint8Array, key: Uint8Array): Uint8Array {
   const { size, index, path } = inclusionOf(receipt);
   const root = rootOf(leaf, index, size, path);
-  const isEddsa = receipt.algorithm === EDDSA || receipt.algorithm === ED25519;
-  const { protectedBytes, signature } = receipt.sign1;
-  if (!isEddsa || !verifyEd25519(key, signedBytes(protectedBytes, root), signature)) {
+  const { protected: header, protectedBytes, signature } = receipt.sign1;
+  if (!isEdDsa(header) || !verifyEd25519(key, signedBytes(protectedBytes, root), signature)) {
     throw new Refused(
       `the log's signature does not cover the root ${hex(root)} that the receipt's path leads to: ` +
         'the receipt belongs to another entry, or it was altered, or another log signed it',

@@ -26,6 +26,7 @@ test('each fault is told by its own words', () => {
   assert.equal(words('d2 9f40a04040ff'), irregular('it has an indefinite length'));
   assert.equal(words('d284 40 a0 1c 40'), broken('it has a reserved length'));
   assert.equal(words('d284 40 a0 f97e00 40'), irregular('it holds a float or another value that none of our formats has, at byte 4'));
+  assert.equal(words('d284 40 a0 f97e'), broken('it ends in the middle of an item'));
   assert.equal(words('d284 40 a0 f7 40'), irregular('it holds a float or another value that none of our formats has, at byte 4'));
   assert.equal(words('d284 40 a0 1801 40'), irregular('it holds a number that is not in its shortest form, at byte 4'));
   assert.equal(words('d284 40 a0 c24101 40'), irregular('it holds a number of more than 64 bits, at byte 4'));
