@@ -56,7 +56,7 @@ class Reader {
   private items = 0;
   /** What is too deep or not UTF-8, and what is wrong with the keys of a map: told after what breaks the structure. */
   private content: string | null = null;
-  private keys: string | null = null;
+  private keys: { begin: number; why: string } | null = null;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -72,7 +72,7 @@ class Reader {
     if (left > 0) {
       throw new NotCbor(`${what} ends at byte ${this.at}, but ${left} more bytes follow; remove them or copy the file again`);
     }
-    if (this.keys !== null) throw this.irregular(this.keys);
+    if (this.keys !== null) throw this.irregular(this.keys.why);
     return item;
   }
 
@@ -185,23 +185,25 @@ class Reader {
   private map(length: bigint, depth: number): [Item, Item][] {
     const entries: [Item, Item][] = [];
     const keys: Uint8Array[] = [];
+    const begin = this.at;
     for (let n = 0n; n < length; n += 1n) {
       const start = this.at;
       const key = this.item(depth + 1);
       keys.push(this.bytes.subarray(start, this.at));
       entries.push([key, this.item(depth + 1)]);
     }
-    this.checkKeys(keys);
+    this.checkKeys(keys, begin);
     return entries;
   }
 
-  private checkKeys(keys: Uint8Array[]): void {
+  /** Of several maps the one that begins first is told, also where another is within it. */
+  private checkKeys(keys: Uint8Array[], begin: number): void {
     const ordered = this.options.anyOrder === true ? [...keys].sort(compare) : keys;
-    for (let at = 1; at < ordered.length; at += 1) {
-      const order = compare(ordered[at - 1]!, ordered[at]!);
-      if (order === 0) this.keys ??= 'a map key stands twice';
-      if (order > 0) this.keys ??= 'map keys are not sorted';
-    }
+    const orders = ordered.slice(1).map((key, at) => compare(ordered[at]!, key));
+    const isUnsorted = orders.some((order) => order > 0);
+    if (!isUnsorted && !orders.includes(0)) return;
+    if (this.keys !== null && this.keys.begin < begin) return;
+    this.keys = { begin, why: isUnsorted ? 'map keys are not sorted' : 'a map key stands twice' };
   }
 
   private cut(): Malformed {

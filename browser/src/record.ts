@@ -64,7 +64,7 @@ function decodeRecord(item: Item): SignRecord | null {
   checkFactors(fields, map.maybe('factors'));
   const operation = map.text('operation', 32);
   if (operation !== 'sign') {
-    checkEventRecord(fields, map, operation, approvals);
+    checkEventRecord(fields, map, operation);
     return null;
   }
   const document = decodeDocument(fields, map.take('document'));
@@ -102,11 +102,10 @@ function checkFactors(fields: Fields, item: Item | undefined): void {
   }
 }
 
-function checkEventRecord(fields: Fields, map: TextMap, operation: string, approvals: Approval[]): void {
+function checkEventRecord(fields: Fields, map: TextMap, operation: string): void {
   if (!['genesis', 'rotation', 'change', 'revocation', 'retirement'].includes(operation)) {
     throw Malformed.field(WHAT, 'operation', 'genesis, sign, rotation, change, revocation or retirement', operation);
   }
-  if (approvals.length > 0) throw Malformed.field(WHAT, 'approvals', 'empty but for a signature', `${approvals.length}`);
   if (operation === 'genesis' || operation === 'change') {
     for (const one of fields.array(map.take('operators'), 'operators', 1, 256)) fields.text(one, 'operators', MAX_TEXT);
     checkApprovalPolicy(fields, map.maybe('approval_policy'));

@@ -37,6 +37,12 @@ test('each fault is told by its own words', () => {
   assert.equal(words('d28440a05b7fffffffffffffff40'), 'proof is 9223372036854775820 bytes long, and at most 4194304 are allowed: this is not such a file');
 });
 
+test('of several maps with a fault the one that begins first is told, unsorted before twice', () => {
+  assert.equal(words('a2 01 a2 0000 0000 00 00'), irregular('map keys are not sorted'));
+  assert.equal(words('82 a2 0000 0000 a2 0100 0000'), irregular('a map key stands twice'));
+  assert.equal(words('a3 0100 0100 0000'), irregular('map keys are not sorted'));
+});
+
 test('a receipt may have another order, but no key twice', () => {
   assert.equal(words('a2 0100 0000', { anyOrder: true }), 'map');
   assert.equal(words('a2 0100 0100', { anyOrder: true }), irregular('a map key stands twice'));
