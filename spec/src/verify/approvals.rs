@@ -228,6 +228,11 @@ pub fn carried_by(
         if by.iter().any(|(key, _)| *key == approval.key) {
             return Err(NotApproved::Twice(name));
         }
+        if let (Some(first), Some((other, _))) = (carried.approvals.first(), by.first())
+            && first.terms != approval.terms
+        {
+            return Err(NotApproved::TwoRequests(format!("{other:?}"), name));
+        }
         is_for(&approval.terms, &name, signing, carried)?;
         by.push((approval.key.clone(), approval.seen));
     }

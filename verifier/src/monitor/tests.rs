@@ -83,6 +83,7 @@ fn row(index: u64, time: u64) -> Row {
             size: 4000 + index % 100,
             sha256: Hash::of(format!("document {index}").as_bytes()),
             scheme: "sshsig".into(),
+            signature: Hash([9; 32]),
         }),
     }
 }
