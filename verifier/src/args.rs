@@ -7,6 +7,7 @@ mod export;
 mod keys;
 mod monitor;
 mod policy;
+mod query;
 
 pub(crate) use audit::{AuditArgs, AuditKeyArgs};
 pub(crate) use check::CheckArgs;
@@ -15,6 +16,7 @@ pub(crate) use export::PartArgs;
 pub(crate) use keys::{ImpactArgs, KeyEventsArgs};
 pub(crate) use monitor::MonitorCommand;
 pub(crate) use policy::PolicyCommand;
+pub(crate) use query::QueryArgs;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -205,6 +207,13 @@ pub(crate) enum Command {
         after_help = "Examples:\n  verifier audit --log public --policy policy --identity auditor.key --memory heads\n  verifier audit --log public --policy policy --identity auditor.key --documents releases\n  verifier audit --log public --policy policy --since 2026-06.audit --key auditor.audit-key -o 2026-07.audit"
     )]
     Audit(Box<AuditArgs>),
+    /// Asks the records: by time, people, documents, keys, words, or in SQL; answers as a table, CSV or Parquet.
+    ///
+    /// What is opened stays in memory, but for the file that you name; and it is written down who asked and why.
+    #[command(
+        after_help = "Examples:\n  verifier query --log public --policy policy --identity auditor.key --operator Ada --from 2026-07-01 --why quarter\n  verifier query --log public --policy policy --identity auditor.key --sql 'SELECT operator, count(*) FROM records GROUP BY 1'\n  verifier query --log public --policy policy --identity auditor.key --format parquet -o records.parquet"
+    )]
+    Query(Box<QueryArgs>),
     /// Makes the key with which an auditor signs what audits come to; prints its public key.
     #[command(
         after_help = "Example:\n  verifier audit-key --name auditor.example/ada -o auditor.audit-key"

@@ -5,4 +5,5 @@ pub mod commands;
 pub mod diagnostic;
 pub mod monitor;
 pub mod openings;
+pub mod query;
 pub mod records;

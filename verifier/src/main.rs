@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Command::Check(options) => check::run(&options.into()),
         Command::Audit(args) => args.run(),
         Command::AuditKey(args) => args.run(),
+        Command::Query(args) => args.run(),
         Command::Identity { output } => audit::identity(&output),
         Command::Inspect { file, json } => inspect::run(&file, json),
         Command::Inclusion { statement, receipt, policy, json } => {

@@ -39,7 +39,7 @@ pub struct Scope<'a> {
 }
 
 /// What looks on.
-pub(super) type Observer<'a> = dyn FnMut(&Row, &[Finding]) -> Result<()> + 'a;
+pub(crate) type Observer<'a> = dyn FnMut(&Row, &[Finding]) -> Result<()> + 'a;
 
 /// An audit under way.
 pub struct Engine<'a> {
@@ -90,9 +90,18 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// Begins with an entry in the middle of the log, at a border of tiles of a level.
+    pub fn begin_part(&mut self, level: u8, from: u64) -> Result<()> {
+        self.skim(from)?;
+        if from > 0 {
+            self.rows = Rows::part(from / WIDTH, level);
+        }
+        Ok(())
+    }
+
     /// Takes only the statements in the clear that come before an entry, on trust that these are all; whoever
     /// joins the parts of an audit checks it.
-    pub fn skim(&mut self, to: u64) -> Result<()> {
+    fn skim(&mut self, to: u64) -> Result<()> {
         let scope = self.scope;
         let keys = Keys::new();
         let identities: &[Identity] = &[];

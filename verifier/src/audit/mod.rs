@@ -18,7 +18,24 @@ pub use documents::InUse;
 pub use engine::{Engine, Scope};
 pub use findings::Findings;
 pub use merge::{Merge, merge};
-pub use run::{Options, Shard, run};
+pub use run::{Against, Options, Shard, run};
 pub use saved::{make_key, show};
 
 pub(crate) use show::to_json;
+
+use coldlog_kit::seal::Identity;
+use std::path::Path;
+
+/// A log and a policy, with the newest head judged.
+pub(crate) fn against(log: &Path, policy: &Path) -> anyhow::Result<Against> {
+    Against::read(log, policy)
+}
+
+/// What an engine is made for.
+pub(crate) fn scope_of<'a>(
+    against: &'a Against,
+    identities: &'a [Identity],
+    evidence: &'a Path,
+) -> Scope<'a> {
+    run::scope(against, identities, evidence)
+}

@@ -25,7 +25,7 @@ use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::{CosignedCheckpoint, MAX_POLICY, Policy};
 use coldlog_spec::tile::WIDTH;
-use coldlog_spec::verify::audit::{Finding, Kind, Rows, Severity, unit};
+use coldlog_spec::verify::audit::{Finding, Kind, Severity, unit};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ impl std::str::FromStr for Shard {
 
 impl Shard {
     /// Its entries, and the level of tiles at whose borders parts begin.
-    fn of(self, size: u64) -> ((u64, u64), u8) {
+    pub(crate) fn of(self, size: u64) -> ((u64, u64), u8) {
         // The highest level that still gives each part a unit.
         let mut level = 1;
         while size / (unit(level + 1) * WIDTH) >= self.of {
@@ -118,7 +118,7 @@ pub struct Options {
 }
 
 /// What an audit is against: the same for a part and for the whole.
-pub(super) struct Against {
+pub struct Against {
     pub(super) policy: Policy,
     pub(super) digest: Hash,
     pub(super) source: Box<dyn Source>,
@@ -135,6 +135,18 @@ impl Against {
         let mut findings = Vec::new();
         let cosigned = heads::newest(&head, &policy, &mut findings);
         Ok(Against { policy, digest, source, head, cosigned, findings })
+    }
+}
+
+impl Against {
+    /// What is wrong with the newest head.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The time of the newest head.
+    pub(crate) fn times(&self) -> Vec<(u64, u64)> {
+        times(&[], self)
     }
 }
 
@@ -237,10 +249,7 @@ fn audit(options: &Options, auditor: Option<&Auditor>) -> Result<Done> {
         options.opening.note(origin, "verifier audit", (from, to - from))?;
     }
     if options.shard.is_some() {
-        engine.skim(from)?;
-        if from > 0 {
-            engine.rows = Rows::part(from / WIDTH, level);
-        }
+        engine.begin_part(level, from)?;
     }
     let frame = Frame {
         auditor: auditor.map_or("", Auditor::name),
