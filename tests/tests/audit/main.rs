@@ -4,6 +4,7 @@
 
 mod forge;
 mod planted;
+mod queries;
 mod runs;
 
 use coldlog_tests::{Ran, run};

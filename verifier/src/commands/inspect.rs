@@ -6,6 +6,7 @@ use coldlog_kit::exit::{Outcome, trouble};
 use coldlog_kit::files;
 use coldlog_kit::report::{self, Report};
 use coldlog_spec::approval::Approval;
+use coldlog_spec::audit::Audit;
 use coldlog_spec::batch::SignedTail;
 use coldlog_spec::cbor::{self, KeyOrder, Value};
 use coldlog_spec::checkpoint::SignedCheckpoint;
@@ -129,6 +130,8 @@ fn name(bytes: &[u8]) -> Result<Option<(&'static str, Content)>> {
         "journal tail"
     } else if Approval::decode(bytes).is_ok() {
         "approval"
+    } else if Audit::decode(bytes).is_ok() {
+        "audit (what an auditor signed)"
     } else if Disclosure::decode(bytes).is_ok() {
         "disclosure"
     } else {
