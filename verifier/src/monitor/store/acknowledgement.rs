@@ -82,9 +82,8 @@ impl Store {
         let sql = format!("{COLUMNS} ORDER BY number DESC LIMIT 1");
         let last = all.prepare(&sql)?.query_map([], read)?.next().transpose()?;
         let mut previous = last.as_ref().map_or_else(String::new, |last| last.digest.clone());
-        let mut number = last.map_or(0, |last| last.number);
-        for alert in alerts {
-            number += 1;
+        let first = last.map_or(1, |last| last.number + 1);
+        for (number, alert) in (first..).zip(alerts) {
             let (alert, by, note) = (alert.clone(), by.into(), note.into());
             let mut one = Acknowledgement {
                 number,
