@@ -34,7 +34,7 @@ pub fn line(text: &str) -> String {
     safe
 }
 
-/// A text that a person wrote, with its lines, each by itself as [`line`] has it. Empty ones are left out.
+/// A text that a person wrote, with its lines, each by itself as [`line()`] has it. Empty ones are left out.
 pub fn lines(text: &str) -> Vec<String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.map(line).collect()
@@ -66,7 +66,7 @@ pub fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             shown.push(',');
         }
         shown.push(digit);

@@ -76,6 +76,12 @@ impl Folder {
         after_the_subtitle(&squeezed(&text))
     }
 
+    /// What is printed on the pages, in about this order: quick also where there are many, which poppler's view
+    /// of the structure is not.
+    pub fn print_of_pdf(&self) -> String {
+        squeezed(&self.run("pdftotext", &["report.pdf", "-"]))
+    }
+
     /// The page after a browser read it.
     pub fn dom(&self) -> String {
         self.chromium(&["--dump-dom"])
