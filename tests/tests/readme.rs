@@ -89,3 +89,16 @@ fn every_command_of_the_qr_page_does_what_it_says() {
     let commands = console::play(&page, stage.path()).unwrap_or_else(|why| panic!("{why:#}"));
     assert!(commands > 10, "the page has {commands} commands in console blocks");
 }
+
+#[test]
+fn every_command_of_the_audit_page_does_what_it_says() {
+    let stage = tempfile::tempdir().unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/audit.md");
+    let commands = console::play(&page, stage.path()).unwrap_or_else(|why| panic!("{why:#}"));
+    assert!(commands > 25, "the page has {commands} commands in console blocks");
+    let text = std::fs::read_to_string(&page).unwrap();
+    for kind in coldlog_spec::verify::audit::Kind::ALL {
+        let line = format!("| `{}` | {} |", kind.name(), kind.severity().name());
+        assert!(text.contains(&line), "the page lacks the line {line}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The command line of `verifier`.
 
 mod audit;
+mod bundle;
 mod check;
 mod evidence;
 mod export;
@@ -8,8 +9,10 @@ mod keys;
 mod monitor;
 mod policy;
 mod query;
+mod report;
 
 pub(crate) use audit::{AuditArgs, AuditKeyArgs};
+pub(crate) use bundle::BundleArgs;
 pub(crate) use check::CheckArgs;
 pub(crate) use evidence::{EvidenceCommand, HeadsCommand};
 pub(crate) use export::PartArgs;
@@ -17,6 +20,7 @@ pub(crate) use keys::{ImpactArgs, KeyEventsArgs};
 pub(crate) use monitor::MonitorCommand;
 pub(crate) use policy::PolicyCommand;
 pub(crate) use query::QueryArgs;
+pub(crate) use report::ReportArgs;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -214,6 +218,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  verifier query --log public --policy policy --identity auditor.key --operator Ada --from 2026-07-01 --why quarter\n  verifier query --log public --policy policy --identity auditor.key --sql 'SELECT operator, count(*) FROM records GROUP BY 1'\n  verifier query --log public --policy policy --identity auditor.key --format parquet -o records.parquet"
     )]
     Query(Box<QueryArgs>),
+    /// Writes a report on a period, for management and for counsel: one HTML page and one PDF of the same content.
+    #[command(
+        after_help = "Example:\n  verifier report --log public --policy policy --identity auditor.key --period 2026-Q3 --organisation 'Example Ltd' --why 'quarterly report' -o report-2026-Q3"
+    )]
+    Report(Box<ReportArgs>),
+    /// Writes entries with all that it takes to verify them into one zip file, for somebody who has nothing of ours.
+    #[command(
+        after_help = "Example:\n  verifier bundle 42 43 --log public --policy policy --identity auditor.key --why 'case 7' --file app.tar.gz --file app.tar.gz.proof --page verify.html -o case-7.zip"
+    )]
+    Bundle(Box<BundleArgs>),
     /// Makes the key with which an auditor signs what audits come to; prints its public key.
     #[command(
         after_help = "Example:\n  verifier audit-key --name auditor.example/ada -o auditor.audit-key"

@@ -15,6 +15,8 @@ fn main() -> ExitCode {
         Command::Audit(args) => args.run(),
         Command::AuditKey(args) => args.run(),
         Command::Query(args) => args.run(),
+        Command::Report(args) => args.run(),
+        Command::Bundle(args) => args.run(),
         Command::Identity { output } => audit::identity(&output),
         Command::Inspect { file, json } => inspect::run(&file, json),
         Command::Inclusion { statement, receipt, policy, json } => {

@@ -32,6 +32,12 @@ pub struct OpeningArgs {
 }
 
 impl OpeningArgs {
+    /// Who opens them.
+    pub fn who(&self) -> String {
+        let user = || std::env::var("USER").ok();
+        self.auditor.clone().or_else(user).unwrap_or_else(|| "unknown".into())
+    }
+
     /// Writes down that records of a log are about to be opened by a command: `count` from the entry `first` on.
     pub fn note(&self, origin: &str, by: &str, (first, count): (u64, u64)) -> Result<()> {
         let path = &self.openings;
@@ -57,8 +63,7 @@ impl OpeningArgs {
                 (header, digest)
             }
         };
-        let who = self.auditor.clone().or_else(|| std::env::var("USER").ok());
-        let (who, why) = (who.unwrap_or_else(|| "unknown".into()), self.why.clone());
+        let (who, why) = (self.who(), self.why.clone());
         let (time, by) = (time::now(), by.into());
         let item = Opening { previous, time, who, why, by, first, count }.encode();
         if item.len() > MAX_ITEM || Opening::decode(&item).is_err() {

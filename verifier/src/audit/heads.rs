@@ -5,11 +5,11 @@ use crate::commands::watch::{file_of, folder_of, remembered};
 use anyhow::Result;
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::published::{Source, Tree};
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
-use coldlog_spec::policy::{CosignedCheckpoint, Policy};
+use coldlog_spec::policy::{CosignedCheckpoint, Policy, WitnessTime};
 use coldlog_spec::tile::parse_head_path;
 use coldlog_spec::verify::audit::{Finding, Kind};
 use coldlog_spec::verify::heads::{extends, judge};
@@ -103,6 +103,22 @@ pub(super) fn published(
         all.push(Published { file, head });
     }
     Ok(all)
+}
+
+/// What the published heads and the newest say, and who cosigned them; each size once.
+pub(super) fn witnessed(
+    published: &[Published],
+    newest: &SignedCheckpoint,
+    policy: &Policy,
+) -> Vec<(Checkpoint, Vec<WitnessTime>)> {
+    let heads = published
+        .iter()
+        .map(|one| &one.head)
+        .filter(|head| head.checkpoint.size < newest.checkpoint.size);
+    let told = |head: &SignedCheckpoint| {
+        (head.checkpoint.clone(), policy.witness_times(head).unwrap_or_default())
+    };
+    heads.chain([newest]).map(told).collect()
 }
 
 /// Sizes of cosigned heads, with the times by which a quorum had cosigned each.

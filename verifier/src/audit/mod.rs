@@ -21,7 +21,8 @@ pub use merge::{Merge, merge};
 pub use run::{Against, Options, Shard, run};
 pub use saved::{make_key, show};
 
-pub(crate) use show::to_json;
+pub(crate) use run::audit;
+pub(crate) use show::{place, to_json};
 
 use coldlog_kit::seal::Identity;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! `verifier audit`, from the command line to the report.
 
 use super::documents::InUse;
-use super::engine::{Engine, Scope};
+use super::engine::{Engine, Observer, Scope};
 use super::findings::Findings;
 use super::heads::{self, Published};
 use super::saved::{Auditor, Frame, load, partial, resume};
@@ -19,11 +19,11 @@ use coldlog_kit::terminal::{field, talk};
 use coldlog_kit::time;
 use coldlog_spec::audit::Audit;
 use coldlog_spec::batch::Tail;
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::document::parse_public_key;
 use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::policy::{CosignedCheckpoint, MAX_POLICY, Policy};
+use coldlog_spec::policy::{CosignedCheckpoint, MAX_POLICY, Policy, WitnessTime};
 use coldlog_spec::tile::WIDTH;
 use coldlog_spec::verify::audit::{Finding, Kind, Severity, unit};
 use serde_json::{Value, json};
@@ -174,7 +174,7 @@ pub fn run(options: &Options) -> Outcome {
     report::run_judged(options.json, &CHECKS, |checks| {
         let auditor = options.key.as_deref().map(|key| Auditor::load(key, &options.secret));
         let auditor = auditor.transpose()?;
-        let done = audit(options, auditor.as_ref())?;
+        let done = audit(options, auditor.as_ref(), &mut |_, _| Ok(()))?;
         if !options.json {
             lines(&done.findings).iter().for_each(coldlog_kit::terminal::say);
         }
@@ -198,10 +198,12 @@ pub(super) fn verdict(findings: &Findings, fail_on: Severity) -> Outcome {
 }
 
 /// What an audit came to.
-pub(super) struct Done {
-    pub(super) findings: Findings,
-    pub(super) text: Vec<String>,
-    pub(super) fields: Value,
+pub(crate) struct Done {
+    pub(crate) findings: Findings,
+    pub(crate) text: Vec<String>,
+    pub(crate) fields: Value,
+    /// The heads that the log publishes, and the newest: what they say, and who cosigned them.
+    pub(crate) heads: Vec<(Checkpoint, Vec<WitnessTime>)>,
 }
 
 impl Done {
@@ -210,7 +212,12 @@ impl Done {
     }
 }
 
-fn audit(options: &Options, auditor: Option<&Auditor>) -> Result<Done> {
+/// The audit; `observer` is shown each entry.
+pub(crate) fn audit(
+    options: &Options,
+    auditor: Option<&Auditor>,
+    observer: &mut Observer,
+) -> Result<Done> {
     let began = time::now();
     let against = Against::read(&options.log, &options.policy)?;
     let identities = match &options.identity {
@@ -271,10 +278,10 @@ fn audit(options: &Options, auditor: Option<&Auditor>) -> Result<Done> {
     let every = Duration::from_secs(options.save_every);
     engine.run(
         (from, to),
-        &mut |row, _| {
+        &mut |row, findings| {
             in_use.iter_mut().for_each(|in_use| in_use.see(row));
             on_paper.see(row);
-            Ok(())
+            observer(row, findings)
         },
         |engine, done| {
             let (Some(auditor), Some(output)) = (auditor, &options.output) else { return Ok(()) };
@@ -299,6 +306,7 @@ fn audit(options: &Options, auditor: Option<&Auditor>) -> Result<Done> {
         now.extend(in_use.judge(&engine, &against.head.checkpoint.origin)?);
     }
     let documents = in_use.as_ref().map(InUse::count);
+    let heads = heads::witnessed(&published, &against.head, policy);
     let memory = options.memory.as_deref();
     match options.shard {
         Some(_) => {
@@ -314,7 +322,8 @@ fn audit(options: &Options, auditor: Option<&Auditor>) -> Result<Done> {
             &mut now,
         )?,
     }
-    Ok(told(&engine, &against, now, ((from, to), !identities.is_empty(), documents)))
+    let done = told(&engine, &against, now, ((from, to), !identities.is_empty(), documents));
+    Ok(Done { heads, ..done })
 }
 
 pub(super) fn scope<'a>(
@@ -542,5 +551,5 @@ pub(super) fn told(
         "opened": counts.opened, "documents": counts.documents, "documents_in_use": documents,
         "findings": list, "more": more,
     });
-    Done { findings: now, text, fields }
+    Done { findings: now, text, fields, heads: Vec::new() }
 }

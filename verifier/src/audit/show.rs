@@ -5,15 +5,20 @@ use coldlog_kit::terminal::field;
 use coldlog_spec::verify::audit::Finding;
 use serde_json::{Value, json};
 
-/// One finding in a line: `critical  number-missing  entry 17, signer.example / journal, record 12: expected ..., found
-/// ...`
-pub(super) fn line(finding: &Finding) -> String {
+/// Where a finding is: `entry 17, signer.example / journal, record 12`
+pub(crate) fn place(finding: &Finding) -> String {
     let mut place = Vec::new();
     place.extend(finding.index.map(|index| format!("entry {index}")));
     place.extend(finding.journal.as_ref().map(|(signer, journal)| format!("{signer} / {journal}")));
     place.extend(finding.sequence.map(|sequence| format!("record {sequence}")));
     place.extend(finding.file.clone());
-    let place = field(&place.join(", "));
+    place.join(", ")
+}
+
+/// One finding in a line: `critical  number-missing  entry 17, signer.example / journal, record 12: expected ..., found
+/// ...`
+pub(super) fn line(finding: &Finding) -> String {
+    let place = field(&place(finding));
     let expected = match finding.expected.as_str() {
         "" => String::new(),
         expected => format!("expected {}, found ", field(expected)),

@@ -3,7 +3,7 @@
 use super::audit::each_entry;
 use super::heads::HEAD;
 use anyhow::{Context, Result};
-use coldlog_kit::exit::{Outcome, no, trouble};
+use coldlog_kit::exit::{Failure, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::published::{Source, Tree};
 use coldlog_kit::report::{self, Report};
@@ -41,6 +41,32 @@ pub fn events(
     output: &Path,
     force: bool,
 ) -> Outcome {
+    let Some(file) = gather(log, policy, signer)? else {
+        return no("0 key events: the log has no entry of that signer");
+    };
+    let bytes = file.encode();
+    // What `verifier check` would not read helps nobody.
+    KeyEvents::decode(&bytes).with_context(|| output.display().to_string())?;
+    files::write(output, &bytes, Existing::from_force(force), Mode::Public)?;
+    say(format!(
+        "{} key events as of {} at size {}, in {}",
+        file.events.len(),
+        file.head.checkpoint.origin,
+        file.head.checkpoint.size,
+        output.display()
+    ));
+    Ok(())
+}
+
+/// The same as bytes; none where the log has no entry of that signer.
+pub(crate) fn events_of(log: &Path, policy: &Path, signer: &str) -> Result<Option<Vec<u8>>> {
+    match gather(log, policy, Some(signer)) {
+        Ok(file) => Ok(file.map(|file| file.encode())),
+        Err(Failure::No(why) | Failure::Trouble(why)) => Err(why),
+    }
+}
+
+fn gather(log: &Path, policy: &Path, signer: Option<&str>) -> Outcome<Option<KeyEvents>> {
     let policy = super::policy(policy)?;
     let mut checks = report::Checks::new(&[HEAD, "", ""]);
     let mut found: Vec<(u64, Statement)> = Vec::new();
@@ -53,7 +79,7 @@ pub fn events(
         Ok(())
     })?;
     if found.is_empty() {
-        return no("0 key events: the log has no entry of that signer");
+        return Ok(None);
     }
     if found.len() > MAX_EVENTS {
         return no(format!(
@@ -67,20 +93,8 @@ pub fn events(
         Ok(LoggedEvent { path: tree.inclusion(index)?, statement, index })
     });
     let events = events.collect::<Result<Vec<_>>>()?;
-    let count = events.len();
     let head = head_at(source.as_ref(), head.checkpoint().size)?;
-    let file = KeyEvents { head, events };
-    let bytes = file.encode();
-    // What `verifier check` would not read helps nobody.
-    KeyEvents::decode(&bytes).with_context(|| output.display().to_string())?;
-    files::write(output, &bytes, Existing::from_force(force), Mode::Public)?;
-    say(format!(
-        "{count} key events as of {} at size {}, in {}",
-        file.head.checkpoint.origin,
-        file.head.checkpoint.size,
-        output.display()
-    ));
-    Ok(())
+    Ok(Some(KeyEvents { head, events }))
 }
 
 // The newest head, which is the one that was verified.

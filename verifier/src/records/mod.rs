@@ -38,8 +38,7 @@ pub fn each(
             if index < from {
                 continue;
             }
-            let statement =
-                Statement::decode(entry).with_context(|| format!("entry {index}"))?;
+            let statement = Statement::decode(entry).with_context(|| format!("entry {index}"))?;
             let opened = seal::open(sealed, identities).ok();
             let opened = opened.filter(|bytes| statement.must_commit_to(bytes).is_ok());
             let disclosure = opened.and_then(|bytes| Disclosure::decode(&bytes).ok());
