@@ -12,17 +12,14 @@ const WHAT: &str = "coldlog-openings";
 pub const MAX_ITEM: usize = 8192;
 const MAX_TEXT: usize = 1024;
 
-/// What the journal begins with: the log's origin.
-pub fn encode_header(origin: &str) -> Vec<u8> {
-    let mut items = Kind::Openings.head();
-    items.push(origin.into());
-    cbor::to_bytes(&Value::Array(items))
+/// What the journal begins with.
+pub fn encode_header() -> Vec<u8> {
+    cbor::to_bytes(&Value::Array(Kind::Openings.head()))
 }
 
-/// Reads the first item: the log's origin.
-pub fn decode_header(item: &[u8]) -> Result<String, DecodeError> {
-    let mut items = Kind::Openings.open(cbor::decode(WHAT, item, MAX_ITEM)?, 1)?;
-    items.text("origin", MAX_TEXT)
+/// Reads the first item.
+pub fn decode_header(item: &[u8]) -> Result<(), DecodeError> {
+    Kind::Openings.open(cbor::decode(WHAT, item, MAX_ITEM)?, 0).map(drop)
 }
 
 /// Sealed records that an auditor is about to open.
@@ -38,6 +35,8 @@ pub struct Opening {
     pub why: String,
     /// By which command.
     pub by: String,
+    /// The log's origin.
+    pub origin: String,
     /// The index of the first entry.
     pub first: u64,
     /// How many from there.
@@ -53,6 +52,7 @@ impl Opening {
             self.who.as_str().into(),
             self.why.as_str().into(),
             self.by.as_str().into(),
+            self.origin.as_str().into(),
             self.first.into(),
             self.count.into(),
         ]))
@@ -61,13 +61,14 @@ impl Opening {
     /// Reads an item after the header.
     pub fn decode(item: &[u8]) -> Result<Opening, DecodeError> {
         let value = cbor::decode(WHAT, item, MAX_ITEM)?;
-        let mut items = Items::new(WHAT, "an opening", value, 7..=7)?;
+        let mut items = Items::new(WHAT, "an opening", value, 8..=8)?;
         Ok(Opening {
             previous: items.hash("the item before")?,
             time: items.uint("time")?,
             who: items.text("who", MAX_TEXT)?,
             why: items.text("why", MAX_TEXT)?,
             by: items.text("by", MAX_TEXT)?,
+            origin: items.text("origin", MAX_TEXT)?,
             first: items.uint("first entry")?,
             count: items.uint("count")?,
         })

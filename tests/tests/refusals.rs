@@ -56,3 +56,8 @@ fn the_verifier_says_why_not() {
 fn the_monitor_says_why_not() {
     refused("monitor.md");
 }
+
+#[test]
+fn an_audit_says_why_not() {
+    refused("audit.md");
+}

@@ -23,6 +23,7 @@ pub(crate) use query::QueryArgs;
 pub(crate) use report::ReportArgs;
 
 use clap::{Parser, Subcommand};
+use coldlog_verifier::openings::OpeningArgs;
 use std::path::PathBuf;
 
 /// Checks documents, proofs, heads and whole journals, offline; trusts nothing but the policy.
@@ -253,6 +254,8 @@ pub(crate) enum Command {
         /// Only the records of this signer.
         #[arg(long)]
         signer: Option<String>,
+        #[command(flatten)]
+        opening: OpeningArgs,
         /// One JSON object.
         #[arg(long)]
         json: bool,

@@ -52,8 +52,9 @@ fn main() -> ExitCode {
         Command::Heads {
             command: HeadsCommand::Import { file, memory, policy, logs, evidence },
         } => watch::import(&file, &memory, &policy, &logs, &evidence),
-        Command::Open { log, policy, identity, index, signer, json } => {
-            audit::open(&log, &policy, &identity, audit::Which { index, signer }, json)
+        Command::Open { log, policy, identity, index, signer, opening, json } => {
+            let which = audit::Which { index, signer };
+            audit::open(&log, &policy, &identity, which, &opening, json)
         }
         Command::KeyEvents(KeyEventsArgs { log, policy, signer, output, force }) => {
             keys::events(&log, &policy, signer.as_deref(), &output, force)

@@ -7,6 +7,7 @@ use coldlog_spec::access::{self, Access, Broken};
 use coldlog_spec::cbor::item_length;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::openings::{self, MAX_ITEM, Opening};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// The largest journal that is read.
@@ -41,31 +42,27 @@ impl OpeningArgs {
     /// Writes down that records of a log are about to be opened by a command: `count` from the entry `first` on.
     pub fn note(&self, origin: &str, by: &str, (first, count): (u64, u64)) -> Result<()> {
         let path = &self.openings;
-        let _lock = files::lock(&files::folder_of(path))?;
+        let lock = files::with_suffix(path, "lock");
+        let lock_file = File::options().create(true).append(true).open(&lock);
+        let lock_file = lock_file.with_context(|| lock.display().to_string())?;
+        files::lock_file(&lock_file, path)?;
         let (mut bytes, previous) = match files::is_there(path)? {
             true => {
                 let journal = Journal::read(path)?;
                 if let Err(broken) = journal.whole() {
                     return Err(broken).with_context(|| path.display().to_string());
                 }
-                if journal.origin != origin {
-                    let found = &journal.origin;
-                    bail!(
-                        "{} is the journal of openings of {found}, not of {origin}: name another with --openings",
-                        path.display()
-                    );
-                }
                 (journal.bytes, journal.digest)
             }
             false => {
-                let header = openings::encode_header(origin);
+                let header = openings::encode_header();
                 let digest = Hash::of(&header);
                 (header, digest)
             }
         };
         let (who, why) = (self.who(), self.why.clone());
-        let (time, by) = (time::now(), by.into());
-        let item = Opening { previous, time, who, why, by, first, count }.encode();
+        let (time, by, origin) = (time::now(), by.into(), origin.into());
+        let item = Opening { previous, time, who, why, by, origin, first, count }.encode();
         if item.len() > MAX_ITEM || Opening::decode(&item).is_err() {
             bail!("--auditor and --why take at most 1024 bytes each");
         }
@@ -83,6 +80,8 @@ pub struct Read {
     pub who: String,
     /// Why, or from where.
     pub why: String,
+    /// The log.
+    pub origin: String,
     /// The index of the first entry.
     pub first: u64,
     /// How many from there.
@@ -92,8 +91,6 @@ pub struct Read {
 /// A journal of reads: an auditor's own, or a log server's.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    /// The log.
-    pub origin: String,
     /// The reads.
     pub reads: Vec<Read>,
     /// SHA-256 of each item, and of the header before them.
@@ -122,10 +119,10 @@ impl Journal {
         };
         let header = item().with_context(named)?.context("it is empty").with_context(named)?;
         let own = openings::decode_header(header);
-        let (origin, own) = match own {
-            Ok(origin) => (origin, true),
+        let server = match own {
+            Ok(()) => None,
             Err(why) => match access::decode_header(header) {
-                Ok(origin) => (origin, false),
+                Ok(origin) => Some(origin),
                 Err(_) => return Err(why).with_context(named),
             },
         };
@@ -133,19 +130,19 @@ impl Journal {
         let (mut reads, mut broken, mut digests) = (Vec::new(), None, vec![digest]);
         while let Some(item) = item().with_context(named)? {
             let number = reads.len() as u64 + 1;
-            let (read, next) = match own {
-                true => {
+            let (read, next) = match &server {
+                None => {
                     let one = Opening::decode(item).with_context(named)?;
                     let next = one.follows(number, digest);
                     let why = format!("{} ({})", one.why, one.by);
-                    let Opening { time, who, first, count, .. } = one;
-                    (Read { time, who, why, first, count }, next)
+                    let Opening { time, who, origin, first, count, .. } = one;
+                    (Read { time, who, why, origin, first, count }, next)
                 }
-                false => {
+                Some(origin) => {
                     let one = Access::decode(item).with_context(named)?;
                     let next = access::follows(&one, number, digest);
                     let Access { time, reader: who, address: why, first, count, .. } = one;
-                    (Read { time, who, why, first, count }, next)
+                    (Read { time, who, why, origin: origin.clone(), first, count }, next)
                 }
             };
             broken = broken.or(next.err());
@@ -153,7 +150,7 @@ impl Journal {
             digests.push(digest);
             reads.push(read);
         }
-        Ok(Journal { origin, reads, digests, broken, digest, bytes })
+        Ok(Journal { reads, digests, broken, digest, bytes })
     }
 
     /// Whether each read follows the one before.

@@ -307,7 +307,7 @@ pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
             statements::Item::Trailer { count: 4, digest: Hash([7; 32]) }.encode(),
         ),
         ("audit", audit().sign(&signer()).unwrap()),
-        ("openings header", openings::encode_header(LOG)),
+        ("openings header", openings::encode_header()),
         ("opening", opening().encode()),
         ("approval request", request_to_approve().encode()),
         ("approval", approval(21).encode()),
@@ -328,6 +328,7 @@ pub(crate) fn opening() -> Opening {
         who: "ada".into(),
         why: "yearly".into(),
         by: "verifier audit".into(),
+        origin: LOG.into(),
         first: 256,
         count: 3,
     }

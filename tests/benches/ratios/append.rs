@@ -28,7 +28,12 @@ use std::time::Duration;
 use std::time::Instant;
 
 // A batch of records that nobody sealed: the log looks at the age header only.
-fn make_batch(folder: &Path, name: &str, count: u64, keep: bool) -> (Vec<Vec<u8>>, SecretKey) {
+pub(crate) fn make_batch(
+    folder: &Path,
+    name: &str,
+    count: u64,
+    keep: bool,
+) -> (Vec<Vec<u8>>, SecretKey) {
     let key = SecretKey::from_seed(&[1; 32]);
     let claims = Claims { issuer: format!("signer.example/{name}"), subject: "journal".into() };
     let mut sealed = b"age-encryption.org/v1\n".to_vec();
@@ -78,7 +83,7 @@ fn append(folder: &Path, name: &str, receipts: bool) -> (Duration, u64) {
 }
 
 // A bare loop over signed messages on all cores, each core its share.
-fn on_all_cores(signed: &[Signed], verify: impl Fn(&[Signed]) + Sync) -> Duration {
+pub(crate) fn on_all_cores(signed: &[Signed], verify: impl Fn(&[Signed]) + Sync) -> Duration {
     let cores = std::thread::available_parallelism().unwrap().get();
     let start = Instant::now();
     std::thread::scope(|scope| {

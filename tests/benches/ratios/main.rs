@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod append;
+mod audit;
 mod cosign;
 mod process;
 mod proof;
@@ -14,11 +15,12 @@ mod table;
 
 fn main() {
     coldlog_tests::programs().unwrap();
-    let parts: [(&str, fn()); 6] = [
+    let parts: [(&str, fn()); 7] = [
         ("proof", proof::one_proof),
         ("check", process::whole_check),
         ("sign", process::signing),
         ("append", append::appending),
+        ("audit", audit::auditing),
         ("serve", serve::serving),
         ("cosign", cosign::cosigning),
     ];

@@ -32,9 +32,11 @@ fn a_report_tells_what_was_found_and_carries_over_what_people_wrote() {
     assert!(!page.contains("<Mallory>"));
     let pdf = std::fs::read(folder.join("report.pdf")).unwrap();
     assert!(pdf.starts_with(b"%PDF-"));
-    let text = Command::new("pdftotext").args(["-layout", "report.pdf", "-"]).current_dir(folder);
-    let mut text = text;
-    let text = ran(&text.output().expect("pdftotext (poppler-utils) is needed for this test"));
+    let read = Command::new("pdftotext")
+        .args(["-layout", "report.pdf", "-"])
+        .current_dir(folder)
+        .output();
+    let text = ran(&read.expect("pdftotext (poppler-utils) is needed for this test"));
     assert!(
         text.out.contains("operator-unknown") && text.out.contains("<Mallory>"),
         "{}",

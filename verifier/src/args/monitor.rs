@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use coldlog_kit::exit::Outcome;
 use coldlog_verifier::commands::monitor;
+use coldlog_verifier::openings::OpeningArgs;
 use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
@@ -112,6 +113,8 @@ pub(crate) struct ReadingArgs {
     /// The auditor's age identity file (mode 0600); without it rules see what is public.
     #[arg(long)]
     identity: Option<PathBuf>,
+    #[command(flatten)]
+    opening: OpeningArgs,
     /// A file (mode 0600) with the token of a reader, where sealed records are not for everybody.
     #[arg(long)]
     token_file: Option<PathBuf>,
@@ -126,6 +129,7 @@ impl ReadingArgs {
             place,
             policy: self.policy,
             identity: self.identity,
+            opening: self.opening,
             token_file: self.token_file,
             accesses: self.accesses,
         }

@@ -61,6 +61,8 @@ pub struct Engine<'a> {
     claims: claims::Bounds<'a>,
     /// Sizes of heads with the time by which a quorum had cosigned each.
     times: Vec<(u64, u64)>,
+    /// Whether witnesses are asked for the times of entries that stay closed, too.
+    pub(crate) bounds_of_all: bool,
 }
 
 /// Roots that are remembered before all are forgotten.
@@ -87,13 +89,16 @@ impl<'a> Engine<'a> {
             roots: HashMap::new(),
             claims: claims::Bounds::new(source, policy, None),
             times,
+            bounds_of_all: false,
         }
     }
 
     /// Begins with an entry in the middle of the log, at a border of tiles of a level.
     pub fn begin_part(&mut self, level: u8, from: u64) -> Result<()> {
-        self.skim(from)?;
         if from > 0 {
+            self.skim(from)?;
+        }
+        if from >= WIDTH {
             self.rows = Rows::part(from / WIDTH, level);
         }
         Ok(())
@@ -243,7 +248,7 @@ impl<'a> Engine<'a> {
 
     // Witnesses are asked for where there is a claim to hold against them.
     fn bounds(&mut self, index: u64, statement: &Statement, opened: &Opened) -> Result<Bounds> {
-        if opened.record().is_none() {
+        if opened.record().is_none() && !self.bounds_of_all {
             return Ok(Bounds::default());
         }
         let covers = self.times.partition_point(|(size, _)| *size <= index);

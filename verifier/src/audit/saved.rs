@@ -49,7 +49,7 @@ pub fn make_key(
 }
 
 /// Who signs what an audit comes to.
-pub(super) struct Auditor(Keys);
+pub(crate) struct Auditor(Keys);
 
 impl Auditor {
     /// From a key file.

@@ -3,6 +3,7 @@
 use super::approvals::Journals;
 use super::claims::{self, Bounds};
 use super::heads::HEAD;
+use crate::openings::OpeningArgs;
 use anyhow::Context;
 use coldlog_kit::exit::{OrNo, Outcome, no, trouble};
 use coldlog_kit::inputs;
@@ -119,7 +120,14 @@ fn one_entry(
 }
 
 /// `verifier open`
-pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: bool) -> Outcome {
+pub fn open(
+    log: &Path,
+    policy: &Path,
+    identity: &Path,
+    which: Which,
+    opening: &OpeningArgs,
+    as_json: bool,
+) -> Outcome {
     const CHECKS: [&str; 5] = [
         HEAD,
         "each record that opens matches its commitment",
@@ -133,6 +141,8 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
         let (mut opened, mut closed, mut said, mut records) = (0u64, 0u64, 0u64, Vec::new());
         let source = super::source(log)?;
         let newest = policy.verify_head(&published::head(source.as_ref())?).or_no()?;
+        let (origin, size) = (&newest.checkpoint().origin, newest.checkpoint().size);
+        opening.note(origin, "verifier open", which.index.map_or((0, size), |index| (index, 1)))?;
         let mut bounds = Bounds::new(source.as_ref(), &policy, newest.not_after());
         let mut impossible = 0u64;
         let (mut journals, mut findings) = (Journals::default(), 0u64);
@@ -166,7 +176,7 @@ pub fn open(log: &Path, policy: &Path, identity: &Path, which: Which, as_json: b
             let record = &disclosure.record;
             let claim = bounds.judge(&statement, record)?;
             impossible += u64::from(claim != Claim::Possible);
-            let found = journals.judge(&statement, record);
+            let found = journals.judge(place, &statement, record);
             findings += u64::from(!found.good);
             if as_json {
                 let mut object = to_json(place, &statement, &disclosure);

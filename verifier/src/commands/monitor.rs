@@ -4,6 +4,7 @@ use crate::monitor::deliver::{deliver, line, to_json};
 use crate::monitor::follow::{Followed, Monitor, Round, replay};
 use crate::monitor::store::{Acknowledgement, Store};
 use crate::monitor::{Alert, DEFAULT_RULES, Kind, Rules};
+use crate::openings::OpeningArgs;
 use anyhow::{Context, Result, bail};
 use coldlog_client::Published;
 use coldlog_kit::exit::{OrNo, Outcome, trouble};
@@ -32,6 +33,8 @@ pub struct Reading {
     pub policy: PathBuf,
     /// What opens sealed records.
     pub identity: Option<PathBuf>,
+    /// Who opens them, and why.
+    pub opening: OpeningArgs,
     /// What a reader proves itself by.
     pub token_file: Option<PathBuf>,
     /// A copy of the access journal.
@@ -56,6 +59,7 @@ impl Reading {
             source,
             policy: super::policy(&self.policy)?,
             identities: identities.unwrap_or_default(),
+            opening: self.opening.clone(),
             accesses: self.accesses.clone(),
             history,
         })

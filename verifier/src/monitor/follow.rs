@@ -10,6 +10,7 @@ use super::engine::{Alert, Engine};
 use super::event::{Event, Finding, Head, Tick, Witness};
 use super::rules::Rules;
 use super::store::{Batch, Store};
+use crate::openings::OpeningArgs;
 use crate::records::{self, Row};
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::{Failure, text_of};
@@ -19,6 +20,7 @@ use coldlog_kit::time;
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::Policy;
+use coldlog_spec::verify::audit::{Finding as Found, Severity as Weight};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -33,6 +35,8 @@ pub struct Followed {
     pub policy: Policy,
     /// What opens sealed records.
     pub identities: Vec<Identity>,
+    /// Who opens them, and why.
+    pub opening: OpeningArgs,
     /// A copy of the log's access journal.
     pub accesses: Option<PathBuf>,
     /// Whether rules also tell of what is in the log already when it is followed first.
@@ -213,15 +217,25 @@ impl Monitor {
         let identities = std::mem::take(&mut self.followed.identities);
         let policy = self.followed.policy.clone();
         let from = round.position;
+        if let (Some((origin, size)), false) = (&round.head, identities.is_empty())
+            && from < *size
+        {
+            self.followed.opening.note(origin, "verifier monitor", (from, size - from))?;
+        }
         let mut ours = Ok(());
-        let mut visit = |row: Row| -> Result<()> {
-            ours = self.row(row, round, learn, now);
+        let mut visit = |row: Row, findings: &[Found]| -> Result<()> {
+            ours = self.row(row, findings, round, learn, now);
             if ours.is_err() { bail!("not committed") } else { Ok(()) }
         };
         let read = records::each(&*source, &policy, &identities, from, &mut visit);
         self.followed.source = source;
         self.followed.identities = identities;
         ours?;
+        if let Ok((_, others)) = &read {
+            for finding in others {
+                self.take(&finding_event(finding), false)?;
+            }
+        }
         // What was read before the log failed is read.
         round.alerts += self.commit(vec![("position", round.position.to_string())])?;
         Ok(match read {
@@ -230,10 +244,20 @@ impl Monitor {
         })
     }
 
-    fn row(&mut self, row: Row, round: &mut Round, learn: u64, now: u64) -> Result<()> {
+    fn row(
+        &mut self,
+        row: Row,
+        findings: &[Found],
+        round: &mut Round,
+        learn: u64,
+        now: u64,
+    ) -> Result<()> {
         let index = row.index;
         let quiet = index < learn;
         self.take_at(&Event::Row(Box::new(row)), quiet, now)?;
+        for finding in findings {
+            self.take_at(&finding_event(finding), quiet, now)?;
+        }
         round.learnt += u64::from(quiet);
         round.position = index + 1;
         if self.events >= AT_ONCE {
@@ -272,6 +296,22 @@ impl Monitor {
         self.events = 0;
         self.store.commit(&batch, &self.rules, time::now())
     }
+}
+
+// What the audit found, for rules.
+fn finding_event(found: &Found) -> Event {
+    let severity = match found.kind.severity() {
+        Weight::Note => Severity::Note,
+        Weight::Warning => Severity::Warning,
+        Weight::High => Severity::High,
+        Weight::Critical => Severity::Critical,
+    };
+    let place = crate::audit::place(found);
+    let text = match found.expected.as_str() {
+        "" => format!("{place}: {}", found.found),
+        expected => format!("{place}: expected {expected}, found {}", found.found),
+    };
+    Event::Finding(Finding { kind: found.kind.name().into(), severity, index: found.index, text })
 }
 
 /// In the place of a source that is lent.

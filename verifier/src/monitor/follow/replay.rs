@@ -1,6 +1,6 @@
 //! What would have fired: the rules over a log's whole history, with nothing remembered and nothing sent.
 
-use super::{Followed, accesses, expected, witnesses};
+use super::{Followed, accesses, expected, finding_event, witnesses};
 use crate::monitor::engine::{Alert, Engine};
 use crate::monitor::event::{Event, Head, Tick};
 use crate::monitor::rules::Rules;
@@ -32,7 +32,7 @@ pub fn replay(followed: &Followed, rules: Rules, tell: &mut dyn FnMut(Alert)) ->
     let (source, policy) = (&*followed.source, &followed.policy);
     // The heads that later records name tell when earlier ones had been logged.
     let mut logged: BTreeMap<u64, u64> = BTreeMap::new();
-    records::each(source, policy, &[], 0, &mut |row| {
+    records::each(source, policy, &[], 0, &mut |row, _| {
         if let Some((size, time)) = row.known_head.zip(row.not_before) {
             let known = logged.entry(size).or_insert(time);
             *known = (*known).min(time);
@@ -42,7 +42,11 @@ pub fn replay(followed: &Followed, rules: Rules, tell: &mut dyn FnMut(Alert)) ->
     let mut engine = Engine::new(Rc::new(rules), State::default());
     let mut replayed = Replayed::default();
     let mut clock = 0;
-    let cosigned = records::each(source, policy, &followed.identities, 0, &mut |mut row| {
+    if !followed.identities.is_empty() {
+        let head = published::head(source)?.checkpoint;
+        followed.opening.note(&head.origin, "verifier monitor test", (0, head.size))?;
+    }
+    let visited = records::each(source, policy, &followed.identities, 0, &mut |mut row, found| {
         let by_heads = logged.range(row.index + 1..).next().map(|(_, time)| *time);
         row.not_after = by_heads.or(row.not_after);
         replayed.entries += 1;
@@ -52,8 +56,15 @@ pub fn replay(followed: &Followed, rules: Rules, tell: &mut dyn FnMut(Alert)) ->
         let now = row.not_after.unwrap_or_else(time::now).max(clock);
         clock = days(&mut engine, clock, now, tell);
         engine.take(&Event::Row(Box::new(row)), now).into_iter().for_each(&mut *tell);
+        for finding in found {
+            engine.take(&finding_event(finding), now).into_iter().for_each(&mut *tell);
+        }
         Ok(())
     })?;
+    let (cosigned, others) = visited;
+    for finding in &others {
+        engine.take(&finding_event(finding), clock).into_iter().for_each(&mut *tell);
+    }
     if let Some(path) = &followed.accesses {
         for (read, _) in accesses::read(path)?.reads {
             replayed.reads += 1;
