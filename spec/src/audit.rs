@@ -4,7 +4,7 @@
 use crate::cbor::{self, DecodeError, Items, KeyOrder, Value};
 use crate::cose::{ALG_EDDSA, Claims, Headers, Sign1, label};
 use crate::ed25519::{NotSigned, PublicKey, SecretKey};
-use crate::hash::Hash;
+use crate::hash::{Hash, to_hex};
 use crate::kind::Kind;
 use crate::note::MAX_NOTE;
 use crate::record::MAX_DISCLOSURE;
@@ -136,7 +136,8 @@ impl Audit {
         let kid = sign1.protected.get(label::KID);
         let named = |key: &&PublicKey| kid == Some(&cbor::bytes(key.thumbprint().0));
         let Some(key) = auditors.into_iter().find(named) else {
-            return Err(AuditError::OtherAuditor { found: kid.map_or("none".into(), cbor::show) });
+            let found = kid.and_then(Value::as_bytes).map_or("none".into(), |kid| to_hex(kid));
+            return Err(AuditError::OtherAuditor { found });
         };
         match sign1.verify(key, sign1.payload.as_deref().unwrap_or_default()) {
             true => Ok(audit),

@@ -6,6 +6,7 @@ use coldlog_kit::time;
 use coldlog_spec::access::{self, Access, Broken};
 use coldlog_spec::cbor::item_length;
 use coldlog_spec::hash::Hash;
+use coldlog_spec::kind::other_than;
 use coldlog_spec::openings::{self, MAX_ITEM, Opening};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -105,6 +106,10 @@ impl Journal {
     pub fn read(path: &Path) -> Result<Journal> {
         let bytes = files::read(path, MAX_JOURNAL)?;
         let named = || path.display().to_string();
+        // A text is told by its name before it is read as CBOR.
+        if let Some(found) = other_than("coldlog-openings", &bytes).filter(|_| bytes.is_ascii()) {
+            bail!("{} is {found}, expected a journal of reads", path.display());
+        }
         let mut rest = bytes.as_slice();
         let mut item = || -> Result<Option<&[u8]>> {
             if rest.is_empty() {
