@@ -17,7 +17,7 @@ fn both_texts(report: &Report) -> (String, String) {
 
 #[test]
 fn both_files_say_the_same_in_the_same_order() {
-    for report in [sample::quarter(), Report::default(), sample::with_findings(60)] {
+    for report in [sample::quarter(), Report::default(), sample::with_findings(12)] {
         let (pdf, page) = both_texts(&report);
         tools::assert_same(&pdf, &page);
         let content = content::of(&report);
