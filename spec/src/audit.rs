@@ -285,7 +285,7 @@ fn list<T>(
 fn rows(value: Value) -> Result<Vec<Vec<Hash>>, DecodeError> {
     list("rows", value, |value| {
         let bytes = cbor::into_bytes(WHAT, "a row", value, MAX_AUDIT)?;
-        if bytes.len() % 32 != 0 {
+        if !bytes.len().is_multiple_of(32) {
             let found = format!("{} bytes", bytes.len());
             return Err(DecodeError::field(WHAT, "a row", "hashes of 32 bytes", found));
         }
@@ -297,7 +297,7 @@ fn read_used(bytes: &[u8]) -> Result<Used, DecodeError> {
     let mut used = Used::default();
     let each = bytes.chunks(24).map(|one| Some((one.first_chunk::<16>()?, one.last_chunk::<8>()?)));
     for one in each {
-        let read = one.filter(|_| bytes.len() % 24 == 0);
+        let read = one.filter(|_| bytes.len().is_multiple_of(24));
         let (key, index) = read.ok_or_else(|| {
             DecodeError::field(WHAT, "used", "24 bytes each", format!("{} bytes", bytes.len()))
         })?;

@@ -256,8 +256,8 @@ fn decode_all(bytes: &[u8]) -> Vec<&'static str> {
     let header = openings::decode_header(bytes).ok();
     same("openings header", header.map(|()| openings::encode_header()));
     same("opening", Opening::decode(bytes).ok().map(|v| v.encode()));
-    // Its signature is another one: decoding is all that there is.
-    drop(Audit::decode(bytes));
+    let audit = Audit::verify(bytes, [&signer().public()]).ok();
+    same("audit", audit.and_then(|v| v.sign(&signer()).ok()));
     same("backup", Manifest::decode(bytes).ok().map(|v| v.encode()));
     let header = statements::decode_header(bytes).ok();
     same("statements header", header.map(|v| statements::encode_header(&v)));

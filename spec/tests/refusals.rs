@@ -5,6 +5,7 @@
 
 use coldlog_spec::access::Broken;
 use coldlog_spec::approval::PolicyError;
+use coldlog_spec::audit::AuditError;
 use coldlog_spec::cbor::DecodeError;
 use coldlog_spec::checkpoint::{CannotSign, CheckpointError};
 use coldlog_spec::document::SignatureError;
@@ -28,6 +29,7 @@ use coldlog_spec::totp;
 use coldlog_spec::verify::admission::EventError;
 use coldlog_spec::verify::append::Refusal as Append;
 use coldlog_spec::verify::approvals::NotApproved;
+use coldlog_spec::verify::audit::{NotReplayed, NotRows};
 use coldlog_spec::verify::backup::Refusal as Backup;
 use coldlog_spec::verify::clock::Impossible;
 use coldlog_spec::verify::cosign::{Refusal as Cosign, SubtreeRefusal as Subtree};
@@ -63,6 +65,11 @@ fn texts() -> Vec<String> {
     say("cbor", &DecodeError::OtherKind { expected, found });
     say("cbor", &DecodeError::Unsupported { what, found: 2, supported: 1 });
 
+    let key = format!("{}", Hash([7; 32]));
+    say("audit", &AuditError::OtherAuditor { found: key });
+    say("audit", &AuditError::Signature);
+    say("audit", &NotRows { from: 512, to: 800 });
+    say("audit", &NotReplayed { index: 7, why: "it changes nothing".into() });
     say("note", &NoteError::TooLarge { unit: "bytes", found: 300_000, limit: 262_144 });
     say("note", &NoteError::Malformed("no newline at its end".into()));
     say("note", &NoteError::BadSignature { name: "w1.example".into(), id: 7 });

@@ -20,7 +20,7 @@ pub(crate) enum AuditCommand {
     #[command(
         after_help = "Example:\n  verifier audit merge part-1.audit part-2.audit --log public --policy policy --key auditor.audit-key -o 2026-07.audit"
     )]
-    Merge(MergeArgs),
+    Merge(Box<MergeArgs>),
     /// Shows what an audit came to; verifies nothing.
     #[command(after_help = "Example:\n  verifier audit show 2026-07.audit")]
     Show {
@@ -177,7 +177,7 @@ impl AuditKeyArgs {
 impl AuditArgs {
     pub(crate) fn run(self) -> Outcome {
         match self.command {
-            Some(AuditCommand::Merge(args)) => audit::merge(&args.into()),
+            Some(AuditCommand::Merge(args)) => audit::merge(&(*args).into()),
             Some(AuditCommand::Show { file, json }) => audit::show(&file, json),
             None => audit::run(&self.whole.into()),
         }

@@ -1,6 +1,7 @@
 //! `verifier key-events` and `verifier impact`
 
 use coldlog_verifier::commands::keys;
+use coldlog_verifier::openings::OpeningArgs;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -44,6 +45,8 @@ pub(crate) struct ImpactArgs {
     /// The auditor's age identity: names the documents.
     #[arg(long)]
     identity: Option<PathBuf>,
+    #[command(flatten)]
+    opening: OpeningArgs,
     /// One JSON object.
     #[arg(long)]
     json: bool,
@@ -59,6 +62,7 @@ impl From<ImpactArgs> for keys::Impact {
             since_time: args.since_time,
             since_head: args.since_head,
             identity: args.identity,
+            opening: args.opening,
             json: args.json,
         }
     }

@@ -62,6 +62,9 @@ pub(super) struct Bundle {
     pub(super) findings: Vec<Finding>,
 }
 
+/// What stands in the clear: place in its bundle, entry, sealed record.
+type InTheClear = (u64, Vec<u8>, Option<Vec<u8>>);
+
 /// What reads bundles.
 pub(super) struct Reader<'a> {
     pub(super) source: &'a dyn Source,
@@ -119,8 +122,8 @@ impl Reader<'_> {
         Ok(Bundle { entries, leaves, findings })
     }
 
-    /// Only what stands in the clear in a bundle: place, entry, sealed record. What cannot be read is left out.
-    pub(super) fn clear(&self, number: u64) -> Result<Vec<(u64, Vec<u8>, Option<Vec<u8>>)>> {
+    /// Only what stands in the clear in a bundle. What cannot be read is left out.
+    pub(super) fn clear(&self, number: u64) -> Result<Vec<InTheClear>> {
         let place = (number, tile::width_at(0, number, self.size));
         let kinds = (Kind::BundleMissing, Kind::BundleMalformed);
         let entries = parts(self.source, place, entries_path, kinds)?.unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::audit::each_entry;
 use super::heads::HEAD;
+use crate::openings::OpeningArgs;
 use anyhow::{Context, Result};
 use coldlog_kit::exit::{Failure, Outcome, no, trouble};
 use coldlog_kit::files::{self, Existing, Mode};
@@ -10,7 +11,7 @@ use coldlog_kit::report::{self, Report};
 use coldlog_kit::seal::{self, Identity};
 use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
-use coldlog_spec::checkpoint::SignedCheckpoint;
+use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::cose::Claims;
 use coldlog_spec::ed25519::PublicKey;
 use coldlog_spec::key_event::{Event, Since, revoked_journal};
@@ -123,6 +124,8 @@ pub struct Impact {
     pub since_head: Option<PathBuf>,
     /// Opens the records, to name the documents.
     pub identity: Option<PathBuf>,
+    /// Who opens them, and why.
+    pub opening: OpeningArgs,
     /// One JSON object.
     pub json: bool,
 }
@@ -162,6 +165,11 @@ pub fn impact(options: &Impact) -> Outcome {
             Some(path) => seal::read_identities(path)?,
             None => Vec::new(),
         };
+        if !identities.is_empty() {
+            let head = coldlog_kit::published::head(super::source(&options.log)?.as_ref())?;
+            let Checkpoint { origin, size, .. } = &head.checkpoint;
+            options.opening.note(origin, "verifier impact", (0, *size))?;
+        }
         let (kid, mut signed, mut revoked) = (key.thumbprint(), Vec::new(), Vec::new());
         let mut journals = Journals::default();
         let mut sizes: BTreeSet<u64> = BTreeSet::new();

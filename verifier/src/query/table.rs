@@ -165,8 +165,7 @@ impl Table {
 
     fn query(&self, sql: &str, values: Vec<Value>) -> Result<Answer> {
         let mut statement = self.0.prepare(sql)?;
-        let columns: Vec<String> =
-            statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let count = columns.len();
         let mut found = statement.query(params_from_iter(values))?;
         let mut rows = Vec::new();

@@ -7,6 +7,6 @@ mod people;
 mod tree;
 
 pub use finding::{Finding, Kind, Severity};
-pub use journals::{Clear, Entry, Journals, Known, Opened, Place, Seam, must_follow};
+pub use journals::{Clear, Entry, Journals, Known, NotReplayed, Opened, Place, Seam, must_follow};
 pub use people::{Bounds, Demands, Judged, People, REUSED, Used};
 pub use tree::{NotRows, Rows, unit};
