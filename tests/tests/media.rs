@@ -323,6 +323,13 @@ fn what_only_reads_works_in_a_read_only_folder_and_changes_no_byte_anywhere() {
     receipts_back(&mut story);
     story.run("signer", "signer import second.receipts.cbor --policy policy").unwrap();
     story.carry("log", "coldlog-log/public", "auditor").unwrap();
+    // Who opens records is written down, so it needs a place for that; nothing else changes.
+    let journal = tempfile::tempdir().unwrap();
+    let openings = journal.path().join("openings");
+    let open = format!(
+        "verifier open --log public --identity auditor.key --policy policy --openings {}",
+        openings.display()
+    );
     let lines = [
         ("signer", "signer list"),
         ("signer", "signer list --json"),
@@ -338,7 +345,8 @@ fn what_only_reads_works_in_a_read_only_folder_and_changes_no_byte_anywhere() {
         ("w1", "witness heads"),
         ("w2", "witness heads --json"),
         ("auditor", "verifier completeness --log public --policy policy"),
-        ("auditor", "verifier open --log public --identity auditor.key --policy policy"),
+        ("auditor", "verifier audit --log public --policy policy"),
+        ("auditor", &open),
     ];
     for (role, line) in lines {
         let folder = story.at(role);

@@ -1,7 +1,7 @@
 //! `verifier audit`: everything in a log, from bytes, against a policy and the auditor's own memory.
 //!
 //! Bundles are read, decoded, hashed, verified and opened on all cores, and judged in order on one
-//! ([`engine`]); memory does not depend on the size of the log.
+//! (`engine`); memory does not depend on the size of the log.
 
 mod documents;
 mod engine;
