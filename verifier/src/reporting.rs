@@ -69,10 +69,11 @@ pub fn run(options: &Options) -> Outcome {
         false => Register::default(),
     };
     let mut tally = Tally::default();
-    let done = audit::audit(&audit_options(options), None, &mut |row, _| {
+    let mut observer = |row: &Row, _: &[Finding]| {
         tally.see(row, &period);
         Ok(())
-    })?;
+    };
+    let done = audit::audit(&audit_options(options), None, Some(&mut observer))?;
     register.take(&seen(&done.findings), &period.name)?;
     let report = Report {
         title: format!("Offline signatures, {}", period.name),

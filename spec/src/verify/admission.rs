@@ -124,7 +124,11 @@ impl Admission {
 
     /// The key of the journal that a statement names, whether it was in force or not.
     pub fn named_by(&self, statement: &Statement) -> Option<&PublicKey> {
-        self.keys.iter().find(|key| statement.names(&key.thumbprint()).is_ok())
+        // Most are by the key in force, whose thumbprint is at hand.
+        match statement.names(&self.kid) {
+            Ok(()) => Some(&self.key),
+            Err(_) => self.keys.iter().find(|key| statement.names(&key.thumbprint()).is_ok()),
+        }
     }
 
     /// The age recipients that records are sealed to.

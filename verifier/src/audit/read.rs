@@ -107,6 +107,7 @@ impl Reader<'_> {
                 None
             }
         };
+        let there = entries.is_some();
         let kinds = (Kind::SealedMissing, Kind::SealedMalformed);
         let sealed = match parts(self.source, place, sealed_path, kinds)? {
             Ok(sealed) => Some(sealed),
@@ -115,10 +116,15 @@ impl Reader<'_> {
                 None
             }
         };
-        let leaves = entries.as_ref();
-        let leaves = leaves.map(|all| all.iter().map(|entry| leaf_hash(entry)).collect());
+        let bytes = entries.unwrap_or_default();
+        let entries = there.then(|| self.read_all(&bytes, sealed));
+        // A statement has hashed its bytes already.
+        let leaf = |(read, bytes): (&Read, &Vec<u8>)| match &read.statement {
+            Ok(statement) => statement.leaf(),
+            Err(_) => leaf_hash(bytes),
+        };
+        let leaves = entries.as_ref().map(|all| all.iter().zip(&bytes).map(leaf).collect());
         let leaves = self.held_against_tile(place, leaves, &mut findings)?;
-        let entries = entries.map(|entries| self.read_all(entries, sealed));
         Ok(Bundle { entries, leaves, findings })
     }
 
@@ -155,7 +161,7 @@ impl Reader<'_> {
         Ok(leaves.or(found).unwrap_or_else(|| vec![Hash([0; 32]); width as usize]))
     }
 
-    fn read_all(&self, entries: Vec<Vec<u8>>, sealed: Option<Vec<Vec<u8>>>) -> Vec<Read> {
+    fn read_all(&self, entries: &[Vec<u8>], sealed: Option<Vec<Vec<u8>>>) -> Vec<Read> {
         let mut sealed = sealed.map(Vec::into_iter);
         let read = entries.iter().map(|entry| {
             let statement = Statement::decode(entry);

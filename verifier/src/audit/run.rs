@@ -174,7 +174,7 @@ pub fn run(options: &Options) -> Outcome {
     report::run_judged(options.json, &CHECKS, |checks| {
         let auditor = options.key.as_deref().map(|key| Auditor::load(key, &options.secret));
         let auditor = auditor.transpose()?;
-        let done = audit(options, auditor.as_ref(), &mut |_, _| Ok(()))?;
+        let done = audit(options, auditor.as_ref(), None)?;
         if !options.json {
             lines(&done.findings).iter().for_each(coldlog_kit::terminal::say);
         }
@@ -216,7 +216,7 @@ impl Done {
 pub(crate) fn audit(
     options: &Options,
     auditor: Option<&Auditor>,
-    observer: &mut Observer,
+    mut observer: Option<&mut Observer>,
 ) -> Result<Done> {
     let began = time::now();
     let against = Against::read(&options.log, &options.policy)?;
@@ -274,6 +274,7 @@ pub(crate) fn audit(
             "the audit before went to entry {from}, the log has {to} now: it went back, or this is another copy; compare heads with `verifier cross-check`"
         );
     }
+    engine.looked_at = observer.is_some() || in_use.is_some() || on_paper.wanted.is_some();
     let mut saved = Instant::now();
     let every = Duration::from_secs(options.save_every);
     engine.run(
@@ -281,7 +282,7 @@ pub(crate) fn audit(
         &mut |row, findings| {
             in_use.iter_mut().for_each(|in_use| in_use.see(row));
             on_paper.see(row);
-            observer(row, findings)
+            observer.as_mut().map_or(Ok(()), |observer| observer(row, findings))
         },
         |engine, done| {
             let (Some(auditor), Some(output)) = (auditor, &options.output) else { return Ok(()) };
