@@ -286,18 +286,12 @@ pub fn follows(
     mut own_history: impl FnMut(&KnownHead) -> bool,
 ) -> Result<Progress, Refusal> {
     let position = &statement.position;
-    if position.sequence != progress.next {
-        return Err(Refusal::Gap { expected: progress.next, found: position.sequence });
-    }
+    has_next_number(position.sequence, progress)?;
     if position.sequence == 0 && statement.leaf() != admission.genesis.leaf() {
         let (expected, found) = (admission.genesis.leaf(), statement.leaf());
         return Err(NotAdmitted::OtherGenesis { expected, found }.into());
     }
-    if position.previous != progress.head {
-        let show = |hash: Option<Hash>| hash.map_or("nothing".into(), |hash| hash.to_hex());
-        let (expected, found) = (show(progress.head), show(position.previous));
-        return Err(Refusal::Chain { expected, found });
-    }
+    names_the_one_before(position.previous, progress)?;
     // By the key in force; and a key event must be one that can be taken.
     admission.after(statement)?;
     if let Some(head) = &position.head
@@ -307,6 +301,26 @@ pub fn follows(
         return Err(Refusal::ForeignHead { origin, size, root });
     }
     Ok(Progress { next: position.sequence.saturating_add(1), head: Some(statement.leaf()) })
+}
+
+/// Whether this is the next number of a journal that has come so far.
+pub(super) fn has_next_number(sequence: u64, progress: &Progress) -> Result<(), Refusal> {
+    match sequence == progress.next {
+        true => Ok(()),
+        false => Err(Refusal::Gap { expected: progress.next, found: sequence }),
+    }
+}
+
+/// Whether a statement that names this one before itself follows what a journal has.
+pub(super) fn names_the_one_before(
+    previous: Option<Hash>,
+    progress: &Progress,
+) -> Result<(), Refusal> {
+    if previous == progress.head {
+        return Ok(());
+    }
+    let show = |hash: Option<Hash>| hash.map_or("nothing".into(), |hash| hash.to_hex());
+    Err(Refusal::Chain { expected: show(progress.head), found: show(previous) })
 }
 
 /// All that is asked of a verified statement (with the length of its sealed record) of a journal that has

@@ -4,9 +4,10 @@ use crate::cose::Claims;
 use crate::hash::Hash;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Worth knowing; nothing is wrong.
+    #[default]
     Note,
     /// Something could not be checked, or is odd.
     Warning,
@@ -246,14 +247,6 @@ impl Finding {
     pub fn expected(mut self, expected: impl std::fmt::Display) -> Finding {
         self.expected = expected.to_string();
         self
-    }
-
-    /// Which finding it is, from one audit to the next: the first 16 hexadecimal digits of SHA-256 over its kind
-    /// and place.
-    pub fn id(&self) -> String {
-        let place = (self.kind.name(), self.index, &self.journal, self.sequence, &self.file);
-        let hash = Hash::of(format!("{place:?}").as_bytes()).to_hex();
-        hash.get(..16).unwrap_or_default().into()
     }
 }
 

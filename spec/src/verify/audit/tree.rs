@@ -148,6 +148,19 @@ impl Rows {
         tiles
     }
 
+    /// The complete subtrees of which all that was pushed is made: first leaf, behind the last one, hash.
+    pub fn subtrees(&self) -> Vec<(u64, u64, Hash)> {
+        let mut all = Vec::new();
+        for (level, row) in self.rows.iter().enumerate() {
+            let bundles = unit(level as u8 + 1);
+            let (end, width) = (self.bundle / bundles, bundles.saturating_mul(WIDTH));
+            let first = end.saturating_sub(row.len() as u64);
+            let places = (first..end).zip(row);
+            all.extend(places.map(|(place, hash)| (place * width, (place + 1) * width, *hash)));
+        }
+        all
+    }
+
     /// The root of the tree of all full bundles and the leaves behind them; of a part that begins with the log.
     pub fn root(&self, leaves: &[Hash]) -> Hash {
         let mut frontier = Frontier::default();
@@ -207,6 +220,14 @@ mod tests {
                 let range = (pair[0] * WIDTH, pair[1] * WIDTH);
                 let read = Rows::from_parts(range, part.rows().to_vec(), part.most()).unwrap();
                 assert_eq!(read, part);
+                let mut covered: u64 = 0;
+                for (start, end, hash) in part.subtrees() {
+                    assert!(range.0 <= start && end <= range.1);
+                    let leaves: Vec<Hash> = (start..end).map(leaf).collect();
+                    assert_eq!(fold(&leaves), Some(hash));
+                    covered += end - start;
+                }
+                assert_eq!(covered, range.1 - range.0);
                 found.extend(joined.join(&part));
             }
             assert_eq!(joined.root(&rest), frontier.root(), "level {level}");
