@@ -93,35 +93,7 @@ pub struct Count {
     pub number: u64,
 }
 
-/// How much a finding weighs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Worth knowing.
-    #[default]
-    Note,
-    /// To be looked at.
-    Warning,
-    /// Against the rules.
-    High,
-    /// A proof failed, or a key is in wrong hands.
-    Critical,
-}
-
-impl Severity {
-    /// All, the lightest first.
-    pub const ALL: [Severity; 4] =
-        [Severity::Note, Severity::Warning, Severity::High, Severity::Critical];
-
-    /// Its name in files and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::High => "high",
-            Severity::Critical => "critical",
-        }
-    }
-}
+pub use coldlog_spec::verify::audit::Severity;
 
 /// What became of a finding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 //! `verifier bundle`: entries of a log with all that it takes to verify them, in one zip file, for somebody who has
 //! nothing of ours: documents or digests, proofs, policy, heads, an explanation, and the verifier's page.
 
-use crate::audit::{Engine, against, scope_of};
+use crate::audit::{Against, Engine};
 use crate::commands::keys;
 use crate::openings::OpeningArgs;
 use crate::records::Row;
@@ -14,6 +14,7 @@ use coldlog_kit::terminal::{field, say};
 use coldlog_kit::time;
 use coldlog_spec::document::{DocumentHasher, ssh_public_key};
 use coldlog_spec::hash::Hash;
+use coldlog_spec::merkle::verify_inclusion;
 use coldlog_spec::policy::MAX_POLICY;
 use coldlog_spec::proof::MAX_PROOF;
 use coldlog_spec::record::{Disclosure, Operation, Scheme};
@@ -55,7 +56,7 @@ pub struct Options {
 
 /// `verifier bundle`
 pub fn run(options: &Options) -> Outcome {
-    let against = against(&options.log, &options.policy)?;
+    let against = Against::read(&options.log, &options.policy)?;
     if let Some(finding) = against.findings().first() {
         return no(format!("{}: {}", finding.kind.name(), finding.found));
     }
@@ -64,7 +65,7 @@ pub fn run(options: &Options) -> Outcome {
         None => Vec::new(),
     };
     let evidence = PathBuf::from("log.evidence.cbor");
-    let scope = scope_of(&against, &identities, &evidence);
+    let scope = against.scope(&identities, &evidence);
     let (size, origin) = (scope.head.size, scope.head.origin.clone());
     let wanted: BTreeSet<u64> = options.indexes.iter().copied().collect();
     if let Some(beyond) = wanted.last().filter(|last| **last >= size) {
@@ -148,7 +149,13 @@ impl Bundle {
             let entry = tree.entry(*index, entries_path)?;
             let sealed = tree.entry(*index, sealed_path)?;
             let statement = Statement::decode(&entry)?;
-            let proof = tlog_proof::encode(*index, &tree.inclusion(*index)?, &note);
+            let path = tree.inclusion(*index)?;
+            // A proof that does not hold convinces nobody.
+            verify_inclusion(statement.leaf(), *index, size, &path, head.checkpoint.root)
+                .with_context(|| {
+                    format!("the tiles of the log do not prove entry {index}; run `verifier audit`")
+                })?;
+            let proof = tlog_proof::encode(*index, &path, &note);
             self.add(&format!("entries/{index}.statement"), entry);
             self.add(&format!("entries/{index}.tlog-proof"), proof);
             let mut told = vec![format!(

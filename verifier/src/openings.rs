@@ -53,6 +53,12 @@ impl OpeningArgs {
                 if let Err(broken) = journal.whole() {
                     return Err(broken).with_context(|| path.display().to_string());
                 }
+                if journal.torn {
+                    bail!(
+                        "{} breaks off in its last item: keep it, put a sound copy in its place or name another with --openings",
+                        path.display()
+                    );
+                }
                 (journal.bytes, journal.digest)
             }
             false => {
@@ -97,6 +103,8 @@ pub struct Journal {
     /// SHA-256 of each item, and of the header before them.
     pub digests: Vec<Hash>,
     broken: Option<Broken>,
+    /// Its last item breaks off: a server is writing it now, or was copied while it did.
+    torn: bool,
     digest: Hash,
     bytes: Vec<u8>,
 }
@@ -110,17 +118,15 @@ impl Journal {
         if let Some(found) = other_than("coldlog-openings", &bytes).filter(|_| bytes.is_ascii()) {
             bail!("{} is {found}, expected a journal of reads", path.display());
         }
-        let mut rest = bytes.as_slice();
+        let (mut rest, mut torn) = (bytes.as_slice(), false);
         let mut item = || -> Result<Option<&[u8]>> {
-            if rest.is_empty() {
-                return Ok(None);
-            }
             let length = item_length("coldlog-openings", rest, MAX_ITEM)?;
-            let length =
-                length.filter(|length| *length <= rest.len()).context("its end is cut off")?;
-            let (one, after) = rest.split_at(length);
-            rest = after;
-            Ok(Some(one))
+            let whole = length.and_then(|length| rest.split_at_checked(length));
+            torn = whole.is_none() && !rest.is_empty();
+            Ok(whole.map(|(one, after)| {
+                rest = after;
+                one
+            }))
         };
         let header = item().with_context(named)?.context("it is empty").with_context(named)?;
         let own = openings::decode_header(header);
@@ -155,7 +161,7 @@ impl Journal {
             digests.push(digest);
             reads.push(read);
         }
-        Ok(Journal { reads, digests, broken, digest, bytes })
+        Ok(Journal { reads, digests, broken, torn, digest, bytes })
     }
 
     /// Whether each read follows the one before.

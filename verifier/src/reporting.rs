@@ -1,6 +1,6 @@
 //! `verifier report`: an audit of the whole log, told for a period, as a page and as a PDF.
 
-use crate::audit::{self, Findings, Options as AuditOptions, place};
+use crate::audit::{self, Findings, Options as AuditOptions, Published};
 use crate::openings::{Journal, OpeningArgs};
 use crate::records::Row;
 use anyhow::{Context, Result, bail};
@@ -9,13 +9,12 @@ use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::secret::Source;
 use coldlog_kit::terminal::say;
 use coldlog_kit::time;
-use coldlog_report::model::{
-    Access, Command, Count, Counts, Head, Period, Report, Severity, Witness,
-};
+use coldlog_report::model::{Access, Command, Count, Counts, Head, Period, Report, Witness};
 use coldlog_report::register::{Register, Seen};
 use coldlog_report::{glossary, render};
 use coldlog_spec::hash::Hash;
-use coldlog_spec::verify::audit::{Finding, Severity as Weight};
+use coldlog_spec::policy::WitnessTime;
+use coldlog_spec::verify::audit::{Finding, Severity};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -129,7 +128,7 @@ fn audit_options(options: &Options) -> AuditOptions {
         readers: Vec::new(),
         at_least: None,
         signer: None,
-        fail_on: Weight::Note,
+        fail_on: Severity::Note,
         save_every: u64::MAX,
         force: false,
         json: false,
@@ -217,50 +216,33 @@ impl Tally {
 }
 
 fn seen(findings: &Findings) -> Vec<Seen> {
-    let severity = |weight: Weight| match weight {
-        Weight::Note => Severity::Note,
-        Weight::Warning => Severity::Warning,
-        Weight::High => Severity::High,
-        Weight::Critical => Severity::Critical,
-    };
     let one = |finding: &Finding| Seen {
         kind: finding.kind.name().into(),
-        severity: severity(finding.kind.severity()),
-        // Two journals of a signer, and files, are told apart, too.
-        signer: match (&finding.journal, &finding.file) {
-            (Some((signer, journal)), _) => format!("{signer} / {journal}"),
-            (None, file) => file.clone().unwrap_or_default(),
-        },
+        severity: finding.kind.severity(),
+        signer: audit::about(finding),
         index: finding.index,
         sequence: finding.sequence,
-        place: place(finding),
+        place: audit::place(finding),
         expected: finding.expected.clone(),
         found: finding.found.clone(),
     };
     findings.list().map(one).collect()
 }
 
-fn heads(
-    all: &[(coldlog_spec::checkpoint::Checkpoint, Vec<coldlog_spec::policy::WitnessTime>)],
-    period: &Period,
-) -> Vec<Head> {
-    // Those of the period, and the newest, against which everything was held.
+// Those of the period, and the newest, against which everything was held.
+fn heads(all: &[Published], period: &Period) -> Vec<Head> {
     let newest = all.len().saturating_sub(1);
-    let wanted = all.iter().enumerate().filter(|(at, (_, witnesses))| {
-        *at == newest || witnesses.iter().any(|one| within(one.time, period))
+    let wanted = all.iter().enumerate().filter(|(at, head)| {
+        *at == newest || head.witnesses.iter().any(|one| within(one.time, period))
     });
-    let head = |(checkpoint, witnesses): &(
-        coldlog_spec::checkpoint::Checkpoint,
-        Vec<coldlog_spec::policy::WitnessTime>,
-    )| Head {
-        size: checkpoint.size,
-        root: checkpoint.root.to_hex(),
-        witnesses: witnesses
-            .iter()
-            .map(|one| Witness { name: one.name.clone(), time: one.time })
-            .collect(),
-    };
-    wanted.map(|(_, one)| head(one)).collect()
+    let witness = |one: &WitnessTime| Witness { name: one.name.clone(), time: one.time };
+    wanted
+        .map(|(_, head)| Head {
+            size: head.size,
+            root: head.root.to_hex(),
+            witnesses: head.witnesses.iter().map(witness).collect(),
+        })
+        .collect()
 }
 
 fn proven(findings: &Findings, tally: &Tally) -> Vec<String> {
@@ -268,7 +250,7 @@ fn proven(findings: &Findings, tally: &Tally) -> Vec<String> {
         "{} records are of this period, by the time that the signers claim; each was opened, and is the one that was logged, unless a finding says otherwise.",
         tally.records
     )];
-    let critical = findings.list().filter(|one| one.kind.severity() == Weight::Critical).count();
+    let critical = findings.list().filter(|one| one.kind.severity() == Severity::Critical).count();
     text.push(match critical {
         0 => "Every entry of the log from its beginning was read and verified: no record is missing between two others, none was altered, every signature is by the key that was in force, and the whole is what the witnesses cosigned.".into(),
         count => format!("{count} findings are critical: what they are about is not proven, and may have been forged, altered or hidden. The rest of the log was read and verified entry by entry."),

@@ -4,7 +4,8 @@ use crate::forge::{Demands, Forge};
 use crate::{AUDIT, audit};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::record::Record;
-use coldlog_spec::statement::Payload;
+use coldlog_spec::statement::{Payload, Statement};
+use coldlog_spec::tile;
 use coldlog_tests::kills::killed_everywhere;
 use coldlog_tests::run;
 use serde_json::Value;
@@ -84,14 +85,19 @@ fn parts_come_to_the_verdict_of_one_run() {
     }
 }
 
+fn audited_in_june() -> (tempfile::TempDir, Forge) {
+    let stage = tempfile::tempdir().unwrap();
+    let forge = Forge::new(Demands::Nothing, 300);
+    forge.publish(stage.path());
+    make_key(stage.path());
+    ok(stage.path(), &format!("{AUDIT} --key auditor.audit-key -o june.audit"));
+    (stage, forge)
+}
+
 #[test]
 fn an_audit_goes_on_where_the_last_one_ended() {
-    let stage = tempfile::tempdir().unwrap();
+    let (stage, mut forge) = audited_in_june();
     let folder = stage.path();
-    let mut forge = Forge::new(Demands::Nothing, 300);
-    forge.publish(folder);
-    make_key(folder);
-    ok(folder, &format!("{AUDIT} --key auditor.audit-key -o june.audit"));
     let shown = ok(folder, "verifier audit show june.audit");
     assert!(shown.contains("entries 0 to 302"), "{shown}");
     for number in 300..700 {
@@ -125,12 +131,8 @@ fn an_audit_goes_on_where_the_last_one_ended() {
 
 #[test]
 fn a_log_that_went_back_since_the_last_audit_is_found() {
-    let stage = tempfile::tempdir().unwrap();
+    let (stage, mut forge) = audited_in_june();
     let folder = stage.path();
-    let mut forge = Forge::new(Demands::Nothing, 300);
-    forge.publish(folder);
-    make_key(folder);
-    ok(folder, &format!("{AUDIT} --key auditor.audit-key -o june.audit"));
     // Another history from entry 200 on.
     let (disclosure, sealed) = forge.disclose(forge.record(8));
     let statement = forge.statement(Payload::Commitment(Hash::of(&disclosure)));
@@ -146,8 +148,58 @@ fn a_log_that_went_back_since_the_last_audit_is_found() {
     assert_eq!(ran.code, 1);
     std::fs::remove_dir_all(folder.join("public")).unwrap();
     Forge::new(Demands::Nothing, 100).publish(folder);
-    let ran = run(folder, &format!("{AUDIT} --since june.audit --key auditor.audit-key")).unwrap();
-    assert!(ran.code == 2 && ran.err.contains("went back"), "{}", ran.err);
+    let line = "--since june.audit --key auditor.audit-key -o july.audit --resume";
+    let (ran, findings) = audit(folder, line);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    // All of it was looked at, and nothing is written down to go on from.
+    assert_eq!(crate::kinds(&findings).into_iter().collect::<Vec<_>>(), ["head-withdrawn"]);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&report["from"], &report["to"]), (&0.into(), &102.into()));
+    assert!(!folder.join("july.audit").exists());
+}
+
+#[test]
+fn a_part_is_held_against_the_head_and_not_against_a_tile_alone() {
+    let stage = tempfile::tempdir().unwrap();
+    let folder = stage.path();
+    let mut forge = Forge::new(Demands::Nothing, 1200);
+    // What the last entry of the first part could say as well, by the same key: no chain breaks within the part.
+    let last = 511;
+    let honest = Statement::decode(&forge.entries[last].0).unwrap();
+    (forge.next, forge.previous) = (honest.position.sequence, honest.position.previous);
+    let (disclosure, sealed) = forge.disclose(forge.record(4000));
+    let other = forge.statement(Payload::Commitment(Hash::of(&disclosure)));
+    forge.publish(folder);
+    make_key(folder);
+    let part = format!("{AUDIT} --shard 1/2 --key auditor.audit-key -o part --force");
+    let ask = "verifier query --log public --policy policy --identity auditor.key --shard 1/2";
+    ok(folder, &part);
+    ok(folder, ask);
+    // The bundle and its own tile agree; nothing above them does.
+    let public = folder.join("public");
+    let (first, leaf) = (256, other.leaf());
+    let (mut entries, mut records) = (Vec::new(), Vec::new());
+    forge.entries[last] = (other.bytes().to_vec(), sealed);
+    for (entry, record) in &forge.entries[first..=last] {
+        assert!(tile::push_entry(&mut entries, entry) && tile::push_entry(&mut records, record));
+    }
+    std::fs::write(public.join("tile/entries/001"), entries).unwrap();
+    std::fs::write(public.join("sealed/001"), records).unwrap();
+    let mut hashes = std::fs::read(public.join("tile/0/001")).unwrap();
+    hashes[255 * 32..].copy_from_slice(&leaf.0);
+    std::fs::write(public.join("tile/0/001"), hashes).unwrap();
+    let ran = run(folder, &format!("{part} --json")).unwrap();
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    let found = crate::kinds(report["findings"].as_array().unwrap());
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["root-differs"]);
+    let ran = run(folder, ask).unwrap();
+    assert!(ran.code == 1 && ran.out.is_empty(), "{}", ran.out);
+    // A copy that lacks most of what its head promises ends the audit.
+    let checkpoint = forge.head_of(1 << 40, Hash([9; 32]), crate::forge::BEGAN, 2, 3);
+    std::fs::write(public.join("checkpoint"), checkpoint.encode()).unwrap();
+    let ran = run(folder, AUDIT).unwrap();
+    assert!(ran.code == 2 && ran.err.contains("in a row"), "{}", ran.err);
 }
 
 #[test]

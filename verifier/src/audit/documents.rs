@@ -8,7 +8,7 @@ use coldlog_kit::files;
 use coldlog_spec::document::{DocumentDigest, DocumentHasher, SignatureFile};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::record::Scheme;
-use coldlog_spec::verify::audit::{Finding, Kind};
+use coldlog_spec::verify::audit::{Finding, Kind, Severity};
 use coldlog_spec::verify::keys::Made;
 use std::collections::HashMap;
 use std::io::Read;
@@ -35,6 +35,8 @@ struct Record {
     signer: (String, String),
     key: String,
     signature: Hash,
+    /// It has findings of its own.
+    doubtful: bool,
     not_after: Option<u64>,
 }
 
@@ -130,8 +132,9 @@ impl InUse {
     }
 
     /// Looks at a record.
-    pub fn see(&mut self, row: &Row) {
+    pub fn see(&mut self, row: &Row, findings: &[Finding]) {
         let Some(signed) = &row.document else { return };
+        let doubtful = findings.iter().any(|one| one.kind.severity() >= Severity::Warning);
         for at in self.by_digest.get(&signed.sha256).into_iter().flatten() {
             if let Some(document) = self.documents.get_mut(*at) {
                 document.records.push(Record {
@@ -140,6 +143,7 @@ impl InUse {
                     signer: (row.signer.clone(), row.journal.clone()),
                     key: row.key.clone(),
                     signature: signed.signature,
+                    doubtful,
                     not_after: row.not_after,
                 });
             }
@@ -188,7 +192,7 @@ impl Document {
             });
         }
         let doubt = |record: &Record| {
-            if engine.findings.is_at(record.index) {
+            if record.doubtful {
                 return Some(format!("entry {} has findings of its own", record.index));
             }
             let revoked = engine.journals.revoked().iter().find(|(claims, revoked)| {

@@ -5,21 +5,19 @@ use super::ordered::in_order;
 use super::read::{Bundle, Keys, Read, Reader, compare_tile};
 use crate::commands::claims;
 use crate::records::Row;
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use coldlog_kit::progress::Progress as Bar;
 use coldlog_kit::published::{Source, Tree};
 use coldlog_kit::seal::Identity;
 use coldlog_spec::audit::Counts;
 use coldlog_spec::checkpoint::Checkpoint;
 use coldlog_spec::hash::Hash;
-use coldlog_spec::merkle::{Frontier, leaf_hash};
+use coldlog_spec::merkle::{Frontier, leaf_hash, verify_subtree_consistency};
 use coldlog_spec::policy::Policy;
 use coldlog_spec::record::Operation;
 use coldlog_spec::statement::Statement;
 use coldlog_spec::tile::{self, Tile, WIDTH, entries_path, fold};
-use coldlog_spec::verify::audit::{
-    Bounds, Entry, Finding, Journals, Kind, Known, Opened, Rows, unit,
-};
+use coldlog_spec::verify::audit::{Bounds, Entry, Finding, Journals, Kind, Known, Opened, Rows};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -45,7 +43,8 @@ pub(crate) type Observer<'a> = dyn FnMut(&Row, &[Finding]) -> Result<()> + 'a;
 pub struct Engine<'a> {
     pub(super) scope: Scope<'a>,
     keys: Keys,
-    keys_known: usize,
+    /// The statements in the clear whose keys the readers know.
+    events_known: usize,
     /// The journals.
     pub journals: Journals,
     /// The tree above the bundles.
@@ -56,6 +55,8 @@ pub struct Engine<'a> {
     pub findings: Findings,
     /// What there was.
     pub counts: Counts,
+    /// Bundles in a row that could not be read.
+    missing: usize,
     tree: Tree<'a>,
     roots: HashMap<u64, Hash>,
     claims: claims::Bounds<'a>,
@@ -69,6 +70,8 @@ pub struct Engine<'a> {
 
 /// Roots that are remembered before all are forgotten.
 const ROOTS: usize = 4096;
+/// Bundles in a row that may be missing: beyond, a head that promises the moon would be followed for ever.
+const MISSING: usize = 256;
 /// Forks for which the log is searched for the first statement.
 const FORKS: usize = 8;
 
@@ -81,12 +84,13 @@ impl<'a> Engine<'a> {
         Engine {
             scope,
             keys: Keys::new(),
-            keys_known: 0,
+            events_known: 0,
             journals: Journals::new(&head.origin, keys),
             rows: Rows::new(),
             tail: Vec::new(),
             findings: Findings::default(),
             counts: Counts::default(),
+            missing: 0,
             tree: Tree::new(source, head.size),
             roots: HashMap::new(),
             claims: claims::Bounds::new(source, policy, None),
@@ -168,10 +172,11 @@ impl<'a> Engine<'a> {
     }
 
     fn learn(&mut self, keys: &Keys) {
-        let known = self.journals.keys().count();
-        if known != self.keys_known {
+        // Keys come with statements in the clear.
+        let events = self.journals.clear().len();
+        if events != self.events_known {
             keys.learn(self.journals.keys());
-            self.keys_known = known;
+            self.events_known = events;
         }
     }
 
@@ -187,6 +192,7 @@ impl<'a> Engine<'a> {
         self.findings.extend(findings);
         match entries {
             Some(entries) => {
+                self.missing = 0;
                 for (at, read) in entries.into_iter().enumerate() {
                     let index = number * WIDTH + at as u64;
                     if (from..to).contains(&index) {
@@ -195,7 +201,15 @@ impl<'a> Engine<'a> {
                     }
                 }
             }
-            None => self.journals.skip(),
+            None => {
+                self.journals.skip();
+                self.missing += 1;
+                if self.missing > MISSING {
+                    bail!(
+                        "{MISSING} bundles in a row could not be read, up to {number}: this is no copy of the log; fetch a whole one"
+                    );
+                }
+            }
         }
         if leaves.len() as u64 == WIDTH {
             let full = fold(&leaves).map(|root| self.rows.push(root)).unwrap_or_default();
@@ -352,35 +366,33 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// After the last entry of a part: its hashes must be those of the log's tiles, which must have the root of the
-    /// head.
+    /// After the last entry of a part: each complete subtree of it must be under the head, and each leaf behind them.
     pub fn finish_part(&mut self) -> Result<()> {
-        if let Some(level) = self.rows.most() {
-            let last = self.rows.rows().get(usize::from(level) - 1).cloned().unwrap_or_default();
-            let end = self.rows.bundle() / unit(level);
-            for (place, hash) in (end - last.len() as u64..end).zip(last) {
-                self.must_be_in_tile(level, place, hash)?;
-            }
-        }
-        let (root, expected) = (self.tree.root()?, self.scope.head.root);
-        if root != expected {
-            let finding =
-                Finding::new(Kind::RootDiffers, format!("the tiles have the root {root}"));
-            self.findings.add(finding.expected(format!("{expected}, as the head says")));
+        let bundles = self.rows.bundle() * WIDTH;
+        let tail = (bundles..).zip(&self.tail).map(|(at, leaf)| (at, at + 1, *leaf));
+        let parts: Vec<(u64, u64, Hash)> = self.rows.subtrees().into_iter().chain(tail).collect();
+        for (start, end, hash) in parts {
+            self.must_be_under_the_head((start, end), hash)?;
         }
         Ok(())
     }
 
-    fn must_be_in_tile(&mut self, level: u8, place: u64, hash: Hash) -> Result<()> {
-        let index = place / WIDTH;
-        let tile = Tile { level, index, width: tile::width_at(level, index, self.scope.head.size) };
-        let at = (place % WIDTH) as usize;
-        let found = self.tree.tile(tile)?.get(at).copied().context("a tile is too short")?;
-        if found != hash {
-            let text = format!("{found} as hash {at}, {hash} is what is below it");
-            self.findings.add(Finding::new(Kind::TileDiffers, text).in_file(tile.path()));
+    fn must_be_under_the_head(&mut self, (start, end): (u64, u64), hash: Hash) -> Result<()> {
+        let (size, root) = (self.scope.head.size, self.scope.head.root);
+        let path = self.tree.subtree_consistency(start, end)?;
+        if let Err(why) = verify_subtree_consistency(start, end, size, &path, hash, root) {
+            let text = format!("entries {start} to {end} are not under the head: {why}");
+            self.findings.add(Finding::new(Kind::RootDiffers, text));
         }
         Ok(())
+    }
+
+    /// What a step finds, apart from what was found before.
+    pub(super) fn apart(&mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Result<Findings> {
+        let before = std::mem::take(&mut self.findings);
+        let done = step(self);
+        let found = std::mem::replace(&mut self.findings, before);
+        done.map(|()| found)
     }
 
     /// Takes the tree of a part that follows.

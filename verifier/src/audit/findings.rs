@@ -59,13 +59,6 @@ impl Findings {
         self.more.iter().map(|(kind, count)| (*kind, *count))
     }
 
-    /// Whether one is of an entry.
-    pub fn is_at(&self, index: u64) -> bool {
-        self.list.iter().any(|finding| {
-            finding.index == Some(index) && finding.kind.severity() >= Severity::Warning
-        })
-    }
-
     /// How many there are of each severity, the worst first.
     pub fn by_severity(&self) -> Vec<(Severity, u64)> {
         let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();

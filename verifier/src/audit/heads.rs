@@ -5,12 +5,12 @@ use crate::commands::watch::{file_of, folder_of, remembered};
 use anyhow::Result;
 use coldlog_kit::files::{self, Existing, Mode};
 use coldlog_kit::published::{Source, Tree};
-use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
+use coldlog_spec::checkpoint::SignedCheckpoint;
 use coldlog_spec::evidence::Evidence;
 use coldlog_spec::hash::Hash;
 use coldlog_spec::note::MAX_NOTE;
 use coldlog_spec::policy::{CosignedCheckpoint, Policy, WitnessTime};
-use coldlog_spec::tile::parse_head_path;
+use coldlog_spec::tile::{head_path, parse_head_path};
 use coldlog_spec::verify::audit::{Finding, Kind};
 use coldlog_spec::verify::heads::{extends, judge};
 use std::collections::BTreeMap;
@@ -43,138 +43,151 @@ pub(super) fn newest(
     }
 }
 
-/// A head that the log publishes.
-pub(super) struct Published {
-    file: String,
-    head: SignedCheckpoint,
+/// A head that the log publishes. There may be millions: its note is read again where it is wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    /// Who cosigned it, where that was asked for.
+    pub(crate) witnesses: Vec<WitnessTime>,
 }
 
-/// Reads the heads that a log publishes, larger than a size and at most as large as the newest; tells what is wrong
-/// with their files, their signatures and their times.
-pub(super) fn published(
-    source: &dyn Source,
-    policy: &Policy,
-    newest: &SignedCheckpoint,
-    larger_than: u64,
-    findings: &mut Vec<Finding>,
-) -> Result<Vec<Published>> {
-    let mut sizes: Vec<(u64, String)> = source
-        .heads()?
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|file| Some((parse_head_path(&file)?, file)))
-        .filter(|(size, _)| (larger_than + 1..=newest.checkpoint.size).contains(size))
-        .collect();
-    sizes.sort_unstable();
-    let mut all = Vec::new();
-    let mut seen: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    for (size, file) in sizes {
+/// The heads that a log publishes.
+#[derive(Default)]
+pub(super) struct AllPublished {
+    /// By size.
+    pub(super) heads: Vec<Published>,
+    /// Sizes of cosigned ones, with the times by which a quorum had cosigned each.
+    pub(super) times: Vec<(u64, u64)>,
+    /// What is wrong with their files, their signatures and their times.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl AllPublished {
+    /// Those that are larger than a size, and at most as large as the newest; `with_witnesses` where somebody
+    /// wants to tell who cosigned which.
+    pub(super) fn read(
+        source: &dyn Source,
+        policy: &Policy,
+        newest: &SignedCheckpoint,
+        (larger_than, with_witnesses): (u64, bool),
+    ) -> Result<AllPublished> {
+        let paths = source.heads()?.unwrap_or_default();
+        let mut sizes: Vec<u64> = paths.iter().filter_map(|path| parse_head_path(path)).collect();
+        sizes.retain(|size| *size > larger_than && *size <= newest.checkpoint.size);
+        sizes.sort_unstable();
+        let mut all = AllPublished::default();
+        let mut before: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for size in sizes {
+            all.one(source, policy, size, (&mut before, with_witnesses))?;
+        }
+        Ok(all)
+    }
+
+    fn one(
+        &mut self,
+        source: &dyn Source,
+        policy: &Policy,
+        size: u64,
+        (before, with_witnesses): (&mut BTreeMap<String, (u64, u64)>, bool),
+    ) -> Result<()> {
+        let file = head_path(size);
         let bytes = source.get(&file, MAX_NOTE)?.unwrap_or_default();
         let mut wrong = |kind, why: String| {
-            findings.push(Finding::new(kind, why).in_file(&file));
+            self.findings.push(Finding::new(kind, why).in_file(&file));
         };
         let head = match SignedCheckpoint::decode(&bytes) {
             Ok(head) if head.checkpoint.size == size => head,
             Ok(head) => {
                 wrong(Kind::HeadMalformed, format!("a head of size {}", head.checkpoint.size));
-                continue;
+                return Ok(());
             }
             Err(why) => {
                 wrong(Kind::HeadMalformed, why.to_string());
-                continue;
+                return Ok(());
             }
         };
         if let Err(why) = policy.verify_log(&head) {
             wrong(Kind::HeadForged, why.to_string());
-            continue;
+            return Ok(());
         }
-        for witness in policy.witness_times(&head).unwrap_or_default() {
-            let before = seen.get(&witness.name).copied();
-            if let Some((older, time)) = before.filter(|(_, time)| witness.time < *time) {
+        let (witnesses, time) = match policy.verify_head(&head) {
+            Ok(cosigned) => (cosigned.witnesses().to_vec(), cosigned.not_after()),
+            Err(_) => (policy.witness_times(&head).unwrap_or_default(), None),
+        };
+        for witness in &witnesses {
+            let name = &witness.name;
+            if let Some((older, time)) = before.get(name).filter(|(_, time)| witness.time < *time) {
                 let back = time - witness.time;
-                let name = &witness.name;
                 wrong(
                     Kind::HeadTime,
                     format!("{name} cosigned size {size} {back} seconds before size {older}"),
                 );
             }
-            seen.insert(witness.name, (size, witness.time));
+            before.insert(name.clone(), (size, witness.time));
         }
-        all.push(Published { file, head });
+        self.times.extend(time.map(|time| (size, time)));
+        let witnesses = if with_witnesses { witnesses } else { Vec::new() };
+        self.heads.push(Published { size, root: head.checkpoint.root, witnesses });
+        Ok(())
     }
-    Ok(all)
 }
 
-/// What the published heads and the newest say, and who cosigned them; each size once.
-pub(super) fn witnessed(
-    published: &[Published],
-    newest: &SignedCheckpoint,
-    policy: &Policy,
-) -> Vec<(Checkpoint, Vec<WitnessTime>)> {
-    let heads = published
-        .iter()
-        .map(|one| &one.head)
-        .filter(|head| head.checkpoint.size < newest.checkpoint.size);
-    let told = |head: &SignedCheckpoint| {
-        (head.checkpoint.clone(), policy.witness_times(head).unwrap_or_default())
-    };
-    heads.chain([newest]).map(told).collect()
-}
-
-/// Sizes of cosigned heads, with the times by which a quorum had cosigned each.
-pub(super) fn times(published: &[Published], policy: &Policy) -> Vec<(u64, u64)> {
-    let cosigned = published.iter().filter_map(|one| policy.verify_head(&one.head).ok());
-    cosigned.filter_map(|head| Some((head.checkpoint().size, head.not_after()?))).collect()
-}
-
-/// Holds heads against the tree: those that are published, and those that the auditor remembers.
+/// Holds heads against the tree: those that are published, those that the auditor remembers, and that of the audit
+/// before.
 pub(super) fn fit(
     engine: &mut Engine,
-    source: &dyn Source,
-    policy: &Policy,
     newest: &SignedCheckpoint,
-    (published, memory): (Vec<Published>, Option<&Path>),
-    evidence: &Path,
+    published: &[Published],
+    (memory, older): (Option<&Path>, Option<&SignedCheckpoint>),
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
-    let origin = &newest.checkpoint.origin;
-    let mut heads: Vec<(String, SignedCheckpoint)> =
-        published.into_iter().map(|one| (one.file, one.head)).collect();
-    if let Some(memory) = memory {
-        let known = remembered(&folder_of(memory, origin), 0)?;
-        heads.extend(known.into_iter().map(|head| ("the auditor's memory".to_owned(), head)));
+    for Published { size, root, .. } in published {
+        if engine.root_at(*size, *root)? != *root {
+            let file = head_path(*size);
+            let bytes = engine.scope.source.get(&file, MAX_NOTE)?.unwrap_or_default();
+            findings.push(misfit(engine, newest, &SignedCheckpoint::decode(&bytes)?, &file)?);
+        }
     }
-    for (file, head) in heads {
-        let size = head.checkpoint.size;
-        let mut wrong = |kind, why: String, evidence| {
-            let mut finding = Finding::new(kind, why).in_file(&file);
-            finding.evidence = evidence;
-            findings.push(finding);
-        };
+    let mut known: Vec<(&str, SignedCheckpoint)> =
+        older.cloned().map(|head| ("the audit before", head)).into_iter().collect();
+    if let Some(memory) = memory {
+        let folder = folder_of(memory, &newest.checkpoint.origin);
+        known
+            .extend(remembered(&folder, 0)?.into_iter().map(|head| ("the auditor's memory", head)));
+    }
+    for (file, head) in known {
+        let (size, root) = (head.checkpoint.size, head.checkpoint.root);
         if size > newest.checkpoint.size {
             let shown = newest.checkpoint.size;
-            wrong(
-                Kind::HeadWithdrawn,
-                format!("a head of size {size}; the log shows {shown}"),
-                None,
-            );
-            continue;
-        }
-        let root = engine.root_at(size, head.checkpoint.root)?;
-        if root != head.checkpoint.root {
-            let path = Tree::new(source, newest.checkpoint.size).path_from(&head.checkpoint)?;
-            let (first, second) = (head.encode(), newest.encode());
-            let split = Evidence::SplitView { first, second, path: path.clone() };
-            let convicts = judge(&split, policy).is_ok();
-            let kept = convicts.then(|| keep(evidence, &split)).transpose()?;
-            let why = extends(&head.checkpoint, &newest.checkpoint, &path).err();
-            let why = why.map_or(format!("the tree of that size has the root {root}"), |why| {
-                why.to_string()
-            });
-            wrong(Kind::HeadMisfit, why, kept);
+            let text = format!("a head of size {size}; the log shows {shown}");
+            findings.push(Finding::new(Kind::HeadWithdrawn, text).in_file(file));
+        } else if engine.root_at(size, root)? != root {
+            findings.push(misfit(engine, newest, &head, file)?);
         }
     }
     Ok(findings)
+}
+
+// A head that is not of this history; what convicts the log is kept.
+fn misfit(
+    engine: &Engine,
+    newest: &SignedCheckpoint,
+    head: &SignedCheckpoint,
+    file: &str,
+) -> Result<Finding> {
+    let mut tree = Tree::new(engine.scope.source, newest.checkpoint.size);
+    let path = tree.path_from(&head.checkpoint)?;
+    let (first, second) = (head.encode(), newest.encode());
+    let split = Evidence::SplitView { first, second, path: path.clone() };
+    let convicts = judge(&split, engine.scope.policy).is_ok();
+    let evidence = convicts.then(|| keep(engine.scope.evidence, &split)).transpose()?;
+    let why = match extends(&head.checkpoint, &newest.checkpoint, &path) {
+        Err(why) => why.to_string(),
+        Ok(()) => format!("the entries have another root at size {}", head.checkpoint.size),
+    };
+    let finding = Finding::new(Kind::HeadMisfit, why).in_file(file);
+    Ok(Finding { evidence, ..finding })
 }
 
 /// Remembers the head that was audited.

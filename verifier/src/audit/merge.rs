@@ -1,15 +1,15 @@
 //! `verifier audit merge`: parts of an audit, made anywhere, joined to the verdict that one run would have given.
 
+use super::against::{Against, auditors};
 use super::engine::Engine;
 use super::findings::Findings;
-use super::heads;
-use super::run::{Against, Done, auditors, conclude, scope, times, told, verdict};
+use super::heads::AllPublished;
+use super::run::conclude;
 use super::saved::{Auditor, Frame, load, resume};
-use super::show::lines;
+use super::told::{Done, answer, told};
 use anyhow::{Context, Result, bail};
 use coldlog_kit::exit::Outcome;
 use coldlog_kit::files::Existing;
-use coldlog_kit::report;
 use coldlog_kit::secret::Source as Secret;
 use coldlog_spec::audit::{Audit, digest};
 use coldlog_spec::cose::Claims;
@@ -47,18 +47,7 @@ pub struct Merge {
 
 /// `verifier audit merge`
 pub fn merge(options: &Merge) -> Outcome {
-    const CHECKS: [&str; 1] = ["no finding is as severe as --fail-on says"];
-    report::run_judged(options.json, &CHECKS, |checks| {
-        let done = join(options)?;
-        if !options.json {
-            lines(&done.findings).iter().for_each(coldlog_kit::terminal::say);
-        }
-        let verdict = verdict(&done.findings, options.fail_on);
-        if verdict.is_ok() {
-            checks.pass();
-        }
-        Ok((done.report(), verdict))
-    })
+    answer(options.json, options.fail_on, || join(options))
 }
 
 fn join(options: &Merge) -> Result<Done> {
@@ -68,21 +57,21 @@ fn join(options: &Merge) -> Result<Done> {
     for path in &options.parts {
         parts.push((path.clone(), load(path, &trusted)?));
     }
-    parts.sort_by_key(|(_, part)| part.scope.from);
+    // A small log has parts without an entry: they begin where the next one does.
+    parts.sort_by_key(|(_, part)| (part.scope.from, part.scope.to));
     let against = Against::read(&options.log, &options.policy)?;
     must_be_whole(&parts, &against)?;
     let (policy, source) = (&against.policy, against.source.as_ref());
-    let mut files_wrong = Vec::new();
-    let published = heads::published(source, policy, &against.head, 0, &mut files_wrong)?;
-    let scope = scope(&against, &[], &options.evidence);
-    let mut engine = Engine::new(scope, times(&published, &against));
+    let published = AllPublished::read(source, policy, &against.head, (0, false))?;
+    let times = published.times.iter().copied().chain(against.times()).collect();
+    let mut engine = Engine::new(against.scope(&[], &options.evidence), times);
     let (mut opened, mut began) = (true, u64::MAX);
     for (path, part) in parts {
         opened &= part.scope.opened;
         began = began.min(part.scope.time.0);
         take(&mut engine, part).with_context(|| path.display().to_string())?;
     }
-    engine.findings.extend(files_wrong);
+    engine.findings.extend(published.findings);
     engine.read_tail()?;
     let size = against.head.checkpoint.size;
     if let (Some(auditor), Some(output)) = (&own, &options.output) {
@@ -92,8 +81,8 @@ fn join(options: &Merge) -> Result<Done> {
     }
     let mut now = Findings::default();
     now.extend(against.findings.clone());
-    let memory = options.memory.as_deref();
-    conclude(&mut engine, &against, (published, None, memory), &options.evidence, &mut now)?;
+    let known = (options.memory.as_deref(), None);
+    conclude(&mut engine, &against, &published.heads, known, &mut now)?;
     Ok(told(&engine, &against, now, ((0, size), opened, None)))
 }
 

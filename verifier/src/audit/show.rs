@@ -2,6 +2,7 @@
 
 use super::findings::Findings;
 use coldlog_kit::terminal::field;
+use coldlog_report::register;
 use coldlog_spec::verify::audit::Finding;
 use serde_json::{Value, json};
 
@@ -13,6 +14,19 @@ pub(crate) fn place(finding: &Finding) -> String {
     place.extend(finding.sequence.map(|sequence| format!("record {sequence}")));
     place.extend(finding.file.clone());
     place.join(", ")
+}
+
+/// Whom a finding is about, as the register of findings has it: two journals of a signer, and files, are told apart.
+pub(crate) fn about(finding: &Finding) -> String {
+    match (&finding.journal, &finding.file) {
+        (Some((signer, journal)), _) => format!("{signer} / {journal}"),
+        (None, file) => file.clone().unwrap_or_default(),
+    }
+}
+
+/// The name under which a register of findings has it, from one report to the next.
+pub(crate) fn register_id(finding: &Finding) -> String {
+    register::id(finding.kind.name(), &about(finding), finding.index, finding.sequence)
 }
 
 /// One finding in a line: `critical  number-missing  entry 17, signer.example / journal, record 12: expected ..., found
@@ -38,7 +52,7 @@ pub(crate) fn to_json(finding: &Finding) -> Value {
         None => (None, None),
     };
     json!({
-        "id": finding.id(), "kind": finding.kind.name(), "severity": finding.kind.severity().name(),
+        "id": register_id(finding), "kind": finding.kind.name(), "severity": finding.kind.severity().name(),
         "index": finding.index, "signer": signer, "journal": journal, "sequence": finding.sequence,
         "file": finding.file, "expected": finding.expected, "found": finding.found,
         "evidence": finding.evidence.map(|hash| hash.to_hex()),

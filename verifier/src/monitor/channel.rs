@@ -72,6 +72,7 @@ pub enum Tls {
 pub(super) struct WrittenChannel {
     pub(super) name: String,
     kind: String,
+    #[serde(default, deserialize_with = "super::severity::optional")]
     at_least: Option<Severity>,
     facts: Option<bool>,
     file: Option<PathBuf>,

@@ -19,6 +19,7 @@ pub struct Alert {
     /// The rule's name.
     pub rule: String,
     /// How much it matters.
+    #[serde(with = "super::severity")]
     pub severity: Severity,
     /// When it happened, in POSIX seconds.
     pub time: u64,

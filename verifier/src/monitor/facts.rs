@@ -220,7 +220,7 @@ impl Event {
             Event::Head(head) => of_head(head, now),
             Event::Access(read) => of_read(read),
             Event::Finding(finding) => json!({
-                "time": now, "kind": finding.kind, "severity": finding.severity.word(),
+                "time": now, "kind": finding.kind, "severity": finding.severity.name(),
                 "index": finding.index, "text": finding.text,
             }),
             Event::Tick(Tick { failing, failing_for, behind, behind_for, undelivered_for }) => {

@@ -20,7 +20,7 @@ use coldlog_kit::time;
 use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::Policy;
-use coldlog_spec::verify::audit::{Finding as Found, Severity as Weight};
+use coldlog_spec::verify::audit::Finding as Found;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -300,12 +300,7 @@ impl Monitor {
 
 // What the audit found, for rules.
 fn finding_event(found: &Found) -> Event {
-    let severity = match found.kind.severity() {
-        Weight::Note => Severity::Note,
-        Weight::Warning => Severity::Warning,
-        Weight::High => Severity::High,
-        Weight::Critical => Severity::Critical,
-    };
+    let severity = found.kind.severity();
     let place = crate::audit::place(found);
     let text = match found.expected.as_str() {
         "" => format!("{place}: {}", found.found),

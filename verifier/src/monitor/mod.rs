@@ -33,33 +33,31 @@ pub use facts::{Facts, NAMES, Name, On};
 pub use rules::{Rule, Rules, RulesError};
 pub use state::{Cell, Change, State};
 
-use serde::{Deserialize, Serialize};
-
 /// The rules that are right for a small company, to begin with.
 pub const DEFAULT_RULES: &str = include_str!("default-rules.toml");
 
-/// How much something matters. The words are the audit's, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing.
-    Note,
-    /// Somebody should look at it this week.
-    Warning,
-    /// Today.
-    High,
-    /// Now.
-    Critical,
-}
+pub use coldlog_spec::verify::audit::Severity;
 
-impl Severity {
-    /// Its word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Note => "note",
-            Severity::Warning => "warning",
-            Severity::High => "high",
-            Severity::Critical => "critical",
-        }
+/// How much something matters, by its word, in rules and in the database.
+pub(crate) mod severity {
+    use super::Severity;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    static WORDS: std::sync::LazyLock<[&str; 4]> =
+        std::sync::LazyLock::new(|| Severity::ALL.map(Severity::name));
+
+    pub(crate) fn serialize<S: Serializer>(one: &Severity, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(one.name())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Severity, D::Error> {
+        let word = String::deserialize(from)?;
+        Severity::from_name(&word).ok_or_else(|| D::Error::unknown_variant(&word, &*WORDS))
+    }
+
+    pub(crate) fn optional<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Severity>, D::Error> {
+        deserialize(from).map(Some)
     }
 }

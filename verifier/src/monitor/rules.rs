@@ -109,6 +109,7 @@ struct WrittenRules {
 #[serde(deny_unknown_fields)]
 struct WrittenRule {
     name: String,
+    #[serde(with = "super::severity")]
     severity: Severity,
     on: On,
     when: Option<Spanned<String>>,

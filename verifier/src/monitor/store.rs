@@ -158,7 +158,7 @@ impl Store {
         for alert in &batch.alerts {
             let text = serde_json::to_string(alert)?;
             let sql = "INSERT OR IGNORE INTO alert (id, severity, alert) VALUES (?1, ?2, ?3)";
-            if all.execute(sql, params![alert.id, alert.severity.word(), text])? > 0 {
+            if all.execute(sql, params![alert.id, alert.severity.name(), text])? > 0 {
                 new += 1;
                 outbox::enter(&all, all.last_insert_rowid(), alert, rules, now)?;
             }

@@ -11,10 +11,9 @@ mod table;
 pub use output::{Format, Output};
 pub use table::{Filter, Table};
 
-use crate::audit::{Engine, Shard, against, scope_of};
+use crate::audit::{Against, Engine, Shard};
 use crate::openings::OpeningArgs;
-use anyhow::{Result, bail};
-use coldlog_kit::exit::{Outcome, no};
+use coldlog_kit::exit::{Outcome, no, trouble};
 use coldlog_kit::seal;
 use coldlog_kit::terminal::talk;
 use coldlog_spec::verify::audit::{Finding, Kind, Severity};
@@ -43,31 +42,39 @@ pub struct Options {
 /// `verifier query`
 pub fn run(options: &Options) -> Outcome {
     options.output.must_be_possible()?;
-    let against = against(&options.log, &options.policy)?;
+    let against = Against::read(&options.log, &options.policy)?;
     if let Some(finding) = against.findings().first() {
         return no(format!("{}: {}", finding.kind.name(), finding.found));
     }
     let identities = seal::read_identities(&options.identity)?;
     let evidence = PathBuf::from("log.evidence.cbor");
-    let scope = scope_of(&against, &identities, &evidence);
+    let scope = against.scope(&identities, &evidence);
     let size = scope.head.size;
-    let ((from, to), _) = options.shard.map_or(((0, size), 0), |shard| shard.of(size));
-    options.opening.note(&scope.head.origin, "verifier query", (from, to - from))?;
+    let part = options.shard.map(|shard| shard.of(size));
+    let ((from, to), level) = part.unwrap_or(((0, size), 0));
+    // A part opens the key events before it, too.
+    options.opening.note(&scope.head.origin, "verifier query", (0, to))?;
     let mut engine = Engine::new(scope, against.times());
-    let part = options.shard.is_some();
-    if part {
-        engine.begin_part(options.shard.map_or(1, |shard| shard.of(size).1), from)?;
+    if part.is_some() {
+        engine.begin_part(level, from)?;
     }
     let mut table = Table::new()?;
     engine.run((from, to), &mut |row, findings| table.add(row, findings), |_, _| Ok(()))?;
     match part {
-        true => engine.finish_part()?,
-        false => engine.finish()?,
+        Some(_) => engine.finish_part()?,
+        None => engine.finish()?,
     }
-    // What is not under the head is no answer to any question.
-    let broken = |one: &&Finding| matches!(one.kind, Kind::RootDiffers | Kind::TileDiffers);
-    if let Some(finding) = engine.findings.list().find(broken) {
-        return no(format!("tampering: {}; run `verifier audit`", finding.found));
+    // What is not under the head is no answer to any question, and a part of the answer is none either.
+    let broken = |one: &&Finding| match one.kind {
+        Kind::RootDiffers | Kind::TileDiffers => true,
+        kind => matches!(kind, Kind::BundleMissing | Kind::BundleMalformed),
+    };
+    if let Some(one) = engine.findings.list().find(broken) {
+        let (kind, file) = (one.kind.name(), one.file.as_deref().unwrap_or("the tree"));
+        return no(format!(
+            "tampering, or a torn copy: {kind}, {file}: {}; run `verifier audit`",
+            one.found
+        ));
     }
     table.revoke(engine.journals.revoked(), &scope.head.origin)?;
     let odd = engine.findings.by_severity();
@@ -82,11 +89,7 @@ pub fn run(options: &Options) -> Outcome {
         None => table.filter(&options.filter)?,
     };
     if answer.columns.is_empty() {
-        bail_sql()?;
+        return trouble("the SQL gives no columns: ask with SELECT; the table is called records");
     }
     Ok(options.output.write(&answer)?)
-}
-
-fn bail_sql() -> Result<()> {
-    bail!("the SQL gives no columns: ask with SELECT; the table is called records")
 }

@@ -48,7 +48,7 @@ fn subject(message: &Message) -> String {
         more => format!(" (and {more} more)"),
     };
     let text: String = worst.text.chars().take(MAX_SUBJECT).collect();
-    format!("[coldlog] {}: {text}{more}", worst.severity.word())
+    format!("[coldlog] {}: {text}{more}", worst.severity.name())
 }
 
 fn text(message: &Message) -> String {

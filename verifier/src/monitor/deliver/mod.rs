@@ -72,14 +72,14 @@ fn send(message: &Message, rules: &Rules) -> Result<()> {
 pub fn line(alert: &Alert) -> String {
     let Alert { id, rule, severity, time, text, .. } = alert;
     let id = id.get(..8).unwrap_or(id);
-    format!("{} {id}  {}  {}: {}", severity.word(), time::show(*time), field(rule), field(text))
+    format!("{} {id}  {}  {}: {}", severity.name(), time::show(*time), field(rule), field(text))
 }
 
 /// An alert for a program; `facts` are what conditions saw.
 pub fn to_json(alert: &Alert, facts: bool) -> Value {
     let mut object = json!({
         "version": coldlog_kit::report::VERSION, "id": alert.id, "rule": alert.rule,
-        "severity": alert.severity.word(), "time": time::show(alert.time), "seen": time::show(alert.seen),
+        "severity": alert.severity.name(), "time": time::show(alert.time), "seen": time::show(alert.seen),
         "subject": alert.subject, "index": alert.index, "text": alert.text,
     });
     if facts {

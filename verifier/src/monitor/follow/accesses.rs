@@ -3,10 +3,8 @@
 use super::Monitor;
 use crate::monitor::Severity;
 use crate::monitor::event::{Event, Finding, Read};
-use anyhow::{Context, Result};
-use coldlog_kit::sequence::{CutShort, Reader};
-use coldlog_spec::access::{Access, MAX_ITEM, decode_header, follows};
-use coldlog_spec::hash::Hash;
+use crate::openings;
+use anyhow::Result;
 use std::path::Path;
 
 /// What a journal holds, and what is wrong with it.
@@ -52,31 +50,14 @@ impl Monitor {
 
 /// Reads a journal up to where it breaks.
 pub(super) fn read(path: &Path) -> Result<Journal> {
-    let mut reader = Reader::open(path, "coldlog-access", MAX_ITEM)?.without_digest();
-    let header = reader.next()?.with_context(|| format!("{} is empty", path.display()))?;
-    decode_header(&header)?;
-    let mut journal = Journal { reads: Vec::new(), broken: None };
-    let (mut previous, mut number) = (Hash::of(&header), 0);
-    loop {
-        let item = match reader.next() {
-            Ok(Some(item)) => item,
-            Ok(None) => return Ok(journal),
-            // A server writes it now: it is whole the next time.
-            Err(why) if why.is::<CutShort>() => return Ok(journal),
-            Err(why) => return Err(why),
-        };
-        number += 1;
-        let access = Access::decode(&item)
-            .with_context(|| format!("read {number} in {}", path.display()))?;
-        match follows(&access, number, previous) {
-            Ok(next) => previous = next,
-            Err(broken) => {
-                journal.broken = Some(broken.to_string());
-                return Ok(journal);
-            }
-        }
-        let Access { time, reader, address, first, count, .. } = access;
-        let read = Read { number, time, reader, address, first, count };
-        journal.reads.push((read, previous.to_hex()));
-    }
+    let journal = openings::Journal::read(path)?;
+    let broken = journal.whole().err();
+    let sound = broken.as_ref().map_or(u64::MAX, |broken| broken.number.saturating_sub(1));
+    // The first digest is the header's.
+    let digests = journal.digests.iter().skip(1);
+    let reads = (1..=sound).zip(journal.reads).zip(digests).map(|((number, read), digest)| {
+        let openings::Read { time, who: reader, why: address, first, count, .. } = read;
+        (Read { number, time, reader, address, first, count }, digest.to_hex())
+    });
+    Ok(Journal { reads: reads.collect(), broken: broken.map(|broken| broken.to_string()) })
 }
