@@ -304,7 +304,7 @@ const FILES: &str = "\
   entries/N.statement    entry N: a signed statement (COSE_Sign1, RFC 9052; SCITT, RFC 9943)
   entries/N.tlog-proof   that entry N is under the head (C2SP tlog-proof, a text file)
   entries/N.age          its record, encrypted to the auditors (age v1)
-  entries/N.disclosure   the same record, disclosed: its SHA-256 is in the statement
+  entries/N.disclosure   the same record, where it is disclosed: its SHA-256 is in the statement
   entries/N.sig          the signature of the document (OpenSSH's SSHSIG; .minisig: minisign)
   key-events-N           which keys the signer has had, each change with its proof
   documents/             documents, and the proofs that their signer gave out
@@ -322,7 +322,7 @@ How to verify it with nothing of ours
   5. The document's signature: ssh-keygen -Y check-novalidate -n file -s entries/N.sig < documents/NAME
      (and, with the signer's key in an allowed_signers file, ssh-keygen -Y verify).
 
-How to verify it with ours
+How to verify it with ours, where documents/ has a document and its proof
   verifier check documents/NAME --policy policy --key-events key-events-1
   verifier inspect entries/N.statement
 Check the keys in the policy with those who run the log and the witnesses: all else follows from them.

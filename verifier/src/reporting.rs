@@ -319,7 +319,7 @@ fn commands(options: &Options) -> Vec<Command> {
         command(
             "The signer: sign this report, so that the log says when it was made.",
             format!(
-                "signer sign {}.pdf --operator NAME --purpose 'report {}'",
+                "signer sign {}.pdf --operator NAME --version {1} --purpose 'report {1}'",
                 shown(&options.output),
                 options.period
             ),

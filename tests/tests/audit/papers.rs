@@ -40,6 +40,29 @@ fn a_report_tells_what_was_found_and_carries_over_what_people_wrote() {
         "{}",
         text.out
     );
+    // The commands that it names are there, with these options; what can be run here is.
+    let text = page.replace("&#39;", "'").replace("&quot;", "\"");
+    let commands: Vec<&str> = text
+        .split("<pre><code>")
+        .skip(1)
+        .filter_map(|rest| rest.split("</code>").next())
+        .flat_map(str::lines)
+        .collect();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        let help = run(folder, &format!("{} {} --help", words[0], words[1])).unwrap();
+        assert_eq!(help.code, 0, "{command}");
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(help.out.contains(option), "{command}: {option}");
+        }
+        let usage = help.out.lines().find(|line| line.contains("Usage:")).unwrap();
+        let needed = usage.split(' ').filter(|word| word.starts_with("--"));
+        needed.for_each(|option| assert!(words.contains(&option), "{command}: {option}"));
+        if words[0] == "verifier" && words[1] != "check" {
+            assert!(run(folder, command).unwrap().code < 2, "{command}");
+        }
+    }
     // Nothing is written over.
     assert_eq!(run(folder, REPORT).unwrap().code, 2);
     // People take it up; the next report says so, and forgets nothing.
