@@ -137,10 +137,10 @@ export function isEdDsa(header: Header): boolean {
 /** alg and kid of a signed statement (RFC 9943, section 6). */
 export function algorithmOf(header: Header): bigint {
   const number = numberOf(header);
-  if (number === null) {
+  if (header.get(LABEL.alg) === undefined) {
     throw Malformed.field(header.fields.what, 'alg (label 1)', 'in the protected header (RFC 9943, section 6)', 'nothing');
   }
-  if (number !== EDDSA && number !== ED25519) {
+  if (number === null || (number !== EDDSA && number !== ED25519)) {
     throw header.fields.error('alg (label 1)', 'EdDSA (-8) or Ed25519 (-19)', header.get(LABEL.alg));
   }
   return number;

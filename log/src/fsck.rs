@@ -200,7 +200,7 @@ pub fn check(
     Ok(report)
 }
 
-/// Journals whose keys get tables at the most: 650 KiB each.
+/// Journals whose keys get tables at the most: 1.2 MiB each.
 const TABLES: usize = 64;
 
 // Every journal whose genesis is in the log.

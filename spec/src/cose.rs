@@ -206,17 +206,8 @@ impl Sign1 {
 
     /// As a CBOR value, tagged.
     pub fn to_value(&self) -> Value {
-        let payload = match &self.payload {
-            Some(payload) => cbor::bytes(payload),
-            None => Value::Null,
-        };
-        let items = vec![
-            cbor::bytes(&self.protected_bytes),
-            self.unprotected.to_value(),
-            payload,
-            cbor::bytes(&self.signature),
-        ];
-        Value::Tag(18, Box::new(Value::Array(items)))
+        let payload = self.payload.as_deref();
+        envelope(&self.protected_bytes, &self.unprotected, payload, &self.signature)
     }
 
     /// The encoding.
@@ -253,6 +244,19 @@ impl Sign1 {
         matches!(self.algorithm(), Some(ALG_EDDSA | ALG_ED25519))
             && key.verify(&sig_structure(&self.protected_bytes, payload), &self.signature)
     }
+}
+
+/// The tagged envelope of its parts; the payload is `None` where it is detached.
+pub fn envelope(
+    protected: &[u8],
+    unprotected: &Headers,
+    payload: Option<&[u8]>,
+    signature: &[u8],
+) -> Value {
+    let payload = payload.map_or(Value::Null, cbor::bytes);
+    let items =
+        vec![cbor::bytes(protected), unprotected.to_value(), payload, cbor::bytes(signature)];
+    Value::Tag(18, Box::new(Value::Array(items)))
 }
 
 /// The signed bytes: `["Signature1", protected, h'', payload]` (RFC 9052, section 4.4).

@@ -95,12 +95,14 @@ impl Kind {
     pub fn open(self, value: Value, count: usize) -> Result<Items, DecodeError> {
         let what = self.tag();
         if let Value::Array(items) = &value
-            && let (Some(Value::Text(found)), Some(version)) = (items.first(), items.get(1))
+            && let (Some(kind @ Value::Text(found)), Some(version)) = (items.first(), items.get(1))
         {
             if found != what {
                 let known = Kind::ALL.iter().any(|kind| kind.tag() == found);
-                let found =
-                    if known { found.clone() } else { format!("something else ({found:?})") };
+                let found = match known {
+                    true => found.clone(),
+                    false => format!("something else ({})", crate::cbor::show(kind)),
+                };
                 return Err(DecodeError::OtherKind { expected: what.into(), found });
             }
             let found = crate::cbor::as_uint(what, "version", version)?;

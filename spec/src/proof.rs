@@ -42,9 +42,7 @@ impl Proof {
         if let Some(head) = &self.earlier_head {
             headers.push((label::EARLIER_HEAD, cbor::bytes(head)));
         }
-        let mut sign1 = self.statement.sign1().clone();
-        sign1.unprotected = Headers::sorted(headers);
-        sign1.encode()
+        self.statement.with_unprotected(&Headers::sorted(headers))
     }
 
     /// Reads a proof.

@@ -23,9 +23,8 @@ pub struct Registration {
 impl Registration {
     /// The encoding.
     pub fn encode(&self) -> Vec<u8> {
-        let mut sign1 = self.statement.sign1().clone();
-        sign1.unprotected = Headers(vec![(label::SEALED, cbor::bytes(&self.sealed))]);
-        sign1.encode()
+        let headers = Headers(vec![(label::SEALED, cbor::bytes(&self.sealed))]);
+        self.statement.with_unprotected(&headers)
     }
 
     /// Reads what was posted.

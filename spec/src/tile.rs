@@ -3,6 +3,7 @@
 use crate::cbor::DecodeError;
 use crate::hash::Hash;
 use crate::merkle::{Node, node_hash};
+use std::ops::Range;
 
 /// Hashes in a full tile, entries in a full bundle.
 pub const WIDTH: u64 = 256;
@@ -146,7 +147,13 @@ pub fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> bool {
 
 /// The entries of a bundle, which must be exactly `width`.
 pub fn decode_bundle(bytes: &[u8], width: u64) -> Result<Vec<&[u8]>, DecodeError> {
-    let mut entries = Vec::new();
+    let places = bundle_places(bytes, width)?;
+    Ok(places.into_iter().map(|place| bytes.get(place).unwrap_or_default()).collect())
+}
+
+/// Where each entry of a bundle is in it.
+pub fn bundle_places(bytes: &[u8], width: u64) -> Result<Vec<Range<usize>>, DecodeError> {
+    let mut places = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let at = bytes.len() - rest.len();
@@ -156,17 +163,14 @@ pub fn decode_bundle(bytes: &[u8], width: u64) -> Result<Vec<&[u8]>, DecodeError
         };
         let (head, body) = rest.split_first_chunk::<2>().ok_or_else(cut)?;
         let length = usize::from(u16::from_be_bytes(*head));
-        if body.len() < length {
-            return Err(cut());
-        }
-        let (entry, after) = body.split_at(length);
-        entries.push(entry);
+        let (_, after) = body.split_at_checked(length).ok_or_else(cut)?;
+        places.push(at + 2..at + 2 + length);
         rest = after;
     }
-    if entries.len() as u64 != width {
-        let found = entries.len().to_string();
+    if places.len() as u64 != width {
+        let found = places.len().to_string();
         let expected = format!("{width} entries");
         return Err(DecodeError::field("entry bundle", "its count", expected, found));
     }
-    Ok(entries)
+    Ok(places)
 }

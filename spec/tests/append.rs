@@ -77,7 +77,7 @@ fn admit(statement: &[u8], sealed: &[u8]) -> Result<(), Refusal> {
 fn signed(key: &SecretKey, change: impl Fn(&mut Vec<(i64, Value)>, &mut Vec<u8>)) -> Vec<u8> {
     let good = commitment(&next(), 2);
     let (mut headers, mut payload) =
-        (good.sign1().protected.0.clone(), good.commitment().unwrap().0.to_vec());
+        (envelope(good.bytes()).unwrap().protected.0, good.commitment().unwrap().0.to_vec());
     change(&mut headers, &mut payload);
     Sign1::sign(key, Headers(headers), &payload, false).unwrap().encode()
 }
@@ -115,7 +115,7 @@ fn record_rows() -> Vec<Row<Refusal>> {
         SignedTail::sign(&signer(), &claims(), Tail { count: 2, head: newest().leaf() }).unwrap();
     let behind = [good(), vec![0]].concat();
     let with_label = {
-        let mut sign1 = commitment(&next(), 2).sign1().clone();
+        let mut sign1 = envelope(commitment(&next(), 2).bytes()).unwrap();
         sign1.unprotected = Headers(vec![(label::POLICY, 1.into())]);
         sign1.encode()
     };

@@ -167,7 +167,7 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         "receipt" => Receipt::decode(bytes).ok().map(|v| v.encode()),
         "key events" => KeyEvents::decode(bytes).ok().map(|v| v.encode()),
         "statement" | "genesis" | "rotation event" | "revocation event" | "rules entry"
-        | "reseal entry" => Statement::decode(bytes).ok().map(|v| v.sign1().encode()),
+        | "reseal entry" => statement_again(bytes),
         "disclosure" | "approved disclosure" | "demanding disclosure" => {
             Disclosure::decode(bytes).ok().map(|v| v.encode())
         }

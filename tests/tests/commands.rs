@@ -110,6 +110,15 @@ fn a_folder_is_proven_only_when_nothing_in_it_is_left_unchecked() {
         assert!(caught.out.contains(&format!("REFUSED  dist/{stranger}")), "{}", caught.out);
         std::fs::remove_file(folder.join(stranger)).unwrap();
     }
+    // What could not be read is told at the check that it stopped.
+    let proof = std::fs::read(folder.join("d0.txt.proof")).unwrap();
+    std::fs::write(folder.join("d0.txt.proof"), &proof[..40]).unwrap();
+    let json = story.expect("relying", "verifier check dist/d0.txt --policy policy --json", 2);
+    let json: serde_json::Value = serde_json::from_str(&json.unwrap().out).unwrap();
+    let checks = json["documents"][0]["checks"].as_array().unwrap().iter().take(3);
+    let results: Vec<&str> = checks.map(|check| check["result"].as_str().unwrap()).collect();
+    assert_eq!(results, ["yes", "trouble", "not reached"], "{json}");
+    std::fs::write(folder.join("d0.txt.proof"), proof).unwrap();
     // A signature beside a document goes with it: another document's, or none at all, is noticed.
     let own = std::fs::read(folder.join("d0.txt.sig")).unwrap();
     for (other, code) in [(std::fs::read(folder.join("d1.txt.sig")).unwrap(), 1), (b"#!".into(), 2)]

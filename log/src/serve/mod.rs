@@ -60,7 +60,7 @@ pub struct Options {
     pub secret: Source,
 }
 
-/// Signers whose keys have tables: 650 KiB each.
+/// Signers whose keys have tables: 1.2 MiB each.
 const TABLES: usize = 64;
 /// Runs the command.
 pub fn run(home: &Path, options: &Options) -> Outcome {

@@ -315,26 +315,42 @@ fn compare(a: &Value, b: &Value) -> Ordering {
 /// The byte string that `bytes` begin with, and what follows it; `None` where it is none, or has not the
 /// shortest head.
 pub fn leading_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&head, rest) = bytes.split_first()?;
-    let (length, rest) = match head {
-        0x40..=0x57 => (usize::from(head & 0x1f), rest),
-        0x58 => {
-            let (length, rest) = rest.split_first()?;
-            (usize::from(*length), rest)
-        }
-        0x59 => {
-            let (length, rest) = rest.split_first_chunk::<2>()?;
-            (usize::from(u16::from_be_bytes(*length)), rest)
-        }
-        // Longer ones are in no entry.
+    match leading_head(bytes)? {
+        (2, length, rest) => rest.split_at_checked(usize::try_from(length).ok()?),
+        _ => None,
+    }
+}
+
+/// The same of a text.
+pub fn leading_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (text, rest) = match leading_head(bytes)? {
+        (3, length, rest) => rest.split_at_checked(usize::try_from(length).ok()?)?,
         _ => return None,
     };
-    let shortest = match head {
-        0x58 => length > 23,
-        0x59 => length > 0xff,
-        _ => true,
+    Some((std::str::from_utf8(text).ok()?, rest))
+}
+
+/// The same of an unsigned integer.
+pub fn leading_uint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    match leading_head(bytes)? {
+        (0, number, rest) => Some((number, rest)),
+        _ => None,
+    }
+}
+
+// The head that `bytes` begin with, as major type and argument; `None` where it is not in its shortest form.
+fn leading_head(bytes: &[u8]) -> Option<(u8, u64, &[u8])> {
+    let (&head, rest) = bytes.split_first()?;
+    let (major, info) = (head >> 5, head & 0x1f);
+    let width = match info {
+        0..=23 => return Some((major, info.into(), rest)),
+        24..=27 => 1 << (info - 24),
+        _ => return None,
     };
-    rest.split_at_checked(length).filter(|_| shortest)
+    let (argument, rest) = rest.split_at_checked(width)?;
+    let value = argument.iter().fold(0u64, |value, byte| (value << 8) | u64::from(*byte));
+    let shortest = value >= 24 && (width == 1 || value >> (4 * width) != 0);
+    shortest.then_some((major, value, rest))
 }
 
 /// How many bytes the first item of a CBOR sequence (RFC 8742) takes, looking only at heads.

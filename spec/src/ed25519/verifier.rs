@@ -8,28 +8,28 @@
 //! together, with one inversion. This is no batch verification: each point is compared by itself.
 
 use super::PublicKey;
-use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
-use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::Identity;
 use sha2::{Digest, Sha512};
 use std::sync::LazyLock;
 
 /// Bits of a digit. Signed digits, so that half of the multiples are enough.
-const WINDOW: usize = 8;
+const WINDOW: usize = 9;
 /// Digits of a scalar, which is below 2^253.
 const DIGITS: usize = 254usize.div_ceil(WINDOW);
 /// Multiples of each digit's unit in a table.
 const MULTIPLES: usize = 1 << (WINDOW - 1);
-/// Signatures whose points are encoded together.
-const TOGETHER: usize = 64;
+/// Signatures whose points are computed and encoded together.
+const TOGETHER: usize = 128;
 /// A table costs as much as this many signatures: for fewer it is not worth it.
 pub const WORTH_A_TABLE: usize = 64;
 
 /// A message and the signature over it.
 pub type Signed<'a> = (&'a [u8], &'a [u8]);
 
-/// A key under which many signatures are verified. Its table takes 650 KiB and about a millisecond.
+/// A key under which many signatures are verified. Its table takes 1.2 MiB and about two milliseconds.
 pub struct Verifier {
     key: PublicKey,
     minus_key: Option<Table>,
@@ -59,38 +59,54 @@ impl Verifier {
     }
 }
 
+// Row by row of the tables, and signature by signature within: a row stays in the processor's nearest memory, a
+// whole table would not.
 fn verify_by_table(key: &PublicKey, minus_key: &Table, signed: &[Signed]) -> Vec<bool> {
     let candidates: Vec<Option<Candidate>> =
-        signed.iter().map(|(message, sig)| Candidate::new(key, minus_key, message, sig)).collect();
-    let points: Vec<EdwardsPoint> = candidates.iter().flatten().map(|c| c.point).collect();
-    let mut encoded = EdwardsPoint::compress_batch_alloc(&points).into_iter();
-    let judge = |candidate: Option<Candidate>| {
-        // One encoding for each candidate, in order.
-        let (candidate, encoded) = (candidate?, encoded.next()?);
-        (encoded.0 == candidate.r && !candidate.point.is_small_order()).then_some(())
+        signed.iter().map(|(message, sig)| Candidate::new(key, message, sig)).collect();
+    let mut points = vec![EdwardsPoint::identity(); signed.len()];
+    for (place, (base, minus_key)) in BASE.rows().zip(minus_key.rows()).enumerate() {
+        for (point, candidate) in points.iter_mut().zip(&candidates) {
+            if let Some(Candidate { s, .. }) = candidate {
+                add(point, base, s[place]);
+            }
+        }
+        for (point, candidate) in points.iter_mut().zip(&candidates) {
+            if let Some(Candidate { k, .. }) = candidate {
+                add(point, minus_key, k[place]);
+            }
+        }
+    }
+    let encoded = EdwardsPoint::compress_batch_alloc(&points).into_iter();
+    let judge = |(candidate, encoded): (&Option<Candidate>, CompressedEdwardsY)| {
+        let good = |one: &Candidate| encoded.0 == one.r && !SMALL_ORDER.contains(&one.r);
+        candidate.as_ref().is_some_and(good)
     };
-    candidates.into_iter().map(judge).map(|good| good.is_some()).collect()
+    candidates.iter().zip(encoded).map(judge).collect()
 }
 
-/// A signature whose s is canonical, with the point that its R must be.
+/// A signature whose s is canonical, with the digits of s and k.
 struct Candidate {
     r: [u8; 32],
-    point: EdwardsPoint,
+    s: [i16; DIGITS],
+    k: [i16; DIGITS],
 }
 
 impl Candidate {
-    fn new(key: &PublicKey, minus_key: &Table, message: &[u8], sig: &[u8]) -> Option<Candidate> {
+    fn new(key: &PublicKey, message: &[u8], sig: &[u8]) -> Option<Candidate> {
         let sig: &[u8; 64] = sig.try_into().ok()?;
         let (r, s) = (sig.first_chunk::<32>()?, sig.last_chunk::<32>()?);
         let s: Scalar = Option::from(Scalar::from_canonical_bytes(*s))?;
         let hash = Sha512::new().chain_update(r).chain_update(key.as_bytes()).chain_update(message);
         let k = Scalar::from_bytes_mod_order_wide(&hash.finalize().into());
-        let point = minus_key.add_multiple(&k, BASE.add_multiple(&s, EdwardsPoint::identity()));
-        Some(Candidate { r: *r, point })
+        Some(Candidate { r: *r, s: digits(s.as_bytes()), k: digits(k.as_bytes()) })
     }
 }
 
 static BASE: LazyLock<Table> = LazyLock::new(|| Table::of(ED25519_BASEPOINT_POINT));
+/// The encodings of the points of small order: a point has only one, and is of small order when it has one of these.
+static SMALL_ORDER: LazyLock<[[u8; 32]; 8]> =
+    LazyLock::new(|| EIGHT_TORSION.map(|point| point.compress().0));
 
 /// The multiples `j * 2^(WINDOW * i) * P` for each digit i and j from 1 to [`MULTIPLES`].
 struct Table(Vec<EdwardsPoint>);
@@ -112,15 +128,17 @@ impl Table {
         Table(multiples)
     }
 
-    /// `sum + scalar * P`. Variable time: all of it is public.
-    fn add_multiple(&self, scalar: &Scalar, mut sum: EdwardsPoint) -> EdwardsPoint {
-        for (multiples, digit) in self.0.chunks_exact(MULTIPLES).zip(digits(scalar.as_bytes())) {
-            let multiple = usize::from(digit.unsigned_abs()).checked_sub(1);
-            if let Some(multiple) = multiple.and_then(|place| multiples.get(place)) {
-                if digit > 0 { sum += multiple } else { sum -= multiple }
-            }
-        }
-        sum
+    /// The multiples of each digit's unit, least significant first.
+    fn rows(&self) -> impl Iterator<Item = &[EdwardsPoint]> {
+        self.0.chunks_exact(MULTIPLES)
+    }
+}
+
+/// Adds the multiple of a row's unit that a digit says. Variable time: all of it is public.
+fn add(sum: &mut EdwardsPoint, row: &[EdwardsPoint], digit: i16) {
+    let multiple = usize::from(digit.unsigned_abs()).checked_sub(1);
+    if let Some(multiple) = multiple.and_then(|place| row.get(place)) {
+        if digit > 0 { *sum += multiple } else { *sum -= multiple }
     }
 }
 
@@ -140,7 +158,6 @@ fn digits(scalar: &[u8; 32]) -> [i16; DIGITS] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use curve25519_dalek::constants::EIGHT_TORSION;
 
     #[test]
     fn a_multiple_from_a_table_is_the_multiple() {
@@ -153,7 +170,9 @@ mod tests {
                 let wide = Sha512::digest(n.to_le_bytes());
                 let scalar = Scalar::from_bytes_mod_order_wide(&wide.into());
                 let scalar = scalars.get(n as usize).copied().unwrap_or(scalar);
-                let sum = table.add_multiple(&scalar, EIGHT_TORSION[3]);
+                let mut sum = EIGHT_TORSION[3];
+                let digits = digits(scalar.as_bytes());
+                table.rows().zip(digits).for_each(|(row, digit)| add(&mut sum, row, digit));
                 assert_eq!(sum, EIGHT_TORSION[3] + scalar * point);
             }
         }

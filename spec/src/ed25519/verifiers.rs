@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Verifiers of the keys that were asked for last. A key gets its table when it has been asked for often
-/// enough; the tables of at most so many keys are kept, at 650 KiB each.
+/// enough; the tables of at most so many keys are kept, at 1.2 MiB each.
 pub struct Verifiers {
     most: usize,
     held: HashMap<[u8; 32], Held>,

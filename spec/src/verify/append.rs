@@ -222,7 +222,7 @@ pub fn verify_records<B: AsRef<[u8]>>(
     let signed: Vec<Signed> = messages
         .iter()
         .zip(judged.iter().flatten().filter(asked))
-        .map(|(message, statement)| (&message[..], &statement.sign1().signature[..]))
+        .map(|(message, statement)| (&message[..], statement.signature()))
         .collect();
     let mut verdicts = verifier.verify_all(&signed).into_iter();
     let mut judge = |statement: Statement| match asked(&&statement) {

@@ -13,8 +13,9 @@ use coldlog_spec::approval::{
 use coldlog_spec::audit::{Audit, Counts, Scope, digest};
 use coldlog_spec::backup::{self, Manifest};
 use coldlog_spec::batch::{self, SignedTail, Tail};
+use coldlog_spec::cbor::KeyOrder;
 use coldlog_spec::checkpoint::{Checkpoint, HeadKeys, SignedCheckpoint};
-use coldlog_spec::cose::Claims;
+use coldlog_spec::cose::{Claims, Headers, Sign1};
 use coldlog_spec::document::{DocumentHasher, SignatureFile};
 use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::end::End;
@@ -46,6 +47,21 @@ use coldlog_spec::verify::audit::{Clear, Finding, Kind as FindingKind, Place, Ro
 use coldlog_spec::verify::own;
 use coldlog_spec::witnessing::{Request, Response};
 use std::convert::Infallible;
+
+/// A statement's envelope.
+pub(crate) fn envelope(bytes: &[u8]) -> Option<Sign1> {
+    Sign1::decode("signed statement", bytes, tile::MAX_ENTRY, KeyOrder::Sorted).ok()
+}
+
+/// A statement, read and written again. There is a shortcut to the most frequent form: it must say what the whole
+/// decoder says.
+pub(crate) fn statement_again(bytes: &[u8]) -> Option<Vec<u8>> {
+    let bare = envelope(bytes).filter(|sign1| sign1.unprotected.0.is_empty());
+    let whole = bare.and_then(|sign1| Statement::from_sign1(sign1).ok());
+    let statement = Statement::decode(bytes).ok();
+    assert_eq!(statement, whole);
+    Some(statement?.with_unprotected(&Headers::default()))
+}
 
 pub(crate) fn leaves(count: u64) -> Vec<Hash> {
     (0..count).map(|n| leaf_hash(&n.to_be_bytes())).collect()

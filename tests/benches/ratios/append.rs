@@ -98,7 +98,7 @@ fn on_all_cores(signed: &[Signed], verify: impl Fn(&[Signed]) + Sync) -> Duratio
 /// What the signatures of statements cover, with the signatures.
 pub(crate) fn messages(statements: &[Vec<u8>]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let decoded = statements.iter().map(|bytes| Statement::decode(bytes).unwrap());
-    decoded.map(|one| (one.signed_bytes(), one.sign1().signature.clone())).collect()
+    decoded.map(|one| (one.signed_bytes(), one.signature().to_vec())).collect()
 }
 
 pub(crate) fn signed(messages: &[(Vec<u8>, Vec<u8>)]) -> Vec<Signed<'_>> {

@@ -142,9 +142,10 @@ fn statements() {
     planted(Kind::StatementSignature, |forge| {
         let (disclosure, sealed) = forge.disclose(forge.record(8));
         let statement = forge.statement(Payload::Commitment(Hash::of(&disclosure)));
-        let mut sign1 = statement.sign1().clone();
-        sign1.signature[5] ^= 1;
-        forge.plant(sign1.encode(), sealed);
+        // The signature is what stands last in it.
+        let mut bytes = statement.bytes().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        forge.plant(bytes, sealed);
     });
     planted(Kind::StatementKey, |forge| {
         let (disclosure, sealed) = forge.disclose(forge.record(8));

@@ -187,7 +187,7 @@ impl<'a> Engine<'a> {
         bundle: Bundle,
         observer: &mut Observer,
     ) -> Result<()> {
-        let Bundle { entries, leaves, findings } = bundle;
+        let Bundle { entries, sealed, leaves, findings } = bundle;
         // A bundle whose first part was looked at before is read once more; what is wrong with it is new.
         self.findings.extend(findings);
         match entries {
@@ -196,7 +196,8 @@ impl<'a> Engine<'a> {
                 for (at, read) in entries.into_iter().enumerate() {
                     let index = number * WIDTH + at as u64;
                     if (from..to).contains(&index) {
-                        self.entry(index, read, observer)?;
+                        let sealed = sealed.as_ref().and_then(|sealed| sealed.get(at));
+                        self.entry(index, read, sealed, observer)?;
                         self.learn(keys);
                     }
                 }
@@ -228,7 +229,13 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    fn entry(&mut self, index: u64, read: Read, observer: &mut Observer) -> Result<()> {
+    fn entry(
+        &mut self,
+        index: u64,
+        read: Read,
+        sealed: Option<&[u8]>,
+        observer: &mut Observer,
+    ) -> Result<()> {
         self.counts.entries += 1;
         let statement = match read.statement {
             Ok(statement) => statement,
@@ -246,7 +253,7 @@ impl<'a> Engine<'a> {
         let entry = Entry {
             index,
             statement: &statement,
-            sealed: read.sealed.as_deref(),
+            sealed,
             signed: read.signed,
             known,
             opened: read.opened,

@@ -14,17 +14,20 @@ struct State<T> {
 
 struct Shared<T> {
     state: Mutex<State<T>>,
-    changed: Condvar,
+    /// A result is there: for the one who takes them.
+    ready: Condvar,
+    /// A result was taken: for one of the workers, who may begin another.
+    room: Condvar,
 }
 
 impl<T> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn wait<'a>(&self, guard: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
-        self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
-    }
+fn wait<'a, T>(changed: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
 // Whoever waits must learn that a worker is gone, by a panic or otherwise.
@@ -33,7 +36,8 @@ struct StopOnDrop<'a, T>(&'a Shared<T>);
 impl<T> Drop for StopOnDrop<'_, T> {
     fn drop(&mut self) {
         self.0.lock().stopped = true;
-        self.0.changed.notify_all();
+        self.0.ready.notify_all();
+        self.0.room.notify_all();
     }
 }
 
@@ -48,7 +52,8 @@ pub(super) fn in_order<T: Send, E: From<anyhow::Error>>(
     let window = 4 * cores;
     let state =
         State { next: numbers.start, taken: numbers.start, done: BTreeMap::new(), stopped: false };
-    let shared = Shared { state: Mutex::new(state), changed: Condvar::new() };
+    let (ready, room) = (Condvar::new(), Condvar::new());
+    let shared = Shared { state: Mutex::new(state), ready, room };
     std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
@@ -56,8 +61,14 @@ pub(super) fn in_order<T: Send, E: From<anyhow::Error>>(
                     let guard = StopOnDrop(&shared);
                     let done = work(number);
                     std::mem::forget(guard);
-                    shared.lock().done.insert(number, done);
-                    shared.changed.notify_all();
+                    let mut state = shared.lock();
+                    state.done.insert(number, done);
+                    // Whoever takes them waits for the next one.
+                    let is_next = number == state.taken;
+                    drop(state);
+                    if is_next {
+                        shared.ready.notify_one();
+                    }
                 }
             });
         }
@@ -71,11 +82,11 @@ pub(super) fn in_order<T: Send, E: From<anyhow::Error>>(
                 if state.stopped {
                     break Err(anyhow::anyhow!("a thread of the audit ended before its time"));
                 }
-                state = shared.wait(state);
+                state = wait(&shared.ready, state);
             };
             state.taken = number + 1;
             drop(state);
-            shared.changed.notify_all();
+            shared.room.notify_one();
             take(number, done?)?;
         }
         Ok(())
@@ -92,7 +103,7 @@ fn claim<T>(shared: &Shared<T>, end: u64, window: u64) -> Option<u64> {
             state.next += 1;
             return Some(state.next - 1);
         }
-        state = shared.wait(state);
+        state = wait(&shared.room, state);
     }
 }
 

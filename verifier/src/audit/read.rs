@@ -11,9 +11,10 @@ use coldlog_spec::statement::{Payload, Statement};
 use coldlog_spec::tile::{self, MAX_BUNDLE, Tile, WIDTH, entries_path, sealed_path};
 use coldlog_spec::verify::audit::{Finding, Kind, Opened};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Signers whose keys have tables: 650 KiB each.
+/// Signers whose keys have tables: 1.2 MiB each.
 const TABLES: usize = 64;
 
 /// The keys that are known so far, by their thumbprints.
@@ -46,16 +47,35 @@ impl Keys {
 /// One entry as it was read.
 pub(super) struct Read {
     pub(super) statement: Result<Statement, DecodeError>,
-    pub(super) sealed: Option<Vec<u8>>,
     /// Whether the key that it names signed it; `None` where that key was not known yet.
     pub(super) signed: Option<bool>,
     pub(super) opened: Opened,
+}
+
+/// The parts of a bundle's file, where they stand in it.
+#[derive(Default)]
+pub(super) struct Parts {
+    bytes: Vec<u8>,
+    places: Vec<Range<usize>>,
+}
+
+impl Parts {
+    /// The part at a place in the bundle.
+    pub(super) fn get(&self, at: usize) -> Option<&[u8]> {
+        self.bytes.get(self.places.get(at)?.clone())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().filter_map(|place| self.bytes.get(place.clone()))
+    }
 }
 
 /// A bundle as it was read.
 pub(super) struct Bundle {
     /// Its entries; `None` where they could not be read.
     pub(super) entries: Option<Vec<Read>>,
+    /// The sealed records; `None` where they could not be read.
+    pub(super) sealed: Option<Parts>,
     /// The leaf hashes: of the entries, or else as the tile has them.
     pub(super) leaves: Vec<Hash>,
     /// What is wrong with its files.
@@ -79,16 +99,16 @@ fn parts(
     (number, width): (u64, u64),
     path: fn(u64, u64) -> String,
     (missing, malformed): (Kind, Kind),
-) -> Result<Result<Vec<Vec<u8>>, Finding>> {
+) -> Result<Result<Parts, Finding>> {
     let file = path(number, width);
     let Some((wider, bytes)) = first(source, width, MAX_BUNDLE, |width| path(number, width))?
     else {
         return Ok(Err(Finding::new(missing, "nothing").in_file(file)));
     };
-    Ok(match tile::decode_bundle(&bytes, wider) {
-        Ok(entries) => {
-            let entries = entries.into_iter().take(width as usize);
-            Ok(entries.map(<[u8]>::to_vec).collect())
+    Ok(match tile::bundle_places(&bytes, wider) {
+        Ok(mut places) => {
+            places.truncate(width as usize);
+            Ok(Parts { bytes, places })
         }
         Err(why) => Err(Finding::new(malformed, why).in_file(file)),
     })
@@ -107,7 +127,6 @@ impl Reader<'_> {
                 None
             }
         };
-        let there = entries.is_some();
         let kinds = (Kind::SealedMissing, Kind::SealedMalformed);
         let sealed = match parts(self.source, place, sealed_path, kinds)? {
             Ok(sealed) => Some(sealed),
@@ -116,16 +135,17 @@ impl Reader<'_> {
                 None
             }
         };
-        let bytes = entries.unwrap_or_default();
-        let entries = there.then(|| self.read_all(&bytes, sealed));
+        let read = entries.as_ref().map(|entries| self.read_all(entries, sealed.as_ref()));
         // A statement has hashed its bytes already.
-        let leaf = |(read, bytes): (&Read, &Vec<u8>)| match &read.statement {
+        let leaf = |(read, bytes): (&Read, &[u8])| match &read.statement {
             Ok(statement) => statement.leaf(),
             Err(_) => leaf_hash(bytes),
         };
-        let leaves = entries.as_ref().map(|all| all.iter().zip(&bytes).map(leaf).collect());
+        let both = read.as_ref().zip(entries.as_ref());
+        let leaves =
+            both.map(|(read, entries)| read.iter().zip(entries.iter()).map(leaf).collect());
         let leaves = self.held_against_tile(place, leaves, &mut findings)?;
-        Ok(Bundle { entries, leaves, findings })
+        Ok(Bundle { entries: read, sealed, leaves, findings })
     }
 
     /// Only what stands in the clear in a bundle. What cannot be read is left out.
@@ -133,18 +153,19 @@ impl Reader<'_> {
         let place = (number, tile::width_at(0, number, self.size));
         let kinds = (Kind::BundleMissing, Kind::BundleMalformed);
         let entries = parts(self.source, place, entries_path, kinds)?.unwrap_or_default();
-        let clear = entries.into_iter().enumerate().filter(|(_, entry)| {
+        let clear = entries.iter().enumerate().filter(|(_, entry)| {
             let statement = Statement::decode(entry);
             statement.is_ok_and(|one| !matches!(one.payload, Payload::Commitment(_)))
         });
-        let clear: Vec<(usize, Vec<u8>)> = clear.collect();
+        let clear: Vec<(usize, &[u8])> = clear.collect();
         if clear.is_empty() {
             return Ok(Vec::new());
         }
         let kinds = (Kind::SealedMissing, Kind::SealedMalformed);
         let sealed = parts(self.source, place, sealed_path, kinds)?.unwrap_or_default();
-        let with_sealed =
-            |(at, entry): (usize, Vec<u8>)| (at as u64, entry, sealed.get(at).cloned());
+        let with_sealed = |(at, entry): (usize, &[u8])| {
+            (at as u64, entry.to_vec(), sealed.get(at).map(<[u8]>::to_vec))
+        };
         Ok(clear.into_iter().map(with_sealed).collect())
     }
 
@@ -161,16 +182,14 @@ impl Reader<'_> {
         Ok(leaves.or(found).unwrap_or_else(|| vec![Hash([0; 32]); width as usize]))
     }
 
-    fn read_all(&self, entries: &[Vec<u8>], sealed: Option<Vec<Vec<u8>>>) -> Vec<Read> {
-        let mut sealed = sealed.map(Vec::into_iter);
-        let read = entries.iter().map(|entry| {
+    fn read_all(&self, entries: &Parts, sealed: Option<&Parts>) -> Vec<Read> {
+        let read = entries.iter().enumerate().map(|(at, entry)| {
             let statement = Statement::decode(entry);
-            let sealed = sealed.as_mut().and_then(Iterator::next);
-            let opened = match (&statement, &sealed) {
+            let opened = match (&statement, sealed.and_then(|sealed| sealed.get(at))) {
                 (Ok(statement), Some(sealed)) => self.open(statement, sealed),
                 _ => Opened::Untried,
             };
-            Read { statement, sealed, signed: None, opened }
+            Read { statement, signed: None, opened }
         });
         let mut read: Vec<Read> = read.collect();
         self.verify(&mut read);
@@ -205,7 +224,7 @@ impl Reader<'_> {
             let Some(verifier) = self.keys.verifier(&kid, places.len()) else { continue };
             let statements = places.iter().filter_map(|at| read.get(*at)?.statement.as_ref().ok());
             let messages: Vec<(Vec<u8>, &[u8])> = statements
-                .map(|statement| (statement.signed_bytes(), &statement.sign1().signature[..]))
+                .map(|statement| (statement.signed_bytes(), statement.signature()))
                 .collect();
             let signed: Vec<Signed> =
                 messages.iter().map(|(message, signature)| (&message[..], *signature)).collect();

@@ -290,7 +290,7 @@ fn to_json(place: u64, statement: &Statement, disclosure: &Disclosure) -> Value 
 
 const ENTRIES: &str = "the entries have the root of the cosigned head";
 
-/// Signers whose keys have tables: 650 KiB each.
+/// Signers whose keys have tables: 1.2 MiB each.
 const TABLES: usize = 64;
 
 struct Journal {

@@ -443,8 +443,8 @@ fn to_json(document: &Path, outcome: &Outcome<Checked>, options: &Options) -> Va
         names.push(LISTED);
     }
     let mut checks = Checks::new(&names);
-    // The error says which check it failed; all before it passed.
-    if let Err(Failure::No(why)) = outcome {
+    // The error says which check it failed, or could not be made; all before it passed.
+    if let Err(Failure::No(why) | Failure::Trouble(why)) = outcome {
         let failed = match why.downcast_ref::<NotProven>() {
             Some(why) => why.check().name(),
             None if why.is::<NotListed>() => LISTED,

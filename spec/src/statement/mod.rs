@@ -1,9 +1,10 @@
 //! Signed statements (SCITT, RFC 9943, section 6): one log entry each (`formats.cddl`: `statement`).
 
+mod plain;
+mod scitt;
+
 use crate::cbor::{self, DecodeError, Items, KeyOrder, Value, show};
-use crate::cose::{
-    ALG_ED25519, ALG_EDDSA, ALG_SHA256, Claims, Headers, Sign1, label, sig_structure,
-};
+use crate::cose::{ALG_EDDSA, ALG_SHA256, Claims, Headers, Sign1, envelope, label, sig_structure};
 use crate::ed25519::{NotSigned, PublicKey, SecretKey};
 use crate::hash::Hash;
 use crate::key_event::{KEY_EVENT_TYPE, KeyEvent};
@@ -12,7 +13,9 @@ use crate::note::is_key_name;
 use crate::record::DISCLOSURE_TYPE;
 use crate::reseal::{RESEAL_TYPE, Reseal};
 use crate::rules::{RULES_TYPE, Rules};
-use crate::tile::MAX_ENTRY;
+use plain::Parts;
+pub use scitt::SignedStatement;
+use std::ops::Range;
 
 const WHAT: &str = "signed statement";
 
@@ -54,88 +57,14 @@ pub enum Payload {
     Reseal(Reseal),
 }
 
-/// A SCITT Signed Statement by anybody: what RFC 9943 and the hash envelope demand, and no more.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SignedStatement {
-    /// The envelope.
-    pub sign1: Sign1,
-    /// Issuer and subject.
-    pub claims: Claims,
-    /// Key identifier.
-    pub kid: Vec<u8>,
-}
-
-impl SignedStatement {
-    /// Reads a statement, of any size up to an entry's. Its unprotected header must be empty, as in
-    /// the entry; see [`crate::proof`] for a transparent statement.
-    pub fn decode(bytes: &[u8], order: KeyOrder) -> Result<SignedStatement, DecodeError> {
-        let sign1 = Sign1::decode(WHAT, bytes, MAX_ENTRY, order)?;
-        if let Some((label, _)) = sign1.unprotected.0.first() {
-            let found = format!("label {label}");
-            let expected = "empty in a log entry (RFC 9943, section 6)";
-            return Err(DecodeError::field(WHAT, "the unprotected header", expected, found));
-        }
-        SignedStatement::from_sign1(sign1)
-    }
-
-    /// From an envelope whose unprotected header is not looked at.
-    pub fn from_sign1(sign1: Sign1) -> Result<SignedStatement, DecodeError> {
-        let headers = &sign1.protected;
-        let absent = |name: &str| {
-            DecodeError::field(
-                WHAT,
-                name,
-                "in the protected header (RFC 9943, section 6)",
-                "nothing",
-            )
-        };
-        match sign1.algorithm() {
-            Some(ALG_EDDSA | ALG_ED25519) => {}
-            Some(other) => {
-                let expected = "EdDSA (-8) or Ed25519 (-19)";
-                return Err(DecodeError::field(WHAT, "alg (label 1)", expected, other.to_string()));
-            }
-            None => return Err(absent("alg (label 1)")),
-        }
-        let kid = headers.get(label::KID).cloned().ok_or_else(|| absent("kid (label 4)"))?;
-        let kid = cbor::into_bytes(WHAT, "kid (label 4)", kid, 255)?;
-        let claims = Claims::from_headers(WHAT, headers)?;
-        for only_protected in [label::PAYLOAD_HASH_ALG, label::PREIMAGE_TYPE, label::CONTENT_TYPE] {
-            if sign1.unprotected.get(only_protected).is_some() {
-                let field = format!("label {only_protected}");
-                let found = "in the unprotected header";
-                return Err(DecodeError::field(WHAT, field, "protected or absent", found));
-            }
-        }
-        if let Some(algorithm) = headers.get(label::PAYLOAD_HASH_ALG) {
-            if *algorithm != Value::from(ALG_SHA256) {
-                let found = show(algorithm);
-                return Err(DecodeError::field(WHAT, "label 258", "SHA-256 (-16)", found));
-            }
-            if headers.get(label::CONTENT_TYPE).is_some() {
-                let expected = "absent beside a hash envelope";
-                return Err(DecodeError::field(WHAT, "label 3", expected, "present"));
-            }
-            if sign1.payload.as_ref().is_none_or(|payload| payload.len() != 32) {
-                let found = format!("{:?} bytes", sign1.payload.as_ref().map(Vec::len));
-                return Err(DecodeError::field(WHAT, "the payload", "a SHA-256 digest", found));
-            }
-        }
-        Ok(SignedStatement { claims, kid, sign1 })
-    }
-
-    /// Whether `key` signed it.
-    pub fn verify(&self, key: &PublicKey) -> bool {
-        self.sign1.payload.as_ref().is_some_and(|payload| self.sign1.verify(key, payload))
-    }
-}
-
 /// One of our statements, decoded; its signature is not verified: see [`Statement::verify`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Statement {
     bytes: Vec<u8>,
+    parts: Parts,
     leaf: Hash,
-    inner: SignedStatement,
+    claims: Claims,
+    kid: Vec<u8>,
     /// Its place in the journal.
     pub position: Position,
     /// What it says.
@@ -184,6 +113,10 @@ pub enum StatementError {
 impl Statement {
     /// Reads an entry. Only the labels of `formats.cddl` are allowed.
     pub fn decode(bytes: &[u8]) -> Result<Statement, DecodeError> {
+        // Nearly all of a log's entries; of any other, why it is one or none is said below.
+        if let Some(statement) = plain::decode(bytes) {
+            return Ok(statement);
+        }
         let inner = SignedStatement::decode(bytes, KeyOrder::Sorted)?;
         Statement::from_signed(inner, bytes.to_vec())
     }
@@ -237,7 +170,13 @@ impl Statement {
             DecodeError::field(WHAT, "the journal position (label -70001)", "present", "nothing")
         })?;
         let position = Position::from_value(position)?;
-        Ok(Statement { leaf: leaf_hash(&bytes), bytes, position, payload, inner })
+        let parts = Parts::of(&bytes).ok_or_else(|| {
+            let expected =
+                "tag 18, a protected header, an empty unprotected one, a payload, a signature";
+            DecodeError::field(WHAT, "the envelope", expected, "another order of parts")
+        })?;
+        let SignedStatement { claims, kid, .. } = inner;
+        Ok(Statement { leaf: leaf_hash(&bytes), bytes, parts, claims, kid, position, payload })
     }
 
     /// Signs a statement.
@@ -273,11 +212,11 @@ impl Statement {
             }
         };
         let sign1 = Sign1::sign(key, Headers(headers), &bytes, false)?;
-        let kid = key.public().thumbprint().0.to_vec();
         let bytes = sign1.encode();
-        let inner = SignedStatement { sign1, claims: claims.clone(), kid };
-        let leaf = leaf_hash(&bytes);
-        Ok(Statement { leaf, bytes, inner, position: position.clone(), payload })
+        let parts = Parts::of(&bytes).unwrap_or_default();
+        let (leaf, claims) = (leaf_hash(&bytes), claims.clone());
+        let (kid, position) = (key.public().thumbprint().0.to_vec(), position.clone());
+        Ok(Statement { leaf, bytes, parts, claims, kid, position, payload })
     }
 
     /// The entry's bytes.
@@ -290,15 +229,21 @@ impl Statement {
     }
     /// Issuer and subject.
     pub fn claims(&self) -> &Claims {
-        &self.inner.claims
+        &self.claims
     }
-    /// The envelope.
-    pub fn sign1(&self) -> &Sign1 {
-        &self.inner.sign1
+    /// The signature.
+    pub fn signature(&self) -> &[u8] {
+        self.bytes.get(self.parts.signature.clone()).unwrap_or_default()
+    }
+    /// The same statement with an unprotected header, as transparent statements have one; nothing else of it
+    /// changes.
+    pub fn with_unprotected(&self, headers: &Headers) -> Vec<u8> {
+        let (protected, payload) = self.protected_and_payload();
+        cbor::to_bytes(&envelope(protected, headers, Some(payload), self.signature()))
     }
     /// The thumbprint of the key that it names.
     pub fn kid(&self) -> &[u8] {
-        &self.inner.kid
+        &self.kid
     }
     /// The commitment to the disclosure, which every statement of a signer has.
     pub fn commitment(&self) -> Option<Hash> {
@@ -321,14 +266,19 @@ impl Statement {
 
     /// What its signature covers.
     pub fn signed_bytes(&self) -> Vec<u8> {
-        let payload = self.inner.sign1.payload.as_deref().unwrap_or_default();
-        sig_structure(&self.inner.sign1.protected_bytes, payload)
+        let (protected, payload) = self.protected_and_payload();
+        sig_structure(protected, payload)
+    }
+
+    fn protected_and_payload(&self) -> (&[u8], &[u8]) {
+        let part = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
+        (part(&self.parts.protected), part(&self.parts.payload))
     }
 
     /// Checks that it names a key, by its thumbprint.
     pub fn names(&self, kid: &Hash) -> Result<(), StatementError> {
-        if self.inner.kid != kid.0 {
-            let found = crate::hash::to_hex(&self.inner.kid);
+        if self.kid != kid.0 {
+            let found = crate::hash::to_hex(&self.kid);
             return Err(StatementError::OtherKey { expected: kid.to_hex(), found });
         }
         Ok(())
@@ -338,7 +288,7 @@ impl Statement {
     pub fn verify(&self, key: &PublicKey) -> Result<(), StatementError> {
         let thumbprint = key.thumbprint();
         self.names(&thumbprint)?;
-        if !self.inner.verify(key) {
+        if !key.verify(&self.signed_bytes(), self.signature()) {
             return Err(StatementError::BadSignature { key: thumbprint.to_hex() });
         }
         Ok(())
