@@ -6,6 +6,7 @@
 //! and so on), never from the URL.
 
 use anyhow::{Context, Result, bail};
+use coldlog_kit::published::Source;
 use futures_util::{StreamExt, TryStreamExt};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
@@ -200,5 +201,21 @@ impl Objects for Remote {
 
     fn place(&self) -> String {
         self.url.clone()
+    }
+}
+
+/// What a log publishes in a store, for those who only read: each file is an object.
+impl Source for Remote {
+    fn get(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>> {
+        Ok(Objects::get(self, path, limit)?.map(|(bytes, _)| bytes))
+    }
+
+    fn heads(&self) -> Result<Option<Vec<String>>> {
+        let mut found = Vec::new();
+        self.list("heads", &mut |name| {
+            found.push(format!("heads/{name}"));
+            Ok(())
+        })?;
+        Ok(Some(found))
     }
 }

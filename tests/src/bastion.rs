@@ -11,7 +11,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -60,6 +62,13 @@ impl Authority {
     /// Writes its certificate.
     pub fn write(&self, path: &Path) {
         std::fs::write(path, &self.pem).unwrap();
+    }
+
+    /// A certificate for this machine, and its key.
+    pub fn issue(&self) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_string()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 }
 
@@ -205,9 +214,7 @@ async fn bound(address: SocketAddr) -> TcpListener {
 }
 
 fn config(authority: &Authority, manner: Manner, shared: Arc<Shared>) -> ServerConfig {
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["127.0.0.1".to_string()]).unwrap();
-    let certificate = params.signed_by(&key, &authority.issuer).unwrap();
+    let (certificate, key) = authority.issue();
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider.clone());
     let version = if manner == Manner::OldTls { &version::TLS12 } else { &version::TLS13 };

@@ -48,6 +48,20 @@ fn a_log_in_a_bucket_does_all_that_one_in_a_folder_does() {
     assert!(public.join("tile/0/000").is_file() && public.join("heads/302").is_file());
     copy(&public, &story.at("auditor").join("public")).unwrap();
     story.run("auditor", "verifier completeness --log public --policy policy").unwrap();
+    // Auditors read it where it is, its published heads included.
+    let auditor = story.at("auditor");
+    let line = "verifier audit --log s3://bucket/log --policy policy";
+    let told = done(&server, &auditor, line);
+    assert!(told.contains("audited: entries 0 to 302 of"), "{told}");
+    let line = "verifier completeness --log s3://bucket/log --policy policy";
+    let told = done(&server, &auditor, line);
+    assert!(told.contains("signer.example/releases"), "{told}");
+    let head = std::fs::read(public.join("heads/152")).unwrap();
+    std::fs::write(public.join("heads/152"), "no head").unwrap();
+    let told = with(&server, &auditor, "verifier audit --log s3://bucket/log --policy policy");
+    assert_eq!(told.code, 1, "{}", told.err);
+    assert!(told.out.contains("head-malformed  heads/152"), "{}{}", told.out, told.err);
+    std::fs::write(public.join("heads/152"), head).unwrap();
     let staged = walkdir::WalkDir::new(public.join("staging")).into_iter().flatten();
     assert_eq!(staged.filter(|entry| entry.file_type().is_file()).count(), 0);
 

@@ -3,15 +3,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use coldlog_tests::bastion::Authority;
 use coldlog_tests::kills::strace;
 use coldlog_tests::story::Story;
-use coldlog_tests::{Ran, copy, run, write_private};
+use coldlog_tests::{Ran, copy, programs, ran, run, write_private};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// A log of two rounds; the auditor has a copy of what it publishes after each, `monday` and `public`.
 fn told(stage: &Path) -> Story {
@@ -352,12 +353,87 @@ fn openssl_hmac(text: &str) -> String {
 }
 
 /// aiosmtpd, which wants a login and prints each mail as a line of JSON.
-struct MailServer(Child);
+struct MailServer {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    port: String,
+}
+
+impl MailServer {
+    fn start(folder: &Path, arguments: &[&str]) -> MailServer {
+        let python = std::env::var("COLDLOG_PYTHON").unwrap_or_else(|_| "python3".into());
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/mail_server.py");
+        let mut command = Command::new(python);
+        command.arg(script).args(arguments).current_dir(folder).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut port = String::new();
+        out.read_line(&mut port).unwrap();
+        MailServer { child, out, port: port.trim().into() }
+    }
+
+    fn mail(&mut self) -> Value {
+        let mut line = String::new();
+        self.out.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"))
+    }
+
+    /// The channel to it.
+    fn channel(&self, tls: &str) -> String {
+        let port = &self.port;
+        format!(
+            "[[channel]]\nname = \"mail\"\nkind = \"smtp\"\nserver = \"127.0.0.1\"\nport = {port}\ntls = \"{tls}\"\nfrom = \"Coldlog <coldlog@monitor.example>\"\nmail_to = [\"ada@ops.example\", \"grace@ops.example\"]\nuser = \"coldlog\"\npassword_file = \"password\"\nat_least = \"high\""
+        )
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
 
 impl Drop for MailServer {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.end();
+    }
+}
+
+#[test]
+#[cfg_attr(not(have_aiosmtpd), ignore = "aiosmtpd is missing")]
+fn mail_goes_by_tls_to_a_server_that_an_authority_vouches_for_and_to_no_other() {
+    let stage = tempfile::tempdir().unwrap();
+    let story = told(stage.path());
+    let auditor = story.at("auditor");
+    write_private(&auditor.join("password"), "an example, not a secret\n").unwrap();
+    let authority = Authority::new();
+    authority.write(&auditor.join("authority.pem"));
+    Authority::new().write(&auditor.join("other.pem"));
+    let (certificate, key) = authority.issue();
+    std::fs::write(auditor.join("certificate.pem"), certificate.pem()).unwrap();
+    std::fs::write(auditor.join("key.pem"), key.serialize_pem()).unwrap();
+    let monitor = |line: &str, trusted: &str| {
+        let mut command = Command::new(programs().unwrap().join("verifier"));
+        command.args(line.split_whitespace()).current_dir(&auditor).env_remove("SSL_CERT_DIR");
+        ran(&command.env("SSL_CERT_FILE", auditor.join(trusted)).output().unwrap())
+    };
+    for tls in ["starttls", "implicit"] {
+        let mut server = MailServer::start(&auditor, &[tls, "certificate.pem", "key.pem"]);
+        rules(&auditor, "rules.toml", &server.channel(tls));
+        let run = |place: &str, trusted: &str| {
+            let line =
+                format!("monitor run {place} --rules rules.toml --state {tls} {RUN} --history");
+            let told = monitor(&line, trusted);
+            assert_eq!(told.code, 0, "{tls}: {}", told.err);
+            told.err
+        };
+        // Nothing is sent, the password least of all, to whoever cannot show who it is.
+        let told = run("public", "other.pem");
+        assert!(told.contains("a message to mail waits: the mail server 127.0.0.1:"), "{told}");
+        // The same message goes as soon as it can.
+        let told = run("public", "authority.pem");
+        assert!(!told.contains("waits"), "{tls}: {told}");
+        let mail = server.mail();
+        assert_eq!((&mail["tls"], &mail["login"]), (&true.into(), &"coldlog".into()), "{mail}");
     }
 }
 
@@ -367,28 +443,13 @@ fn a_mail_server_gets_alerts_as_mail() {
     let stage = tempfile::tempdir().unwrap();
     let story = told(stage.path());
     let auditor = story.at("auditor");
-    let python = std::env::var("COLDLOG_PYTHON").unwrap_or_else(|_| "python3".into());
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/mail_server.py");
-    let mut child = Command::new(python).arg(script).stdout(Stdio::piped()).spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut server = MailServer(child);
-    let mut port = String::new();
-    out.read_line(&mut port).unwrap();
+    let mut server = MailServer::start(&auditor, &[]);
     write_private(&auditor.join("password"), "an example, not a secret\n").unwrap();
-    let channel = format!(
-        "[[channel]]\nname = \"mail\"\nkind = \"smtp\"\nserver = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"Coldlog <coldlog@monitor.example>\"\nmail_to = [\"ada@ops.example\", \"grace@ops.example\"]\nuser = \"coldlog\"\npassword_file = \"password\"\nat_least = \"high\"",
-        port.trim()
-    );
-    rules(&auditor, "rules.toml", &channel);
+    rules(&auditor, "rules.toml", &server.channel("none"));
     done(&auditor, "verifier monitor check rules.toml");
     done(&auditor, &format!("verifier monitor run monday --rules rules.toml {RUN}"));
     done(&auditor, &format!("verifier monitor run public --rules rules.toml {RUN}"));
-    let mut mails = Vec::new();
-    for _ in 0..2 {
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        mails.push(serde_json::from_str::<Value>(&line).unwrap());
-    }
+    let mails = [server.mail(), server.mail()];
     let subjects = words(&mails, "subject");
     let expected =
         "[coldlog] high: Grace signed for signer.example/releases for the first time: d0.txt 1.0";
@@ -403,8 +464,7 @@ fn a_mail_server_gets_alerts_as_mail() {
         assert!(mail["body"].as_str().unwrap().contains("verifier monitor ack"), "{mail}");
     }
     // One that is gone, or refuses the password, is tried again later.
-    server.0.kill().unwrap();
-    server.0.wait().unwrap();
+    server.end();
     let line =
         format!("verifier monitor run public --rules rules.toml {RUN} --history --state other");
     let ran = run(&auditor, &line).unwrap();

@@ -333,7 +333,7 @@ pub(crate) enum Command {
         /// Proofs.
         #[arg(required = true)]
         proofs: Vec<PathBuf>,
-        /// The log, or a copy of it: a folder or a URL.
+        /// The log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
         #[arg(long)]
         log: PathBuf,
         /// The policy.

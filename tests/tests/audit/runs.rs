@@ -47,6 +47,40 @@ fn damaged(documents: u64) -> Forge {
 }
 
 #[test]
+fn a_monitor_sees_what_is_missing_between_two_rounds() {
+    let stage = tempfile::tempdir().unwrap();
+    let [monday, tuesday, wednesday] = ["monday", "tuesday", "wednesday"].map(|day| {
+        let folder = stage.path().join(day);
+        std::fs::create_dir(&folder).unwrap();
+        folder
+    });
+    let mut forge = Forge::new(Demands::Nothing, 300);
+    forge.publish(&monday);
+    forge.sign(forge.record(40));
+    forge.publish(&tuesday);
+    forge.next += 2;
+    forge.sign(forge.record(41));
+    forge.sign(forge.record(42));
+    forge.publish(&wednesday);
+    let round = |folder: &Path| {
+        std::fs::write(folder.join("rules.toml"), ok(folder, "verifier monitor rules --default"))
+            .unwrap();
+        let line = "verifier monitor run public --rules rules.toml --policy policy --identity auditor.key --auditor Ada --why watch --rounds 1 --state ../state";
+        let ran = run(folder, line).unwrap();
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        ran.err
+    };
+    for folder in [&monday, &tuesday, &tuesday] {
+        let told = round(folder);
+        assert!(!told.contains("found number") && !told.contains("chain-broken"), "{told}");
+    }
+    let told = round(&wednesday);
+    let found = "expected number 302, found number 304: 2 records are missing";
+    assert_eq!(told.matches(found).count(), 1, "{told}");
+    assert!(!round(&wednesday).contains("missing"), "told once");
+}
+
+#[test]
 fn parts_come_to_the_verdict_of_one_run() {
     let stage = tempfile::tempdir().unwrap();
     let folder = stage.path();

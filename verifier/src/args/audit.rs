@@ -43,7 +43,7 @@ pub(crate) struct AuditArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WholeArgs {
-    /// The published log, or a copy of it: a folder, or a URL.
+    /// The published log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
     #[arg(long, required = true)]
     log: Option<PathBuf>,
     /// The policy: logs, witnesses, quorum.
@@ -116,7 +116,7 @@ pub(crate) struct MergeArgs {
     /// The parts.
     #[arg(required = true)]
     parts: Vec<PathBuf>,
-    /// The published log, or a copy of it: a folder, or a URL.
+    /// The published log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
     #[arg(long)]
     log: PathBuf,
     /// The policy: logs, witnesses, quorum.

@@ -10,7 +10,7 @@ pub(crate) struct BundleArgs {
     /// The entries, by their indexes.
     #[arg(required = true, value_name = "INDEX")]
     indexes: Vec<u64>,
-    /// The published log, or a copy of it: a folder, or a URL.
+    /// The published log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
     #[arg(long)]
     log: PathBuf,
     /// The policy: logs, witnesses, quorum.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeyEventsArgs {
-    /// The published log, or a copy of it: a folder, or a URL.
+    /// The published log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
     #[arg(long)]
     pub(crate) log: PathBuf,
     /// The policy: logs, witnesses, quorum.
@@ -27,7 +27,7 @@ pub(crate) struct KeyEventsArgs {
 pub(crate) struct ImpactArgs {
     /// The key: 64 hex digits, an OpenSSH public key, or its file.
     key: String,
-    /// The published log, or a copy of it: a folder, or a URL.
+    /// The published log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
     #[arg(long)]
     log: PathBuf,
     /// The policy: logs, witnesses, quorum.

@@ -23,7 +23,7 @@ pub(crate) enum MonitorCommand {
     Test {
         /// The rules.
         rules: PathBuf,
-        /// The published log, or a copy of it: a folder or a URL.
+        /// The published log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
         #[arg(long)]
         over: PathBuf,
         #[command(flatten)]
@@ -138,7 +138,7 @@ impl ReadingArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
-    /// The published log, or a copy of it: a folder or a URL.
+    /// The published log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
     place: PathBuf,
     /// The rules.
     #[arg(long)]

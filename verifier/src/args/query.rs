@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct QueryArgs {
-    /// The published log, or a copy of it: a folder, or a URL.
+    /// The published log, or a copy of it: a folder, a URL, or an object store (s3://, gs://, az://).
     #[arg(long)]
     log: PathBuf,
     /// The policy: logs, witnesses, quorum.

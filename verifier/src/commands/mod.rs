@@ -34,10 +34,11 @@ pub(crate) fn policy(path: &Path) -> Result<Policy> {
     Ok(policy)
 }
 
-/// What a log publishes: a folder, or a URL.
+/// What a log publishes: in a folder, at a URL, or in an object store.
 pub(crate) fn source(log: &Path) -> Result<Box<dyn Source>> {
-    Ok(match log.to_str().filter(|text| coldlog_client::is_url(text)) {
-        Some(url) => Box::new(coldlog_client::Published::new(url)?),
-        None => Box::new(Folder(log.into())),
+    Ok(match log.to_str() {
+        Some(url) if coldlog_client::is_url(url) => Box::new(coldlog_client::Published::new(url)?),
+        Some(url) if coldlog_objects::is_url(url) => Box::new(coldlog_objects::Remote::open(url)?),
+        _ => Box::new(Folder(log.into())),
     })
 }

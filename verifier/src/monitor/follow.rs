@@ -1,6 +1,7 @@
 //! A round: what a log shows becomes events, and what the rules make of them is committed.
 
 mod accesses;
+mod journals;
 mod replay;
 
 pub use replay::{Replayed, replay};
@@ -21,6 +22,7 @@ use coldlog_spec::checkpoint::{Checkpoint, SignedCheckpoint};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::policy::Policy;
 use coldlog_spec::verify::audit::Finding as Found;
+use journals::Journals;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -65,6 +67,7 @@ pub struct Monitor {
     store: Store,
     /// None after a round that failed: what it remembers was not committed.
     engine: Option<Engine>,
+    journals: Journals,
     /// What waits to be committed, and how many events that is.
     waits: Vec<Alert>,
     events: usize,
@@ -74,7 +77,8 @@ impl Monitor {
     /// With a database that nobody else follows a log into.
     pub fn new(followed: Followed, rules: Rules, store: Store) -> Monitor {
         let rules = Rc::new(rules);
-        Monitor { followed, rules, store, engine: None, waits: Vec::new(), events: 0 }
+        let journals = Journals::default();
+        Monitor { followed, rules, store, engine: None, journals, waits: Vec::new(), events: 0 }
     }
 
     /// The database.
@@ -101,6 +105,7 @@ impl Monitor {
     fn look(&mut self) -> Result<Round> {
         if self.engine.is_none() {
             self.engine = Some(Engine::new(self.rules.clone(), self.store.state()?));
+            self.journals = Journals::read(self.store.fact("journals")?.as_deref())?;
         }
         let mut round =
             Round { position: self.store.number("position")?.unwrap_or(0), ..Round::default() };
@@ -217,6 +222,7 @@ impl Monitor {
         let identities = std::mem::take(&mut self.followed.identities);
         let policy = self.followed.policy.clone();
         let from = round.position;
+        self.journals.begin();
         if let (Some((origin, size)), false) = (&round.head, identities.is_empty())
             && from < *size
         {
@@ -237,7 +243,7 @@ impl Monitor {
             }
         }
         // What was read before the log failed is read.
-        round.alerts += self.commit(vec![("position", round.position.to_string())])?;
+        round.alerts += self.commit(self.place(round))?;
         Ok(match read {
             Ok(_) => Ok(()),
             Err(Failure::No(why) | Failure::Trouble(why)) => Err(why),
@@ -254,16 +260,22 @@ impl Monitor {
     ) -> Result<()> {
         let index = row.index;
         let quiet = index < learn;
+        let seam = self.journals.take(&row, findings);
         self.take_at(&Event::Row(Box::new(row)), quiet, now)?;
-        for finding in findings {
+        for finding in findings.iter().chain(&seam) {
             self.take_at(&finding_event(finding), quiet, now)?;
         }
         round.learnt += u64::from(quiet);
         round.position = index + 1;
         if self.events >= AT_ONCE {
-            round.alerts += self.commit(vec![("position", round.position.to_string())])?;
+            round.alerts += self.commit(self.place(round))?;
         }
         Ok(())
+    }
+
+    // How far rules have looked, in the log and in each journal.
+    fn place(&self, round: &Round) -> Vec<(&'static str, String)> {
+        vec![("position", round.position.to_string()), ("journals", self.journals.text())]
     }
 
     fn last_head(&self) -> Result<Option<(u64, Hash)>> {

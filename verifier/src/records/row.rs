@@ -18,6 +18,8 @@ pub struct Row {
     pub journal: String,
     /// Its number in the journal.
     pub sequence: u64,
+    /// The leaf hash of the statement before it in the journal.
+    pub previous: Option<Hash>,
     /// `sign`, `genesis`, `rotation`, `change`, `revocation`, `retirement`, `rules` or `reseal`.
     pub operation: String,
     /// The thumbprint of the key that signed the statement, in hexadecimal.
@@ -83,6 +85,7 @@ impl Row {
             signer: claims.issuer.clone(),
             journal: claims.subject.clone(),
             sequence: statement.position.sequence,
+            previous: statement.position.previous,
             operation: operation(statement).into(),
             key: hash::to_hex(statement.kid()),
             known_head: statement.position.head.as_ref().map(|head| head.size),

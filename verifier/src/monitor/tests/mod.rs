@@ -64,6 +64,7 @@ fn row(index: u64, time: u64) -> Row {
         signer: "signer.example/releases".into(),
         journal: "journal".into(),
         sequence: index,
+        previous: None,
         operation: "sign".into(),
         key: "aa".into(),
         known_head: Some(index),
