@@ -1,6 +1,6 @@
 //! A release for tests: made as real ones are, of the programs that the tests were built with.
 
-use coldlog_tests::programs;
+use coldlog_tests::{copy, programs};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -22,21 +22,44 @@ pub(crate) fn printed(command: &mut Command) -> String {
     text(&output.stdout)
 }
 
-/// A release of debug builds, without their symbols, which would be most of it.
+/// A release of debug builds, without their symbols, which would be most of it; the programs without symbols are
+/// beside it, in `stripped`.
 pub(crate) fn rehearsed(stage: &Path, name: &str) -> PathBuf {
-    let stripped = stage.join("stripped");
-    if !stripped.exists() {
-        std::fs::create_dir(&stripped).unwrap();
-        for program in PROGRAMS {
-            let built = programs().unwrap().join(program);
-            printed(Command::new("strip").arg(built).arg("-o").arg(stripped.join(program)));
+    let made = made_once();
+    for (from, to) in [("release", name), ("stripped", "stripped")] {
+        copy(&made.join(from), &stage.join(to)).unwrap();
+    }
+    stage.join(name)
+}
+
+// It takes a minute, and several tests begin with it: the first one of a run makes it for all. (nextest has a
+// process for each test, and a name for the run.)
+fn made_once() -> PathBuf {
+    let run = std::env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| std::process::id().to_string());
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rehearsed");
+    std::fs::create_dir_all(&all).unwrap();
+    let lock = std::fs::File::create(all.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let made = all.join(&run);
+    if made.join("release").exists() {
+        return made;
+    }
+    for entry in std::fs::read_dir(&all).unwrap() {
+        let old = entry.unwrap().path();
+        if old.is_dir() {
+            std::fs::remove_dir_all(old).unwrap();
         }
     }
-    let programs = stripped.to_str().unwrap();
-    let made = release_files(&["make", name, "--allow-dirty", "--programs", programs], stage);
-    let told = String::from_utf8_lossy(&made.stderr).into_owned();
-    assert!(made.status.success(), "{told}");
-    stage.join(name)
+    let stripped = made.join("stripped");
+    std::fs::create_dir_all(&stripped).unwrap();
+    for program in PROGRAMS {
+        let built = programs().unwrap().join(program);
+        printed(Command::new("strip").arg(built).arg("-o").arg(stripped.join(program)));
+    }
+    let arguments = ["make", "release", "--allow-dirty", "--programs", "stripped"];
+    let told = release_files(&arguments, &made);
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    made
 }
 
 /// The files of a release whose names end so.
