@@ -110,8 +110,8 @@ function problemOf(approval: Approval, record: SignRecord, statement: Statement,
 
 /** All that the approvals of one request have in common. */
 function termsOf(approval: Approval): string {
-  const { genesis, id, operator, purpose, made, expires, count, root } = approval;
-  return JSON.stringify([hex(genesis), hex(id), operator, purpose, `${made}`, `${expires}`, `${count}`, hex(root)]);
+  const { issuer, subject, genesis, id, operator, purpose, made, expires, count, root } = approval;
+  return JSON.stringify([issuer, subject, hex(genesis), hex(id), operator, purpose, `${made}`, `${expires}`, `${count}`, hex(root)]);
 }
 
 function differs(approval: Approval, record: SignRecord, statement: Statement): string | null {
