@@ -109,9 +109,12 @@ pub fn run(options: &Options) -> Outcome {
     let existing = Existing::from_force(options.force);
     let mode = if identities.is_empty() { Mode::Public } else { Mode::Private };
     files::write(&options.output, &bytes, existing, mode)?;
+    let about = match wanted.len() {
+        1 => "1 entry".into(),
+        entries => format!("{entries} entries"),
+    };
     say(format!(
-        "{count} files about {} entries are in {}, SHA-256 {}",
-        wanted.len(),
+        "{count} files about {about} are in {}, SHA-256 {}",
         options.output.display(),
         Hash::of(&bytes)
     ));
