@@ -3,13 +3,13 @@
 // Each test file is a crate of its own and takes what it needs.
 #![allow(dead_code)]
 
+pub(crate) mod approving;
 pub(crate) mod life;
 pub(crate) mod rules;
 
+pub(crate) use approving::*;
 use coldlog_spec::access::{self, Access};
-use coldlog_spec::approval::{
-    Approval, ApprovalPolicy, Approver, Carried, Request as ApprovalRequest, Requested,
-};
+use coldlog_spec::approval::Carried;
 use coldlog_spec::audit::{Audit, Counts, Scope, digest};
 use coldlog_spec::backup::{self, Manifest};
 use coldlog_spec::batch::{self, SignedTail, Tail};
@@ -20,7 +20,6 @@ use coldlog_spec::document::{DocumentHasher, SignatureFile};
 use coldlog_spec::ed25519::SecretKey;
 use coldlog_spec::end::End;
 use coldlog_spec::evidence::Evidence;
-use coldlog_spec::factor::{Factor, SecondFactor};
 use coldlog_spec::hash::Hash;
 use coldlog_spec::key_event::{Event, KeyEvent};
 use coldlog_spec::manifest;
@@ -459,54 +458,4 @@ pub(crate) fn pending() -> Pending {
 pub(crate) fn pack() -> Pack {
     let file = |path: &str| (path.to_string(), path.as_bytes().to_vec());
     Pack { files: vec![file("sealed/000.p/3"), file("tile/0/000.p/3"), file("tile/entries/000")] }
-}
-
-pub(crate) fn request_to_approve() -> ApprovalRequest {
-    let Operation::Sign { document, .. } = record().operation else { unreachable!() };
-    let other = Requested { name: "b".into(), ..Requested::from(&document) };
-    ApprovalRequest {
-        claims: claims(),
-        genesis: genesis("age1x").leaf(),
-        id: Hash([6; 32]),
-        operator: "Ada".into(),
-        purpose: "test".into(),
-        made: 70,
-        expires: 80,
-        documents: vec![other.clone(), Requested::from(&document), other],
-    }
-}
-
-pub(crate) fn approval(seed: u8) -> Approval {
-    let key = SecretKey::from_seed(&[seed; 32]);
-    Approval::sign(&key, request_to_approve(), 75, true).unwrap()
-}
-
-pub(crate) fn approval_policy() -> ApprovalPolicy {
-    let approver = |(name, seed): (&str, u8)| Approver {
-        name: name.into(),
-        key: SecretKey::from_seed(&[seed; 32]).public(),
-    };
-    let approvers = [("Ben", 21), ("Cleo", 22), ("Dora", 23)].map(approver);
-    ApprovalPolicy::new(2, approvers.into()).unwrap()
-}
-
-pub(crate) fn approved_record() -> Record {
-    let approvals = vec![approval(21).bare(), approval(22).bare()];
-    let path = request_to_approve().path(1);
-    let totp = Factor::Totp { used: 5, clock: 6 };
-    Record {
-        approved: Carried { approvals, index: 1, path },
-        factors: vec![Factor::Named("passphrase".into()), totp],
-        ..record()
-    }
-}
-
-// A genesis that demands approvals and a second factor.
-pub(crate) fn demanding() -> Record {
-    let operation = Operation::Genesis {
-        operators: vec!["Ada".into()],
-        approvals: approval_policy(),
-        second_factor: Some(SecondFactor::Totp),
-    };
-    Record { operation, ..record() }
 }
